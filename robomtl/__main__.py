@@ -1,4 +1,4 @@
-"""``python -m robomtl``, and ``accelerate launch -m robomtl``."""
+"""Entry point of ``python -m robomtl`` and ``accelerate launch -m robomtl``."""
 
 import sys
 

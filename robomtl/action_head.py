@@ -1,4 +1,4 @@
-"""The last part of a policy: features to a chunk of actions, and its loss."""
+"""Action heads: the last part of a policy, from features to a chunk of actions."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from robomtl.ranges import check_sizes
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """What the configs of policies that end in an ``ActionHead`` have in common."""
+    """Settings shared by all policies that end in an ``ActionHead``."""
 
     task_width: int = 128
     """Length to which the task embedding is encoded."""
@@ -26,24 +26,24 @@ class HeadConfig:
     loss: str = "l1"
     """Action head: l1, l2, gaussian, mixture, bins, flow or diffusion."""
     modes: int = 5
-    """Gaussians of the head ``mixture``."""
+    """Number of Gaussians of the head ``mixture``."""
     bins: int = 256
-    """Values that the head ``bins`` distinguishes in each component of an action."""
+    """Number of bins per action component of the head ``bins``."""
     sampling_steps: int = 10
-    """Steps from noise to actions, of the heads ``flow`` and ``diffusion``."""
+    """Denoising steps of the heads ``flow`` and ``diffusion``."""
     noise_levels: int = 100
-    """Levels of noise that the head ``diffusion`` learns to remove."""
+    """Noise levels on which the head ``diffusion`` is trained."""
     head_width: int = 256
     """Units of each block of the heads ``flow`` and ``diffusion``."""
     head_blocks: int = 3
-    """Residual blocks of the heads ``flow`` and ``diffusion``."""
+    """Number of residual blocks of the heads ``flow`` and ``diffusion``."""
 
     def __post_init__(self) -> None:
-        """Checks the sizes, also those that an architecture adds, and the head.
+        """Checks all sizes, including those that a subclass adds, and the head.
 
         Raises:
-            InputError: If a size is not positive, the head is unknown or cannot be built
-                with these settings.
+            InputError: If a size is not positive, or the head is unknown or cannot be
+                built with these settings.
         """
         check_sizes(self)
         HEADS.get(self.loss).check(self)
@@ -52,32 +52,34 @@ class HeadConfig:
 class ActionHead(nn.Module, ABC):
     """Predicts a chunk of actions from features and scores it against demonstrations.
 
-    A head reads the features by one linear layer and nothing else, so that a policy may
-    have several such layers, one for each task say, before one head. Where robots have
-    different actions, each has components of its own in what the head predicts.
+    A head reads the features through one linear layer only, so that a policy may put
+    several such layers, for example one per task, before a shared head. With several
+    robots, the head predicts the actions of all robots side by side, each robot with its
+    own components.
 
     Args:
         width: Length of the features.
         config: Length of a chunk, and the settings of the head.
         spec: Lengths of the robots' actions.
-        outputs: Length of what the linear layer gives.
+        outputs: Number of outputs of the linear layer.
     """
 
     solvable: ClassVar[bool] = False
-    """Whether the first outputs of the linear layer are the mean of the actions, which
-    methods of adaptation may solve for."""
+    """Whether the first outputs of the linear layer are the mean of the actions, for
+    which adaptation methods can solve in closed form."""
     signed: ClassVar[bool] = False
-    """Whether the loss may be negative, as the logarithm of a density may."""
+    """Whether the loss can be negative, as a negative log density can."""
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
-        """A head of a kind.
+        """Creates a head of a subclass.
 
         Raises:
-            InputError: If no kind is named; earlier versions took it as an argument.
+            InputError: If ``ActionHead`` itself is called, as in earlier versions, which
+                took the kind of head as an argument.
         """
         if cls is ActionHead:
             raise InputError(
-                "ActionHead is what all heads have in common, and none by itself; call"
+                "ActionHead is the abstract base class of all heads; call"
                 " action_head(width, config, spec) of robomtl.action_head, which builds"
                 f" the head that config.loss names: {', '.join(HEADS.names())}."
             )
@@ -97,35 +99,35 @@ class ActionHead(nn.Module, ABC):
         """Refuses settings with which the head cannot be built.
 
         Raises:
-            InputError: Naming the settings that fit.
+            InputError: If the head cannot be built; the message names valid settings.
         """
 
     def forward(self, features: Tensor, robot: Tensor | None = None) -> Tensor:
-        """The actions to take, within [-1, 1].
+        """The predicted actions, within [-1, 1].
 
         Args:
             features: (batch, width).
             robot: Index of each sample's robot, where there are several; (batch,).
 
         Returns:
-            (batch, chunk, action), of which those that a robot lacks are zeros.
+            (batch, chunk, action); components that a sample's robot lacks are zeros.
         """
         return self.actions(self.linear(features), robot)
 
     def loss(self, features: Tensor, batch: Batch) -> Loss:
-        """The loss of each sample, a mean over the steps within its episode."""
+        """The loss of each sample, averaged over the steps within its episode."""
         return self.score(self.linear(features), batch)
 
     @abstractmethod
     def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
-        """The actions to take, from what the linear layer gives; see ``forward``."""
+        """The predicted actions from the outputs of the linear layer; see ``forward``."""
 
     @abstractmethod
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
-        """The loss of each sample, from what the linear layer gives; see ``loss``."""
+        """The loss of each sample from the outputs of the linear layer; see ``loss``."""
 
     def components(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
-        """Outputs for each component of the sample's robot, zeros where it has none.
+        """Outputs for the action components of each sample's robot, padded with zeros.
 
         Args:
             predicted: Outputs for the components of all robots; (batch, output · chunk ·
@@ -133,7 +135,7 @@ class ActionHead(nn.Module, ABC):
             robot: See ``forward``.
 
         Returns:
-            In float32; (output, batch, chunk, action).
+            (output, batch, chunk, action), in float32.
         """
         outputs: Tensor = rearrange(
             predicted.float(),
@@ -144,7 +146,7 @@ class ActionHead(nn.Module, ABC):
         return self.gathered(outputs, robot)
 
     def gathered(self, values: Tensor, robot: Tensor | None) -> Tensor:
-        """Of components of all robots those of the sample's; zeros where it has none.
+        """Selects the components of each sample's robot, padded with zeros.
 
         Args:
             values: (…, batch, chunk, components).
@@ -160,7 +162,7 @@ class ActionHead(nn.Module, ABC):
         return values.gather(-1, own.clamp(min=0)) * (own >= 0)
 
     def scattered(self, action: Tensor, robot: Tensor | None) -> Tensor:
-        """Actions in the places of the sample's robot, zeros in those of all others.
+        """Puts actions at the components of each sample's robot, zeros elsewhere.
 
         Args:
             action: (batch, chunk, action).
@@ -177,7 +179,10 @@ class ActionHead(nn.Module, ABC):
         return zeros.scatter_add(-1, own.clamp(min=0), action * (own >= 0))
 
     def has(self, robot: Tensor | None) -> Tensor | None:
-        """Which components of an action a sample's robot has; (batch, action)."""
+        """Mask of the action components that each sample's robot has; (batch, action).
+
+        None if there is a single robot.
+        """
         return None if self.own is None or robot is None else self.own[robot] >= 0
 
 
@@ -198,11 +203,11 @@ HEADS: Registry[type[ActionHead]] = Registry(
 
 
 def action_head(width: int, config: HeadConfig, spec: Spec) -> ActionHead:
-    """The head that a config names.
+    """Builds the head that a config names.
 
     Args:
         width: Length of the features.
-        config: Names the head, the chunk's length and the settings of the head.
+        config: Name of the head, length of a chunk, and the settings of the head.
         spec: Lengths of the robots' actions.
     """
     built: type[ActionHead] = HEADS.get(config.loss)
@@ -210,12 +215,12 @@ def action_head(width: int, config: HeadConfig, spec: Spec) -> ActionHead:
 
 
 class HeadPolicy(Policy):
-    """A policy whose ``forward`` gives features, from which its ``head`` predicts."""
+    """A policy whose ``forward`` returns the features that its ``head`` reads."""
 
     head: ActionHead
 
     def loss(self, batch: Batch) -> Loss:
-        """The head's loss of each sample; see ``Policy``."""
+        """The head's loss for each sample; see ``Policy``."""
         return self.head.loss(self(batch.observation, batch.task_embedding), batch)
 
     def act(
@@ -224,16 +229,16 @@ class HeadPolicy(Policy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's chunk; see ``Policy``."""
+        """The action chunk that the head predicts; see ``Policy``."""
         features = self(observation, task_embedding)
         return self.head(features, observation.get(EMBODIMENT)), memory
 
 
 def _own(lengths: Sequence[int]) -> Tensor | None:
-    """Which components are each robot's, in order, then -1; None for a single robot.
+    """Indices of each robot's components among those of all robots, padded with -1.
 
     Returns:
-        (robot, action).
+        (robot, action); None for a single robot.
     """
     if len(lengths) == 1:
         return None
@@ -244,19 +249,19 @@ def _own(lengths: Sequence[int]) -> Tensor | None:
 
 
 def masked_mean(elements: Tensor, mask: Tensor, has: Tensor | None = None) -> Tensor:
-    """The mean over action and over the steps whose mask is 1.
+    """The mean over action components and over the steps whose mask is 1.
 
-    Divides by the number of valid steps, not of all: padding must not make the ends of
-    episodes count less.
+    The sum is divided by the number of valid steps rather than of all steps, so that
+    samples near the end of an episode do not count less.
 
     Args:
-        elements: Shape (batch, chunk, action).
-        mask: Shape (batch, chunk), with at least one 1 in each row.
-        has: Which components of an action a sample's robot has, (batch, action); all by
-            default.
+        elements: (batch, chunk, action).
+        mask: (batch, chunk), with at least one 1 in each row.
+        has: Mask of the action components that each sample's robot has; (batch, action).
+            None if it has all.
 
     Returns:
-        Shape (batch,).
+        (batch,).
     """
     if has is None:
         steps = reduce(elements, "batch chunk action -> batch chunk", "mean")

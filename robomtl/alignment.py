@@ -1,16 +1,18 @@
-"""Actions of different robots as one: the displacement of the hand, and the gripper.
+"""A shared action space for several robots: displacement of the hand, and gripper.
 
-Robots whose actions move a hand act in the same few numbers, whatever their simulators call
-full deflection. Aligned, a policy predicts one action of all robots: displacement, rotation
-and gripper, as far as any of them has these, scaled by the displacement at full deflection. A
-robot's action follows from it by names and units of its ``ActionFeature``.
+Robots that move a hand by displacements differ mainly in the displacement that an action of 1
+causes. With aligned actions, a policy predicts one shared action for all robots: those
+components of displacement, rotation and gripper that any of the robots has, scaled by the
+largest displacement per unit of action. A robot's own action is computed from the shared one by
+the names and units of its ``ActionFeature``.
 
 Source: Open X-Embodiment Collaboration 2023, "Open X-Embodiment: Robotic Learning Datasets and
 RT-X Models", arXiv:2310.08864, section III.B (coarse alignment of actions). Departures:
 
-1. They normalise the actions of each data set by its statistics; here units are known, so that a
-   number means the same displacement for every robot.
-2. As there, frames are not aligned: x is each robot's own x.
+1. RT-X normalises the actions of each data set by its statistics. Here the units are known, so that
+   a number means the same displacement for every robot.
+
+As in RT-X, coordinate frames are not aligned: x is each robot's own x.
 """
 
 from collections.abc import Sequence
@@ -28,42 +30,42 @@ Aligning = Literal["none", "end_effector"]
 """Whether robots share one action."""
 
 SLOTS = ("x", "y", "z", "rotation.x", "rotation.y", "rotation.z", "gripper")
-"""Components of a shared action: the displacement of the hand, its rotation vector, and the
-gripper, which closes at positive numbers."""
+"""Possible components of a shared action: the displacement of the hand, its rotation vector, and
+the gripper, which closes for positive values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """How the actions of robots stand in the action that they share."""
+    """Maps between the actions of robots and the action that they share."""
 
     slots: tuple[str, ...]
     """Components of the shared action, in the order of ``SLOTS``."""
     units: tuple[str, ...]
-    """Displacement of each at full deflection, such as ``0.05 m``."""
+    """Displacement of each shared component at an action of 1, such as ``0.05 m``."""
     places: tuple[tuple[int, ...], ...]
-    """Component of the shared action that each of a robot's is, by the robot's index."""
+    """Index of the shared component for each component of a robot's action, per robot."""
     factors: tuple[tuple[float, ...], ...]
-    """What a full deflection of each of a robot's is in the shared action."""
+    """Value in the shared action of each component of a robot's action at 1, per robot."""
 
     def shared(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
-        """A robot's actions as shared ones; (…, own) to (…, shared)."""
+        """Converts a robot's actions to shared ones; (…, own) to (…, shared)."""
         made = np.zeros((*action.shape[:-1], len(self.slots)), np.float32)
         factors = np.array(self.factors[robot], np.float32)
         made[..., list(self.places[robot])] = (action * factors).clip(-1, 1)
         return made
 
     def own(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
-        """Shared actions as a robot's; (…, shared) to (…, own)."""
+        """Converts shared actions to a robot's; (…, shared) to (…, own)."""
         factors = np.array(self.factors[robot], np.float32)
         made: NDArray[np.float32] = action[..., list(self.places[robot])] / factors
         return made.clip(-1, 1)
 
     def of(self, robot: Embodiment) -> "Alignment":
-        """The same shared action for one robot alone.
+        """The alignment of one robot to the same shared action.
 
         Raises:
-            InputError: If its actions are not described, or have a component that is not
-                shared.
+            InputError: If the robot's actions lack names or units, or have a component
+                that is not shared.
         """
         described = _described(robot)
         for slot in described:
@@ -84,13 +86,14 @@ class Alignment:
 
 
 def aligned(robots: Sequence[Embodiment]) -> Alignment:
-    """The action that robots share.
+    """The alignment of several robots to one shared action.
 
     Args:
-        robots: Their actions have names among ``SLOTS``, and units.
+        robots: Robots whose actions have names among ``SLOTS``, and units.
 
     Raises:
-        InputError: If those of one are not described so, or are in units that others are not.
+        InputError: If a robot's actions lack such names or units, or robots have different
+            units for one component.
     """
     every = [_described(robot) for robot in robots]
     slots = [slot for slot in SLOTS if any(slot in each for each in every)]
@@ -116,9 +119,9 @@ def aligned(robots: Sequence[Embodiment]) -> Alignment:
 
 
 def action_of(suite: Suite, task: str) -> ActionFeature | None:
-    """How one acts in a task, as far as the suite describes it.
+    """The action feature of a task; None if the suite does not describe its actions.
 
-    A suite says so by the method ``embodiment``, or by a property ``action``.
+    A suite describes them by the method ``embodiment``, or by a property ``action``.
     """
     described: ActionFeature | None = getattr(suite, "action", None)
     if described is None and hasattr(suite, "embodiment"):
@@ -127,17 +130,17 @@ def action_of(suite: Suite, task: str) -> ActionFeature | None:
 
 
 def scaled(unit: str, gain: float) -> str:
-    """A displacement at full deflection, times a factor."""
+    """A displacement at an action of 1, such as ``0.05 m``, multiplied by a factor."""
     number, name = _amount(unit)
     return f"{number * gain:g} {name}".strip()
 
 
 _Amount = tuple[float, str]
-"""A displacement at full deflection, and its unit."""
+"""A displacement at an action of 1, and its unit."""
 
 
 def _described(robot: Embodiment) -> dict[str, _Amount]:
-    """The displacement of each component of a robot's action at full deflection."""
+    """The displacement of each component of a robot's action at 1, by name."""
     names, units = robot.action.names, robot.action.units
     strange = [name for name in names if name not in SLOTS]
     if not names or strange:
@@ -152,7 +155,7 @@ def _described(robot: Embodiment) -> dict[str, _Amount]:
     if not units:
         raise InputError(
             f"Aligned actions are scaled by their units, and '{robot.name}' has none; give"
-            " its ActionFeature the displacement at full deflection, such as '0.05 m', or"
+            " its ActionFeature the displacement at an action of 1, such as '0.05 m', or"
             " leave --alignment out."
         )
     return {name: _amount(unit) for name, unit in zip(names, units, strict=True)}

@@ -1,9 +1,9 @@
 """Checks of the arguments of public functions against their annotations.
 
-Numbers of numpy and torch become Python's own, which JSON can hold. A wrong value is refused by a
-message that names what is allowed and, for one of several words, the nearest. Calls of
-earlier versions, whose settings have moved into a dataclass, go on working: the settings
-are put into it, and a line on stderr has the call with the dataclass.
+Numbers of numpy and torch are converted to Python's own, which can be written as JSON. A wrong value
+is refused by a message that lists the allowed values and, where words are allowed, the nearest one.
+Calls in the style of earlier versions, whose settings have moved into a dataclass, still work: the
+settings are put into the dataclass, and a line on stderr shows the call with it.
 """
 
 import functools
@@ -29,30 +29,30 @@ _PLAIN: dict[Any, tuple[tuple[type, ...], str]] = {
     str: ((str,), "a word"),
     Path: ((str, os.PathLike), "a path"),
 }
-"""By annotation: the types that fit, and their name in messages."""
+"""For each annotation, the types that fit and their description in messages."""
 
 _NO_OBJECT = (str, bytes, os.PathLike, int, float, tuple, list, dict, type)
-"""Types of values that cannot be meant as an object with methods."""
+"""Types of values that are not checked against protocols, as they cannot implement one."""
 
 _NO_LIST = (str, bytes, Mapping, set, frozenset)
-"""Types of values that are no list though one can iterate over them; the order of a set
-differs from process to process."""
+"""Iterable types that do not count as lists; the order of a set differs from process to
+process."""
 
 _MADE = {
     "Agent": "such as robomtl.PolicyAgent(RUN)",
     "Demonstrations": "as robomtl.Demonstrations(FOLDER) reads",
     "Suite": "as robomtl.suite(NAME) makes",
 }
-"""By class that users cannot guess how to make: how, for messages."""
+"""For each class whose constructor is not obvious, how to make an object, for messages."""
 
 _LARGEST = 2**63 - 1
-"""Whole number beyond which tensors have no sizes, and files of a run cannot be read."""
+"""Largest whole number that tensors and the files of a run can represent."""
 
 _SHOWN = 60  # Characters of a value in a message.
 
 
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """The function with its arguments checked by ``typed`` against their annotations."""
+    """Decorator that checks a function's arguments by ``typed`` against annotations."""
     parameters = inspect.signature(function).parameters
     open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
 
@@ -61,10 +61,10 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
         given: Mapping[str, Any] = kwargs
         if not open_ended and not kwargs.keys() <= parameters.keys():
             given = _with_moved(function, parameters, kwargs)
-        places = list(parameters)[: len(args)]
+        positional = list(parameters)[: len(args)]
         first = [
             _argument(parameters[name], value)
-            for name, value in zip(places, args, strict=False)
+            for name, value in zip(positional, args, strict=False)
         ]
         rest = {
             name: _argument(parameters[name], value) if name in parameters else value
@@ -76,19 +76,19 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 def typed(name: str, value: Any, kind: Any) -> Any:
-    """The value, if it fits its annotation; numbers of numpy and torch as Python's own.
+    """The value, if it fits its annotation; numbers of numpy and torch become Python's own.
 
-    Other annotations than those below, such as callables, accept any value.
+    Annotations other than those listed below accept any value.
 
     Args:
         name: Name of the setting or argument, for the message.
         value: The given value.
-        kind: The annotation: a plain type, a ``Literal``, a sequence, a mapping, a class, a
-            protocol, or a union of these.
+        kind: The annotation: a plain type, a ``Literal``, a sequence, a mapping, a callable,
+            a class, a protocol, or a union of these.
 
     Raises:
         InputError: If the value does not fit, or is a whole number beyond 64 bits; the
-            message says what does, and names the nearest of several words.
+            message lists what is allowed, and the nearest of several words.
     """
     if getattr(value, "ndim", None) == 0:
         value = value.item()
@@ -121,12 +121,12 @@ def _with_moved(
     parameters: Mapping[str, inspect.Parameter],
     given: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The arguments, with those of earlier versions as fields of a dataclass.
+    """The arguments, with settings of earlier versions moved into their dataclass.
 
-    A line on stderr has the call with the dataclass.
+    Prints the call with the dataclass on stderr.
 
     Raises:
-        InputError: If the dataclass is given as well; has the call.
+        InputError: If the dataclass is given as well; the message shows the call.
     """
     holders: dict[str, tuple[str, type]] = {
         field.name: (parameter.name, kind)
@@ -161,7 +161,7 @@ def _argument(parameter: inspect.Parameter, value: Any) -> Any:
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
-    """The annotations that a union joins; any other annotation by itself."""
+    """The members of a union; for any other annotation, the annotation alone."""
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
@@ -206,9 +206,9 @@ def _lacking(value: Any, protocol: type) -> list[str]:
 
 
 def _plain(name: str, value: Any, kind: Any) -> Any:
-    """A value that fits, with numpy's numbers in sequences as Python's own.
+    """A value that fits, with numpy's numbers in sequences converted to Python's own.
 
-    Other sequences than lists and tuples, such as generators and arrays, become lists.
+    Iterables other than lists and tuples, such as generators and arrays, become lists.
     """
     if get_origin(kind) not in (tuple, list, Sequence):
         return value
@@ -216,7 +216,7 @@ def _plain(name: str, value: Any, kind: Any) -> Any:
     inner = get_args(kind)
     if len(inner) > 1 and inner[1] is not Ellipsis:
         if len(given) != len(inner):
-            return value  # Whoever takes it says what each value is.
+            return value  # The function itself reports a wrong length.
     else:
         inner = inner[:1] * len(given)
     plain = [typed(name, each, of) for each, of in zip(given, inner, strict=True)]
@@ -247,6 +247,6 @@ def _said(kind: Any, value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value for a message, cut where it is long."""
+    """The repr of a value for a message, truncated to 60 characters."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."

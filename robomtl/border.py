@@ -1,8 +1,8 @@
-"""Checks of what envs of plug-ins return in a trial.
+"""Checks of the values that plug-in envs return in a trial.
 
 Equivalent values are converted, see ``robomtl.returned_values``. Any other value is refused
-with the task, the variation and the step. The check of a correct step takes about 2
-microseconds.
+by a message with the task, the variation and the step. The check of a correct step takes
+about 2 microseconds.
 """
 
 import math
@@ -18,7 +18,7 @@ from robomtl.pictures import Sighted
 from robomtl.returned_values import finite, in_float32, kind_of, number, truth
 from robomtl.task import Env, Observation
 
-FPS = 10  # [1/s] Of envs that declare none; LeRobot's value for toy envs.
+FPS = 10  # [1/s] For envs that declare no rate; LeRobot's value for toy envs.
 
 
 class Stepped(NamedTuple):
@@ -40,7 +40,7 @@ class Border:
         variation: The variation that is played, for messages.
 
     Raises:
-        InputError: If the observation space is no Dict.
+        InputError: If the observation space is not a Dict.
     """
 
     def __init__(self, env: Env, task: str, variation: int) -> None:
@@ -57,10 +57,10 @@ class Border:
         self._task, self._variation = task, variation
 
     def reset(self, result: Any) -> Observation:
-        """The observation of a reset.
+        """The checked observation of a reset.
 
         Raises:
-            ValueError: If it returned anything else than an observation and its info.
+            InputError: If the env returned anything but (observation, info).
         """
         where = f"{self._task}, variation {self._variation}, reset"
         observation, _ = unpacked_reset(result, where)
@@ -70,12 +70,12 @@ class Border:
         """The checked values of a step.
 
         Args:
-            result: The value that the env returned.
+            result: Value that the env returned.
             step: Number of the step in its episode, from 1.
 
         Raises:
-            ValueError: If it returned anything else than the five parts, or one of them
-                is not what it should be.
+            InputError: If the env returned anything but (observation, reward, terminated,
+                truncated, info), or one of these values is invalid.
         """
         if type(result) is not tuple or len(result) != 5:
             unpacked_step(result, self._where(step))
@@ -99,10 +99,10 @@ class Border:
         )
 
     def pictures(self, drawn: Any, step: int) -> Observation:
-        """The checked pictures that a blind env draws.
+        """The checked pictures of a blind env; see ``robomtl.pictures.Sighted``.
 
         Raises:
-            InputError: If one is missing or of another shape than its space says.
+            InputError: If a picture is missing or differs in shape from its space.
         """
         return self._fitting(drawn, self._pictures, step)
 
@@ -138,7 +138,7 @@ class Border:
 
 
 def unpacked_reset(result: Any, where: object) -> tuple[Any, Mapping[str, Any]]:
-    """An observation and its info, as a reset returns them.
+    """The observation and the info that a reset returned.
 
     Raises:
         InputError: If it returned anything else.
@@ -152,7 +152,7 @@ def unpacked_reset(result: Any, where: object) -> tuple[Any, Mapping[str, Any]]:
 
 
 def unpacked_step(result: Any, where: object) -> tuple[Any, Any, Any, Any, Any]:
-    """The five parts that a step returns.
+    """The five values that a step returned.
 
     Raises:
         InputError: If it returned anything else.
@@ -161,7 +161,7 @@ def unpacked_step(result: Any, where: object) -> tuple[Any, Any, Any, Any, Any]:
         raise InputError(
             f"{where}: the env returned {kind_of(result)}; expected (observation, reward,"
             " terminated, truncated, info), as Gymnasium has it. Gym before 0.26 returned"
-            " four parts."
+            " four values."
         )
     observation, reward, terminated, truncated, info = result
     return observation, reward, terminated, truncated, info
@@ -171,13 +171,13 @@ def succeeded(info: Any, key: str, where: object) -> bool:
     """Whether info reports success under a key.
 
     Raises:
-        InputError: If it does not say, or not by a truth value.
+        InputError: If the key is missing, or its value is not a bool.
     """
     info = _information(info, where)
     if key not in info:
         raise InputError(
-            f"{where}: {unknown('key of info', key, info)} Every step says there whether it"
-            " succeeded; of a Gymnasium env, success= names another key, or computes it."
+            f"{where}: {unknown('key of info', key, info)} Every step must report success"
+            " there; for a Gymnasium env, success= names another key, or computes it."
         )
     return truth(info[key], f"info['{key}']", where)
 
@@ -186,7 +186,7 @@ def frames_per_second(env: Env) -> int:
     """The rate of an env's steps [1/s]: ``metadata["render_fps"]``, or 10 without one.
 
     Raises:
-        InputError: If it is no positive number.
+        InputError: If it is not a positive number.
     """
     value = (env.metadata or {}).get("render_fps")
     if value is None:

@@ -1,4 +1,4 @@
-"""How envs are seen: a camera, the suite it looks at, and the pictures it takes."""
+"""Cameras: settings of the pictures of an env, and functions that take them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from robomtl.ranges import check_types, settings
 from robomtl.task import Env, Suite
 
 Picture = NDArray[np.uint8]
-"""Red, green and blue, from the upper left; (height, width, 3)."""
+"""RGB picture, rows from the top; (height, width, 3)."""
 
 Profile = Literal["fast", "faithful"]
+"""Quality of drawing; see ``Camera.profile``."""
 
 _SIDES = range(16, 4097)  # [px]
 
@@ -24,13 +25,13 @@ _SIDES = range(16, 4097)  # [px]
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Camera:
-    """What takes pictures of an env; the suite decides on all that is None."""
+    """Camera that takes pictures of an env; the suite chooses fields that are None."""
 
     name: str | None = None
-    """Which of the suite's cameras, such as ``corner2``."""
+    """Name of one of the suite's cameras, such as ``corner2``."""
     profile: Profile | None = None
-    """``fast``: without shadows, reflections and smooth edges, for machines that draw in
-    software; ``faithful``: as the simulator shows itself."""
+    """Rendering: ``fast``, without shadows, reflections and anti-aliasing, for software
+    rendering; ``faithful``, with the simulator's own settings."""
     width: int | None = None
     """Width of pictures [px]."""
     height: int | None = None
@@ -53,68 +54,68 @@ class Camera:
 
     @property
     def given(self) -> dict[str, Any]:
-        """What is not left to the suite."""
+        """The fields that are not None, by name."""
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
 OWN = Camera()
-"""The camera that leaves everything to the suite."""
+"""Camera whose fields are all None: the suite chooses everything."""
 
 
 def with_camera(suite: Suite, camera: Camera) -> Suite:
-    """The suite with a camera in its envs: ``take_picture`` shows them.
+    """The suite with a camera in its envs, for ``take_picture``.
 
     Args:
-        suite: Any suite. If it has no ``with_camera``, it is returned as it is, for its
-            envs may show themselves.
-        camera: What looks at the envs.
+        suite: Any suite. If it has no method ``with_camera``, it is returned unchanged, as
+            its envs may already render.
+        camera: Settings of the pictures.
 
     Raises:
-        ValueError: If the suite does not take the camera.
-        MissingExtraError: If this machine lacks what draws.
+        ValueError: If the suite does not support the camera.
+        MissingExtraError: If a library that renders is missing.
     """
-    place: Callable[[Camera], Suite] | None = getattr(suite, "with_camera", None)
-    if place is not None:
-        return place(camera)
+    add: Callable[[Camera], Suite] | None = getattr(suite, "with_camera", None)
+    if add is not None:
+        return add(camera)
     refuse_settings(suite.name, camera)
     return suite
 
 
 def refuse_settings(name: str, camera: Camera, *known: str) -> None:
-    """Refuses settings of a camera that a suite cannot meet.
+    """Refuses camera settings that a suite does not support.
 
     Args:
         name: Name of the suite.
         camera: The requested settings.
-        *known: Fields of ``Camera`` that the suite takes.
+        *known: Fields of ``Camera`` that the suite supports.
 
     Raises:
-        InputError: If another field is given.
+        InputError: If another field is set.
     """
     strange = [key for key in camera.given if key not in known]
     if strange:
         raise InputError(
-            f"{name} shows its envs in its own way: {' and '.join(strange)} cannot be"
-            f" chosen, but {' and '.join(known) or 'nothing'}."
+            f"{name} does not support {' and '.join(strange)} for its pictures; supported:"
+            f" {' and '.join(known) or 'none'}."
         )
 
 
 def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
-    """What the camera of an env sees now; (height, width, 3).
+    """The current picture of an env's camera; (height, width, 3).
 
     Raises:
-        InputError: If the env shows no pictures.
-        MissingExtraError: If this machine lacks what draws.
+        InputError: If the env renders no pictures.
+        MissingExtraError: If a library that renders is missing.
     """
     if env.render_mode != "rgb_array":
         raise InputError(
-            f"The env shows no pictures: its render_mode is {env.render_mode!r}; expected"
+            f"The env renders no pictures: its render_mode is {env.render_mode!r}; expected"
             " 'rgb_array'."
         )
     try:
         picture: Any = env.render()
     except DependencyNotInstalled as error:
-        raise MissingExtraError(f"The env cannot be drawn: {error}") from error
+        raise MissingExtraError(f"The env cannot be rendered: {error}") from error
     if (
         not isinstance(picture, np.ndarray)
         or picture.dtype != np.uint8
@@ -124,13 +125,15 @@ def take_picture(env: Env | gymnasium.Env[Any, Any]) -> Picture:
         if isinstance(picture, np.ndarray):
             kind = f"{picture.dtype} of shape {picture.shape}"
         raise InputError(
-            f"The env's render() gave {kind}; expected uint8 of (height, width, 3)."
+            f"The env's render() returned {kind}; expected uint8 of (height, width, 3)."
         )
     return picture
 
 
 def resized(picture: Picture, size: int) -> Picture:
-    """A picture at another size, by averages; sides of different length are squeezed.
+    """A picture resized to a square by bilinear interpolation with anti-aliasing.
+
+    The aspect ratio is not kept.
 
     Args:
         picture: (height, width, 3).

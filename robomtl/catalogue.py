@@ -1,4 +1,4 @@
-"""Names of what is built in, plugged in or registered, and the items they name."""
+"""Registries: items by name, built in, plugged in by entry points, or registered."""
 
 import sys
 from functools import lru_cache
@@ -17,9 +17,9 @@ class Registry(Generic[Item]):
     """Maps names to items; an item is imported when its name is first looked up.
 
     Args:
-        kind: What the names name, for messages.
+        kind: Kind of the items, such as ``policy``, for messages.
         group: Entry-point group through which other distributions add names.
-        builtins: Names to ``"module:attribute"`` strings of this distribution.
+        builtins: ``"module:attribute"`` strings of this distribution, by name.
     """
 
     def __init__(self, kind: str, group: str, builtins: dict[str, str]) -> None:
@@ -35,13 +35,13 @@ class Registry(Generic[Item]):
         return sorted({*self._items, *self._builtins, *self._plug_ins()})
 
     def own(self) -> list[str]:
-        """Names that are built in or were registered in this process, sorted."""
+        """Names that are built in or registered in this process, sorted."""
         return sorted(set(self.names()) - self.plugged_in().keys())
 
     def plugged_in(self) -> dict[str, tuple[str, ...]]:
         """Names that other distributions add, sorted, and the distributions of each.
 
-        A name of several distributions, this one among them, is refused by ``get``.
+        ``get`` refuses a name of several distributions, built-in names included.
         """
         return {
             name: tuple(_distribution(entry) for entry in self._claims(name))
@@ -52,12 +52,12 @@ class Registry(Generic[Item]):
         """Adds an item under a new name, in this process.
 
         Raises:
-            InputError: If the name is taken, or holds a slash.
+            InputError: If the name is taken, or contains a slash.
         """
         if "/" in name:
             raise InputError(
-                f"{self.kind} '{name}' holds a slash, which is kept for variants; leave "
-                f"it out."
+                f"{self.kind} '{name}' contains a slash, which is reserved for variants;"
+                " leave it out."
             )
         if name in self.names():
             raise InputError(f"{self.kind} '{name}' is already registered.")
@@ -67,8 +67,8 @@ class Registry(Generic[Item]):
         """The item registered under a name.
 
         Raises:
-            ValueError: If no item has this name, or several distributions have one.
-            PlugInError: If importing a plug-in raises any exception.
+            InputError: If no item has this name, or several distributions register it.
+            PlugInError: If importing a plug-in raises an exception.
         """
         if name not in self._items:
             self._items[name] = self._loaded(self._find(name))
@@ -79,7 +79,7 @@ class Registry(Generic[Item]):
         return _installed(self.group, _folders())
 
     def _claims(self, name: str) -> list[EntryPoint]:
-        """All entry points of a name, built-in or plugged in; more than 1 is a mistake."""
+        """All entry points of a name, built-in or plugged in; several are an error."""
         own = [self._builtins[name]] if name in self._builtins else []
         return own + self._plug_ins().get(name, [])
 
@@ -114,7 +114,7 @@ class Registry(Generic[Item]):
 
 
 def _folders() -> tuple[tuple[str, int], ...]:
-    """Where distributions are looked for, and when one was last added there [ns]."""
+    """The folders on Python's path, and the time at which each was last changed [ns]."""
     folders = [Path(name) for name in sys.path]
     return tuple(
         (str(folder.absolute()), folder.stat().st_mtime_ns)
@@ -127,7 +127,7 @@ def _folders() -> tuple[tuple[str, int], ...]:
 def _installed(
     group: str, folders: tuple[tuple[str, int], ...]
 ) -> dict[str, list[EntryPoint]]:
-    """Entry points of a group by name; reading all that is installed takes 10 ms."""
+    """Entry points of a group, by name; cached, as reading all of them takes 10 ms."""
     found: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, []).append(entry)

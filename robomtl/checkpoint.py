@@ -1,4 +1,4 @@
-"""Trained policies on disk: safetensors and JSON, which alone suffice to act."""
+"""Checkpoints of trained policies: weights in safetensors, and a card in JSON."""
 
 import hashlib
 import json
@@ -36,66 +36,67 @@ from robomtl.ranges import check_names, made_of, typed_fields
 from robomtl.training.objective import OBJECTIVES
 
 _FORMAT = 1
-_LARGEST = 2**31  # Sizes of networks; torch itself fails beyond 64 bits.
-_MOST_TENSORS = 2_000  # Of a network that is trained.
-_TRAINED_BYTES = 20  # Of a parameter: itself, its gradient, two moments, its average.
+_LARGEST = 2**31  # Largest size of a network; torch itself fails beyond 64 bits.
+_MOST_TENSORS = 2_000  # Most tensors of a network that is trained.
+# Bytes per trained parameter: the value, its gradient, two moments and its EMA.
+_TRAINED_BYTES = 20
 _WEIGHTS = "policy.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What a policy is and was trained for, beside its weights."""
+    """Metadata of a policy, stored beside its weights."""
 
     policy: str
     """Registered name of the architecture."""
     config: Mapping[str, Any]
     """Fields of the architecture's config."""
     spec: Spec
-    """Sizes it reads and writes."""
+    """Sizes of the observations, the task embedding and the actions."""
     conditioning: Conditioning
     """Conditioning of the policy."""
     suite: str
-    """Name of the suite it was trained on; empty for data without one."""
+    """Name of the training suite; empty for data without one."""
     suite_options: Mapping[str, Any]
-    """Options of that suite."""
+    """Options of the training suite."""
     step: int
-    """Gradient steps taken."""
+    """Number of gradient steps taken."""
     objective: str = "cloning"
-    """Registered name of what training minimised."""
+    """Registered name of the training objective."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the objective's settings."""
+    """Settings of the objective."""
     acting: ActorSettings = field(default_factory=ActorSettings)
-    """How its chunks of actions are executed."""
+    """Settings by which action chunks are executed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedPolicy:
-    """A policy and all that is needed to let it act."""
+    """A policy with the metadata that it needs to act."""
 
     policy: Policy
-    """In evaluation mode, on the CPU."""
+    """The network, in evaluation mode, on the CPU."""
     card: Card
-    """What it is."""
+    """Metadata of the policy."""
     fingerprint: str
     """sha256 of weights and card."""
 
 
 def configure(policy: str, fields: Mapping[str, Any]) -> Any:
-    """The config of an architecture, with the given fields instead of the defaults.
+    """The config of an architecture, with the given fields in place of the defaults.
 
     Raises:
-        InputError: If the architecture is unknown, or its config has other fields or
-            fields of other types, or refuses a value.
+        InputError: If the architecture or a field is unknown, or a value has the wrong
+            type or is refused by the config.
     """
     return _configured(f"Policy '{policy}'", POLICIES.get(policy).Config, fields)
 
 
 def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
-    """An objective, with the given settings instead of the defaults.
+    """An objective, with the given settings in place of the defaults.
 
     Raises:
-        InputError: If the objective is unknown, has other settings or settings of other
-            types, or refuses a value.
+        InputError: If the objective or a setting is unknown, or a value has the wrong
+            type or is refused by the objective.
     """
     return _configured(f"Objective '{name}'", OBJECTIVES.get(name), fields)
 
@@ -103,8 +104,8 @@ def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:
 def _configured(what: str, config: Any, fields: Mapping[str, Any]) -> Any:
     if not is_dataclass(config):
         raise InputError(
-            f"{what} has {config.__qualname__} for its settings, which is no dataclass; put"
-            " @dataclass(frozen=True, kw_only=True) before it."
+            f"{what}: its settings, {config.__qualname__}, are not a dataclass; decorate"
+            " the class by @dataclass(frozen=True, kw_only=True)."
         )
     try:
         check_names(config, fields)
@@ -117,8 +118,8 @@ def build(card: Card) -> Policy:
     """An untrained policy of the card's architecture and sizes.
 
     Raises:
-        ValueError: If the architecture or the objective is unknown, its config has other
-            fields, or it has lazy layers.
+        InputError: If the architecture, the objective or one of their fields is unknown,
+            or the policy has lazy layers.
     """
     config = configure(card.policy, card.config)
     made: Policy = POLICIES.get(card.policy)(config, card.spec)
@@ -128,32 +129,33 @@ def build(card: Card) -> Policy:
 
 
 def _refuse_lazy(policy: Policy) -> None:
-    """Refuses layers without sizes, whose weights can be neither counted nor loaded."""
+    """Refuses lazy layers, whose weights can be neither counted nor loaded."""
     lazy = [name for name, it in policy.named_parameters() if is_lazy(it)]
     if lazy:
         raise InputError(
-            f"{type(policy).__name__} has no sizes for {', '.join(lazy)}; replace lazy"
-            " layers, such as nn.LazyLinear, by layers whose sizes follow from the spec."
+            f"{type(policy).__name__} has lazy parameters without shapes:"
+            f" {', '.join(lazy)}; replace lazy layers, such as nn.LazyLinear, by layers"
+            " whose sizes follow from the spec."
         )
 
 
 def count_parameters(card: Card) -> int:
-    """Number of parameters of a policy to be trained, found before any is allocated.
+    """Number of parameters of a policy to be trained, counted without allocating them.
 
     Raises:
-        InputError: If it has too many parts, or more parameters than memory for them; or
-            the objective does not fit it.
+        InputError: If the policy has too many tensors, training it needs more memory than
+            the machine has, or the objective does not fit it.
     """
     settings = ", ".join(f"{name}={value}" for name, value in card.config.items())
     try:
         with GENERATOR, torch.random.fork_rng(devices=[]):  # A plug-in may draw.
             policy = on_meta(lambda: build(card), _MOST_TENSORS)
         count = sum(each.numel() for each in policy.parameters())
-        needed, there = count * _TRAINED_BYTES, memory()
-        if needed > there:
+        needed, available = count * _TRAINED_BYTES, memory()
+        if needed > available:
             raise TooLargeError(
                 f"training its {count:,} parameters takes {needed / 1e9:,.0f} GB of"
-                f" memory, and this machine has {there / 1e9:,.0f} GB"
+                f" memory, and this machine has {available / 1e9:,.0f} GB"
             )
     except TooLargeError as error:
         raise InputError(
@@ -164,7 +166,7 @@ def count_parameters(card: Card) -> int:
 
 
 def save(folder: Path, policy: Policy, card: Card) -> None:
-    """Writes weights, then card; a folder with a card is whole."""
+    """Writes the weights, then the card, so that a folder with a card is complete."""
     weights = _weights(policy)
     with replacing(folder / _WEIGHTS) as temporary:
         temporary.write_bytes(weights)
@@ -172,7 +174,7 @@ def save(folder: Path, policy: Policy, card: Card) -> None:
 
 
 def packed(policy: Policy, card: Card) -> TrainedPolicy:
-    """A policy in memory, as ``load`` would give it after ``save``."""
+    """The trained policy that ``load`` would return after ``save``, without writing it."""
     values = _values(_weights(policy), card)
     return TrainedPolicy(
         policy=policy.eval().requires_grad_(False),
@@ -183,21 +185,21 @@ def packed(policy: Policy, card: Card) -> TrainedPolicy:
 
 @checked
 def load(run: Path | str) -> TrainedPolicy:
-    """The policy of a run directory.
+    """Loads the policy of a run directory.
 
     Raises:
-        InputError: If the folder holds no policy, or a broken one.
+        InputError: If the folder contains no policy, or its files are damaged.
     """
     folder = located(run)
     values, weights = _read_card(folder), folder / _WEIGHTS
     if digest_of(weights) != values.get("weights"):
         raise InputError(
-            f"{weights} is missing or not the file its card was made with."
+            f"{weights} is missing, or is not the file for which its card was written."
         )
     card = converted(values, Card, where=str(folder / POLICY))
     _check_card(folder, card)
     _check_weights(weights, card)
-    # Initial weights would be drawn.
+    # Initialising the weights draws random numbers.
     with GENERATOR, torch.random.fork_rng(devices=[]):
         policy = build(card)
     tensors = present_tensors(read_tensors(weights), policy.state_dict())
@@ -211,7 +213,7 @@ def load(run: Path | str) -> TrainedPolicy:
 
 
 def _check_card(folder: Path, card: Card) -> None:
-    """Refuses a card whose parts contradict one another."""
+    """Refuses a card whose fields contradict one another."""
     conditioning, spec = card.conditioning, card.spec
     sizes = plain([spec, card.config, card.objective_config])
     if any(abs(number) > _LARGEST for number in _numbers(sizes)):
@@ -224,17 +226,17 @@ def _check_card(folder: Path, card: Card) -> None:
             f" spec.embedding is {spec.embedding}."
         )
     if not spec.state and "goal" not in conditioning.kinds:
-        return  # Of a policy that reads images alone, the goal's place is not used.
+        return  # A policy that reads images alone does not use the goal's slice.
     for start, stop in filter(None, (conditioning.goal, *conditioning.goals.values())):
         if not 0 <= start < stop <= spec.state:
             raise InputError(
-                f"{folder / POLICY} is damaged: its goal lies at {start} to {stop} of a"
-                f" state of length {spec.state}."
+                f"{folder / POLICY} is damaged: its goal has the indices {start} to {stop}"
+                f" of a state of length {spec.state}."
             )
 
 
 def _numbers(value: Any) -> Iterator[int]:
-    """The whole numbers in a plain value."""
+    """All integers in a plain value, such as nested lists and dicts."""
     if isinstance(value, int):
         yield value
     elif isinstance(value, list | dict):
@@ -243,7 +245,7 @@ def _numbers(value: Any) -> Iterator[int]:
 
 
 def _check_weights(weights: Path, card: Card) -> None:
-    """Refuses weights that are not those of the card's policy, from their header."""
+    """Refuses a file whose header does not list the weights of the card's policy."""
     header = read_header(weights)
     try:
         POLICIES.get(card.policy)
@@ -268,9 +270,9 @@ def _check_weights(weights: Path, card: Card) -> None:
 
 
 def _weights(policy: Policy) -> bytes:
-    """The weights as a safetensors file holds them."""
+    """The weights as the bytes of a safetensors file."""
     state = policy.state_dict()
-    # Copies, as the file holds no tensor twice, and layers may share one.
+    # Copies, as the format refuses shared tensors, and layers may share one.
     whole = torch.contiguous_format
     alone = {name: it.clone(memory_format=whole) for name, it in state.items()}
     weights: bytes = serialise(alone)
@@ -278,7 +280,7 @@ def _weights(policy: Policy) -> bytes:
 
 
 def _values(weights: bytes, card: Card) -> dict[str, Any]:
-    """What the card's file holds."""
+    """The contents of the card's file."""
     digest = hashlib.sha256(weights).hexdigest()
     return {"format": _FORMAT, "weights": digest, **plain(card)}
 
@@ -291,8 +293,10 @@ def _fingerprint(values: Mapping[str, Any]) -> str:
 def _read_card(folder: Path) -> dict[str, Any]:
     path = folder / POLICY
     if not path.exists():
-        there = holding(folder)
-        lacks = f"{there} and has no {POLICY}" if folder.is_dir() and there else there
+        contents = holding(folder)
+        lacks = contents
+        if folder.is_dir() and contents:
+            lacks = f"{contents} and has no {POLICY}"
         raise InputError(
             f"{folder} {lacks or f'has no {POLICY}'}; name a run directory in which"
             " training has finished."

@@ -1,6 +1,6 @@
-"""Settings and tensors as earlier versions named them, under their present names.
+"""Tables of renamed settings and tensors, by which earlier versions stay readable.
 
-Files of earlier versions and old flags of the command line are read by these tables.
+They apply to files of earlier versions and to old flags of the command line.
 """
 
 import re
@@ -17,21 +17,22 @@ NAMES = {
     "share": "support_fraction",
     "warm_up": "warmup_fraction",
 }
-"""Present names of settings, by their earlier ones."""
-_OF_INSTRUCTIONS = {"mixing", "noise", "swap"}  # Once settings of ``augmentation``.
+"""Present names of settings, by their earlier names."""
+# Settings of ``instruction_augmentation``, which was named ``augmentation``.
+_OF_INSTRUCTIONS = {"mixing", "noise", "swap"}
 VALUES = {
     "base": {"untold": "unconditioned"},
     "schedule": {"one_cycle": "warmup_cosine"},
 }
-"""Present values of settings, by the setting and their earlier ones."""
+"""Present values of settings, by setting and earlier value."""
 TENSORS = {
     "normaliser.deviation": "std",
     "encoder.told": "projection",
     "wordings.told": "new",
     "place": "position",
 }
-"""Present names of tensors and modules, by their earlier ones and that of their module."""
-_SEPARATOR = re.compile("([./])")  # Names that torch keeps whole have slashes.
+"""Present names of tensors and modules, by earlier name, with or without its module's."""
+_SEPARATOR = re.compile("([./])")  # Keys of a ModuleDict have / in place of a dot.
 ADDED: Mapping[str, Any] = {
     "learning_rate_factors": [],
     "weight_decays": [],
@@ -69,7 +70,7 @@ ADDED: Mapping[str, Any] = {
     "margin": 0.1,
     "fraction": 1.0,
 }
-"""Settings that earlier versions lacked, with the values by which they do as those did."""
+"""Settings that earlier versions lacked, with the values that reproduce their behaviour."""
 
 
 def completed(
@@ -78,12 +79,12 @@ def completed(
     *,
     left_open: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Settings of a file under their present names, with those that were added since.
+    """Settings of a file under their present names, with settings added since.
 
     Args:
         values: Settings, by present or earlier names.
-        known: Names that there are.
-        left_open: Those of them that follow from other settings, and are not added.
+        known: All present names.
+        left_open: Names that are not added, as they follow from other settings.
     """
     added = {k: v for k, v in ADDED.items() if k in known and k not in left_open}
     return {**added, **present(values, known)}
@@ -94,24 +95,24 @@ def present(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]
 
     Args:
         values: Settings, by present or earlier names.
-        known: Names that there are; an earlier name among them stays as it is.
+        known: All present names; an earlier name among them is kept.
     """
-    found = {}
+    translated = {}
     for name, value in values.items():
         renamed = present_name(name, value)
         outer, new = name.partition(".")[0], renamed.partition(".")[0]
         moved = outer == "augmentation" or outer not in known
-        place = renamed if new in known and moved else name
-        found[place] = present_value(place, value)
-    return found
+        present_key = renamed if new in known and moved else name
+        translated[present_key] = present_value(present_key, value)
+    return translated
 
 
 def present_name(name: str, value: Any = None) -> str:
     """The present name of a setting.
 
     Args:
-        name: Present or earlier; a setting inside another one by both, with a dot.
-        value: Its value, by which an ``augmentation`` of instructions is known.
+        name: Present or earlier name; a nested setting has its parent's name before a dot.
+        value: Value of the setting, which tells apart the two that were ``augmentation``.
     """
     outer, dot, inner = name.partition(".")
     inside = {inner} if dot else {*value} if isinstance(value, Mapping) else set()
@@ -121,7 +122,7 @@ def present_name(name: str, value: Any = None) -> str:
 
 
 def present_value(name: str, value: Any) -> Any:
-    """The value of a setting in the words of today."""
+    """The present value of a setting, for a value that may be an earlier one."""
     return VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value
 
 
@@ -131,21 +132,20 @@ def present_tensors(
     """The tensors of a file under their present names.
 
     Args:
-        tensors: By present or earlier names.
-        known: Names that there are; one that is not, and whose present name is not
-            either, stays as it is.
+        tensors: Tensors, by present or earlier names.
+        known: All present names; a name that cannot be translated to one is kept.
     """
-    found = {}
+    translated = {}
     for name, value in tensors.items():
         new = name if name in known else _present_tensor(name)
-        found[new if new in known and new not in tensors else name] = value
-    return found
+        translated[new if new in known and new not in tensors else name] = value
+    return translated
 
 
 def _present_tensor(name: str) -> str:
     parts = _SEPARATOR.split(name)
-    for place in range(0, len(parts), 2):
-        module = f"{parts[place - 2]}." if place else ""
-        earlier = parts[place]
-        parts[place] = TENSORS.get(module + earlier, TENSORS.get(earlier, earlier))
+    for index in range(0, len(parts), 2):
+        module = f"{parts[index - 2]}." if index else ""
+        earlier = parts[index]
+        parts[index] = TENSORS.get(module + earlier, TENSORS.get(earlier, earlier))
     return "".join(parts)

@@ -1,18 +1,18 @@
-"""Errors that others tell apart by their kind."""
+"""Exceptions of robomtl."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from robomtl.mismatch import Mismatch
 
-_MOST = 8  # Differing settings that a message lists.
+_MOST = 8  # Most differing settings that a message lists.
 
 
 class InputError(ValueError):
     """A mistake of the user; the message says what was given and what is allowed.
 
     The command line shows the message alone. Any other ``ValueError`` is a bug of robomtl
-    or of a plug-in, and is shown with its traceback. Plug-ins may raise it too.
+    or of a plug-in, and is shown with its traceback. Plug-ins may raise ``InputError``.
     """
 
 
@@ -20,8 +20,8 @@ class OtherRequestError(InputError):
     """A folder was begun with other settings.
 
     Args:
-        folder: The folder.
-        differing: The settings that differ, by the names that the folder records.
+        folder: Folder of the run or the experiment.
+        differing: Settings that differ, under the names that the folder records.
         hints: Sentences that follow the message.
     """
 
@@ -34,11 +34,11 @@ class OtherRequestError(InputError):
         self.hints = hints
 
     def __str__(self) -> str:
-        """The message, with settings as they are recorded."""
+        """The message, with settings under their recorded names."""
         return self.message()
 
     def message(self, spelled: Callable[[str], str] = str) -> str:
-        """The folder, the settings that differ, if not all, and what can be done.
+        """A message with the folder, the first differing settings, and remedies.
 
         Args:
             spelled: See ``Mismatch.phrase``.
@@ -60,10 +60,10 @@ class OtherRequestError(InputError):
 
 
 class GaveUpError(InputError):
-    """A method of learning, or the policy it made, cannot go on.
+    """A training method, or the policy that it trained, cannot continue.
 
-    In an experiment it is an outcome, while any other error is a fault of the machine or
-    of the request.
+    An experiment records this error as an outcome of the method; any other error is a
+    fault of the machine or of the request.
     """
 
 
@@ -72,11 +72,11 @@ class DiskFullError(InputError, OSError):
 
 
 class LostProcessError(InputError):
-    """A process that shares a training has ended before the others."""
+    """A process of a multi-process training has ended before the others."""
 
 
 class StartError(InputError):
-    """No worker starts, most often because it cannot load what it works with."""
+    """No worker process starts, most often because it cannot load its work."""
 
 
 class MissingExtraError(ImportError):
@@ -87,7 +87,7 @@ class MissingExtraError(ImportError):
 
 
 class PlugInError(RuntimeError):
-    """Code of a plug-in cannot be used; the message names it and its exception."""
+    """Code of a plug-in failed; the message names the plug-in and its exception."""
 
 
 class EpisodesError(RuntimeError):
@@ -95,13 +95,13 @@ class EpisodesError(RuntimeError):
 
 
 class SimulationError(RuntimeError):
-    """A simulator went unstable; the episode has no outcome.
+    """A simulator became unstable; the episode has no outcome.
 
     Args:
-        task: Task that was simulated.
-        variation: Its variation.
-        step: Step of the episode at which it happened.
-        reason: What the simulator reported.
+        task: Name of the task.
+        variation: Variation of the episode.
+        step: Step of the episode at which the error occurred.
+        reason: Error that the simulator reported.
     """
 
     def __init__(self, task: str, variation: int, step: int, reason: str) -> None:
@@ -112,7 +112,7 @@ class SimulationError(RuntimeError):
         self.reason = reason
 
     def __str__(self) -> str:
-        """Where it happened and why."""
+        """The task, variation, step and reason."""
         return (
             f"{self.task}, variation {self.variation}, step {self.step}: {self.reason}"
         )

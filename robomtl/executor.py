@@ -1,4 +1,4 @@
-"""The executor of this machine, under the name of its module before it had a room."""
+"""Earlier module name of ``robomtl.execution.executor``, kept for old imports."""
 
 from robomtl.execution.executor import Executor as Executor
 from robomtl.execution.executor import Failure as Failure

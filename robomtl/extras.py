@@ -1,4 +1,4 @@
-"""Libraries of extras, which are imported where they are needed."""
+"""Lazy imports of optional libraries, which are installed by extras of robomtl."""
 
 import importlib
 from types import ModuleType
@@ -7,15 +7,15 @@ from robomtl.errors import MissingExtraError
 
 
 def library(name: str, *, extra: str, need: str) -> ModuleType:
-    """The library of an extra.
+    """Imports the library of an extra.
 
     Args:
-        name: Name of its module.
-        extra: The extra of robomtl that installs it.
-        need: What needs it, the beginning of the message.
+        name: Name of the library's module.
+        extra: Extra of robomtl that installs the library.
+        need: Beginning of the message, such as ``Viewing needs rerun``.
 
     Raises:
-        MissingExtraError: If it cannot be imported; names the extra.
+        MissingExtraError: If the import fails; the message names the extra.
     """
     try:
         return importlib.import_module(name)

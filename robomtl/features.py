@@ -1,4 +1,4 @@
-"""Observation features, actions, and the embodiments that they make up."""
+"""Observation features, action features, and embodiments, which combine them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from robomtl.plug_in import inspected
 from robomtl.task import Suite
 
 STATE = "state"
-"""Name of the feature that an embodiment with a single vector has."""
+"""Name of the state feature of an embodiment with a single vector."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +22,11 @@ class Feature:
     """One named part of an observation."""
 
     kind: Literal["state", "image"]
-    """``state``: a float32 vector; ``image``: uint8, of red, green and blue."""
+    """``state``: a float32 vector; ``image``: a uint8 RGB image."""
     shape: tuple[int, ...]
     """(length,) of a state; (height, width, 3) of an image [px]."""
     names: tuple[str, ...] = ()
-    """Names of a state's components; empty where they have none."""
+    """Names of a state's components; empty if unnamed."""
     camera: str = ""
     """Name of the camera that takes an image; empty for a state."""
 
@@ -34,8 +34,8 @@ class Feature:
         """Checks the shape and the names.
 
         Raises:
-            InputError: If the shape is not one of the kind, or names or camera do not
-                belong to it.
+            InputError: If the shape does not fit the kind, a state has a camera, or an
+                image has names or lacks a camera.
         """
         if self.kind == "state":
             _check_vector("state feature", self.shape, names=self.names)
@@ -50,7 +50,7 @@ class Feature:
 
     @property
     def dtype(self) -> str:
-        """Numpy's name of the type of its values."""
+        """Numpy's name of the feature's dtype."""
         return "float32" if self.kind == "state" else "uint8"
 
     def __str__(self) -> str:
@@ -59,50 +59,53 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionFeature:
-    """The vector by which a robot acts, within [-1, 1] in each component."""
+    """Action vector of a robot, within [-1, 1] in each component."""
 
     size: int
     """Number of components."""
     names: tuple[str, ...] = ()
-    """Names of the components, such as ``gripper``; empty where they have none."""
+    """Names of the components, such as ``gripper``; empty if unnamed."""
     units: tuple[str, ...] = ()
-    """Displacement by each component at full deflection, such as ``0.05 m``; empty if
-    unknown. That of a gripper is ``close`` or ``open``."""
+    """Displacement by each component at an action of 1, such as ``0.05 m``; empty if
+    unknown. The unit of a gripper is ``close`` or ``open``."""
 
     def __post_init__(self) -> None:
         """Checks the length, names and units.
 
         Raises:
-            InputError: If there is no component, or as many names or units are not given.
+            InputError: If there is no component, or the number of names or units differs
+                from the size.
         """
         _check_vector("action", (self.size,), names=self.names, units=self.units)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embodiment:
-    """What a robot observes and how it acts."""
+    """Observation features and action feature of a robot."""
 
     name: str
     """Name of the robot, by which policies and data sets tell several apart."""
     observation: Mapping[str, Feature]
     """Features of an observation, by name."""
     action: ActionFeature
-    """How it acts."""
+    """Action vector of the robot."""
 
     def __post_init__(self) -> None:
         """Checks the name and the features.
 
         Raises:
-            InputError: If a name is no text, or there is no feature.
+            InputError: If a name is not printable text, or there is no feature.
         """
         check_name("embodiment", self.name)
         if not self.observation:
-            raise InputError(f"The embodiment '{self.name}' observes nothing.")
+            raise InputError(
+                f"The embodiment '{self.name}' has no observation feature; give at least 1."
+            )
         for name in self.observation:
             check_name("feature", name)
 
     def feature(self, name: str) -> Feature:
-        """The observation feature of a name.
+        """The observation feature of this name.
 
         Raises:
             InputError: If there is none; the message names the nearest.
@@ -114,10 +117,11 @@ class Embodiment:
         return self.observation[name]
 
     def observing(self, names: Sequence[str]) -> "Embodiment":
-        """The same robot with some of its observation features.
+        """The same robot with a subset of its observation features.
 
         Raises:
-            InputError: If it has none of these; the message names the nearest.
+            InputError: If the robot has none of these features; the message names the
+                nearest of the first.
         """
         if not any(name in self.observation for name in names):
             self.feature(names[0])
@@ -126,7 +130,7 @@ class Embodiment:
 
     @property
     def states(self) -> dict[str, int]:
-        """Lengths of its state features, by name."""
+        """Lengths of the state features, by name."""
         return {
             name: feature.shape[0]
             for name, feature in self.observation.items()
@@ -135,7 +139,7 @@ class Embodiment:
 
     @property
     def images(self) -> dict[str, Feature]:
-        """Its image features, by name."""
+        """The image features, by name."""
         return {
             name: feature
             for name, feature in self.observation.items()
@@ -143,23 +147,23 @@ class Embodiment:
         }
 
     def lacks(self, needed: "Embodiment") -> str:
-        """A clause on what it lacks of another one; empty if it can stand in for that.
+        """The first incompatibility with another embodiment, as a clause; empty if none.
 
-        Features that the other does not have are ignored, as are names of robots and
-        components, units and cameras.
+        Features that the other embodiment does not have are ignored, as are names of
+        robots and components, units and cameras.
 
         Args:
-            needed: What a policy or a data set was made for.
+            needed: Embodiment of a policy or a data set.
         """
         for name, feature in needed.observation.items():
-            there = self.observation.get(name)
-            if there is None:
+            own = self.observation.get(name)
+            if own is None:
                 return (
                     f"has no feature '{name}' ({feature}), but"
                     f" {', '.join(sorted(self.observation))}"
                 )
-            if (there.kind, there.shape) != (feature.kind, feature.shape):
-                return f"has '{name}' ({there}), not {feature}"
+            if (own.kind, own.shape) != (feature.kind, feature.shape):
+                return f"has '{name}' ({own}), not {feature}"
         if self.action.size != needed.action.size:
             return f"has actions of length {self.action.size}, not {needed.action.size}"
         return ""
@@ -169,12 +173,12 @@ class Embodiment:
 class EmbodiedSuite(Suite, Protocol):
     """A suite that names the embodiment of each task.
 
-    A suite without this method has one embodiment, that of the env of its first task; see
-    ``embodiment_of``.
+    A suite without this method has one embodiment, which the env of its first task
+    determines; see ``embodiment_of``.
     """
 
     def embodiment(self, task: str) -> Embodiment:
-        """What is observed and how one acts in a task.
+        """The embodiment of a task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -183,10 +187,10 @@ class EmbodiedSuite(Suite, Protocol):
 
 
 def vector_embodiment(*, state: int, action: int, name: str = "robot") -> Embodiment:
-    """An embodiment with one vector, named ``state``.
+    """An embodiment with one state feature, named ``state``.
 
     Args:
-        state: Length of the vector.
+        state: Length of the state.
         action: Length of an action.
         name: Name of the robot.
     """
@@ -198,18 +202,18 @@ def vector_embodiment(*, state: int, action: int, name: str = "robot") -> Embodi
 
 
 def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
-    """What is observed and how one acts in a task.
+    """The embodiment of a task.
 
-    It is what the suite names by a method ``embodiment(task)``, and otherwise follows from
-    the env of the suite's first task, which is made once; the robot has then the name of
-    the suite's family, such as ``metaworld``.
+    A suite may define it by a method ``embodiment(task)``. Otherwise an env of the suite's
+    first task is made to read its spaces, and the robot is named after the suite's family,
+    such as ``metaworld``.
 
     Args:
         suite: Any suite.
         task: Name of the task; None for the first.
 
     Raises:
-        InputError: If an env observes what is no feature.
+        InputError: If a space of the env is neither a state nor an image.
     """
     first = (*suite.train_tasks, *suite.held_out_tasks)[0].name
     if isinstance(suite, EmbodiedSuite):
@@ -223,14 +227,14 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
 def embodiments_of(
     suite: Suite, tasks: Sequence[str] | None = None
 ) -> dict[str, Embodiment]:
-    """The embodiments of a suite's tasks, by their names; see ``embodiment_of``.
+    """The embodiments of a suite's tasks, by name of the robot; see ``embodiment_of``.
 
     Args:
-        suite: Supplies the tasks.
+        suite: Any suite.
         tasks: Names of the tasks; None for all.
 
     Raises:
-        InputError: If two tasks have different ones of one name.
+        InputError: If two tasks have different embodiments of one name.
     """
     if not isinstance(suite, EmbodiedSuite):
         only = embodiment_of(suite)
@@ -239,19 +243,19 @@ def embodiments_of(
     for task in (*suite.train_tasks, *suite.held_out_tasks):
         if tasks is not None and task.name not in tasks:
             continue
-        here = suite.embodiment(task.name)
-        if found.setdefault(here.name, here) != here:
+        own = suite.embodiment(task.name)
+        if found.setdefault(own.name, own) != own:
             raise InputError(
-                f"The embodiment '{here.name}' of '{task.name}' differs from that of other"
-                " tasks; embodiments that differ have names of their own."
+                f"The embodiment '{own.name}' of '{task.name}' differs from the one of"
+                " other tasks; give different embodiments different names."
             )
     return found
 
 
 def robot_of(suite: Suite, task: str) -> str:
-    """Name of the embodiment of a task; it makes no env.
+    """Name of the embodiment of a task, without making an env.
 
-    A suite whose method ``embodiment`` makes an env has a method ``robot(task)`` beside it.
+    A suite whose method ``embodiment`` makes an env also has a method ``robot(task)``.
     """
     if (robot := getattr(suite, "robot", None)) is not None:
         return str(robot(task))
@@ -263,7 +267,7 @@ def robot_of(suite: Suite, task: str) -> str:
 def from_spaces(
     name: str, observation: gymnasium.Space[Any], action: gymnasium.Space[Any]
 ) -> Embodiment:
-    """The embodiment that an env's spaces describe; an image's camera has its name.
+    """The embodiment that an env's spaces describe; cameras are named after their images.
 
     Args:
         name: Name of the robot.
@@ -271,7 +275,7 @@ def from_spaces(
         action: A float32 vector within [-1, 1].
 
     Raises:
-        InputError: If a space is none of these.
+        InputError: If a space has another type or shape.
     """
     if not isinstance(observation, gymnasium.spaces.Dict):
         raise InputError(

@@ -1,7 +1,7 @@
-"""What the numbers of a task's states and actions mean in space.
+"""Spatial meaning of states and actions: which components are positions.
 
-Training that moves, mirrors or hides things needs to know which numbers are positions. A
-suite says so by the optional method ``geometry(task)``; see ``Suite``.
+Data augmentation that translates, mirrors or hides objects needs these indices. A suite
+declares them by the optional method ``geometry(task)``; see ``Suite``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,49 +12,52 @@ from robomtl.errors import InputError
 from robomtl.suites import suite
 
 Order = Literal["wxyz", "xyzw"]
+"""Order of the components of a quaternion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """Positions of one thing in a state, one for each time that the state holds it."""
+    """Indices of one body's positions and orientations in a state.
+
+    A state may contain several positions of a body, at the current and at earlier steps.
+    """
 
     positions: tuple[int, ...]
-    """Index of the x [m] of each of its positions, the present one first; y, and z if
-    there is one, follow."""
+    """Index of x [m] of each position, the current one first; y, and z in 3 dimensions,
+    follow it."""
     orientations: tuple[int, ...] = ()
-    """Index of the first of the four numbers of each of its quaternions."""
+    """Index of the first component of each quaternion."""
     order: Order = "wxyz"
-    """Order of the numbers of its quaternions. Those in the order ``xyzw`` have their
-    largest component positive, as SciPy gives them; others have the sign of the
-    simulator."""
+    """Order of the components of quaternions. In the order ``xyzw`` the largest component
+    is positive, as in SciPy; in the other order the sign is the simulator's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """A task's states and actions in space; what is not in the state is left out.
+    """Positions in a task's state, and the displacement in its actions.
 
-    Actions move the hand by a displacement along the axes of the positions, so that
-    moving everything equally along x and y changes no action, and mirroring everything at
-    x = 0 turns the sign of the displacement's x.
+    Actions move the hand by a displacement along the axes of the positions. Translating
+    all bodies along x and y therefore leaves actions unchanged, and mirroring all bodies
+    at x = 0 flips the sign of the displacement's x.
     """
 
     dimensions: Literal[2, 3]
-    """Numbers of a position, and of the displacement."""
+    """Number of components of a position, and of the displacement."""
     hand: Body
-    """What actions move."""
+    """Hand, which actions move."""
     objects: tuple[Body, ...]
-    """Everything else but the goal."""
+    """All bodies in the state other than the hand and the goal."""
     goal: Body | None
-    """The goal; None where it is hidden."""
+    """Goal; None if it is hidden."""
     displacement: int
     """Index of the displacement's x in an action."""
     achieved: Body | None = None
-    """What the task brings to the goal, to wherever that is; None where the goal says
-    something else, or nothing."""
+    """Body that has to reach the goal position, whatever that position is; None if the
+    goal is not a position to be reached."""
 
     @property
     def things(self) -> tuple[Body, ...]:
-        """Hand, objects and goal."""
+        """The hand, the objects and the goal."""
         goal = () if self.goal is None else (self.goal,)
         return (self.hand, *self.objects, *goal)
 
@@ -62,11 +65,11 @@ class Geometry:
 def geometries(
     name: str | None, options: Mapping[str, Any], tasks: Sequence[str]
 ) -> list[Geometry]:
-    """The geometry of some tasks of a suite.
+    """The geometries of tasks of a suite, in order.
 
     Args:
-        name: Full name of the suite; None where it is unknown.
-        options: Those with which ``robomtl.suite`` builds it.
+        name: Full name of the suite; None if it is unknown.
+        options: Options with which ``robomtl.suite`` builds the suite.
         tasks: Names of the tasks.
 
     Raises:
@@ -74,16 +77,17 @@ def geometries(
     """
     if name is None:
         raise InputError(
-            "Augmentation needs to know which numbers of a state are positions;"
-            " these demonstrations name no suite that says so. Leave augmentation off."
+            "Augmentation needs to know which components of a state are positions;"
+            " these demonstrations name no suite that declares them. Leave augmentation"
+            " off."
         )
     find: Callable[[str], Geometry] | None = getattr(
         suite(name, **options), "geometry", None
     )
     if find is None:
         raise InputError(
-            f"Augmentation needs to know which numbers of a state are positions;"
+            "Augmentation needs to know which components of a state are positions;"
             f" {name} lacks the method geometry(task), see robomtl.task.Suite. Leave"
-            " augmentation off, or add it."
+            " augmentation off, or add the method."
         )
     return [find(task) for task in tasks]

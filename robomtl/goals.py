@@ -1,4 +1,4 @@
-"""Whether the goals of a suite distinguish its tasks.
+"""Check whether the goal vectors of a suite distinguish its tasks.
 
 A policy that is conditioned on the goal vector alone cannot distinguish two tasks whose
 goals lie at the same position of the state and whose episodes start in the same way.
@@ -14,11 +14,11 @@ from robomtl.plug_in import calling, inspected
 from robomtl.task import Suite, own_goal_places
 
 States = Mapping[str, NDArray[np.float32]]
-"""First states of episodes, which hold their goals; (episode, state) by task."""
+"""Initial states of episodes, which contain their goals; (episode, state) by task."""
 
 SAMPLE = 20  # Variations per task; with fewer, equal tasks may differ by chance.
 _APART = 0.875  # Fraction of episodes that a threshold must assign to the right task.
-_RESOLUTION = 1e-4  # Simulators move what they place by less than this.
+_RESOLUTION = 1e-4  # Simulators shift bodies at reset by less than this.
 
 
 def first_states(
@@ -27,8 +27,8 @@ def first_states(
     """The initial states of the first ``fresh`` variations, from one reset each.
 
     Args:
-        suite: Has the tasks.
-        tasks: Names of tasks; None for those of training.
+        suite: Suite of the tasks.
+        tasks: Names of tasks; None for all training tasks.
         count: Number of variations of each task.
     """
     names = [task.name for task in suite.train_tasks] if tasks is None else tasks
@@ -43,15 +43,15 @@ def indistinguishable_tasks(
 ) -> tuple[tuple[str, str], ...]:
     """Pairs of tasks that the goal vector does not distinguish; empty if all differ.
 
-    Two tasks differ if their goals lie in different places of the state, or if some
-    threshold on a component of the first state, which holds the goal, assigns at least
-    seven of eight episodes to the right one of the two.
+    Two tasks differ if their goals have different indices in the state, or if a threshold
+    on one component of the initial state, which contains the goal, assigns at least seven
+    of eight episodes to the right task.
 
     Args:
-        suite: Has the tasks, and shows their goals.
-        tasks: Names of tasks; None for those of training.
-        states: States seen already, such as those of demonstrations; None to reset each
-            task 20 times, see ``first_states``.
+        suite: Suite of the tasks, with visible goals.
+        tasks: Names of tasks; None for all training tasks.
+        states: Initial states, such as those of demonstrations; None to reset each task
+            20 times, see ``first_states``.
     """
     seen = first_states(suite, tasks) if states is None else states
     places = own_goal_places(suite)
@@ -63,11 +63,11 @@ def indistinguishable_tasks(
     )
 
 
-def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
-    """The warning about what ``indistinguishable_tasks`` found in a suite; empty if it found nothing."""
-    if not alike:
+def warning(suite: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """A warning about pairs that ``indistinguishable_tasks`` found; empty for no pairs."""
+    if not pairs:
         return ""
-    (first, second), more = alike[0], len(alike) - 1
+    (first, second), more = pairs[0], len(pairs) - 1
     others = f", nor {more} other {'pair' if more == 1 else 'pairs'} of tasks"
     return (
         f"The goals of {suite} do not distinguish '{first}' from '{second}'"
@@ -79,12 +79,12 @@ def warning(suite: str, alike: Sequence[tuple[str, str]]) -> str:
 def goal_warning(
     conditioning: Sequence[str], suite: Suite, tasks: Sequence[str] | None = None
 ) -> str:
-    """The ``warning`` for a policy in a suite; empty unless goals are its only condition.
+    """The ``warning`` for a policy in a suite; empty unless goals are its only conditioning.
 
     Args:
         conditioning: Kinds of conditioning of the policy.
-        suite: Has the tasks.
-        tasks: Names of tasks; None for those of training.
+        suite: Suite of the tasks.
+        tasks: Names of tasks; None for all training tasks.
     """
     if tuple(conditioning) != ("goal",) or suite.goal is None:
         return ""
@@ -100,9 +100,9 @@ def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]
 
 
 def _separation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Fraction of states on the right side of the best threshold, 0.5 to 1.
+    """Fraction of states that the best threshold assigns to the right task, 0.5 to 1.
 
-    It is 0.5 plus half the Kolmogorov-Smirnov distance of the best component.
+    It equals 0.5 plus half the largest Kolmogorov-Smirnov distance of a component.
     """
     both = np.round(np.concatenate([first, second]).astype(np.float64) / _RESOLUTION)
     return max(

@@ -1,15 +1,16 @@
-"""A Gymnasium env that knows when it has succeeded, as robomtl takes it.
+"""Adapter from a Gymnasium env that reports success to the env contract of robomtl.
 
-What a robomtl env promises and a Gymnasium env need not, is made up for as follows.
+The adapter differs from the wrapped env as follows.
 
 1. The variation is the seed of the reset.
 2. Observations become features, see ``robomtl.gymnasium_spaces``.
-3. Actions are scaled from [-1, 1] to the bounds of the env, and rounded where it takes
-   integers.
-4. An episode that the env terminates, for good or ill, is truncated there; a time limit
-   that is shorter than the horizon is not.
+3. Actions are scaled from [-1, 1] to the bounds of the env, and rounded for integer
+   actions.
+4. Where the env terminates an episode, after success or failure, the episode is truncated.
+   Time limits shorter than the horizon are extended to it.
 5. Where a wrapper resets the env within the last step of an episode, the observation and
-   info of that step are those that it kept of the old episode.
+   the info of that step are read from the final observation and info that the wrapper
+   keeps.
 """
 
 from collections.abc import Mapping
@@ -45,12 +46,13 @@ FINAL = {
     "final_observation": "final_info",
     "terminal_observation": "terminal_info",
 }
-"""Keys of info under which wrappers that reset an env keep what its last step returned."""
+"""Keys of info under which autoreset wrappers keep the final observation, and for each the
+key of the final info."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSettings:
-    """How a Gymnasium env is read."""
+    """Settings by which a Gymnasium env is adapted."""
 
     horizon: int
     """Number of steps after which an episode is truncated."""
@@ -59,8 +61,7 @@ class EnvSettings:
     action_bounds: Bounds | None = None
     """Bounds of action components that the env leaves unbounded."""
     rendered: Mapping[str, int] = field(default_factory=dict)
-    """Width and height of the pictures that ``render`` gives [px], by the names of the
-    features that hold them."""
+    """Width and height of the pictures from ``render`` [px], by feature name."""
 
     def __post_init__(self) -> None:
         """Checks the horizon.
@@ -72,7 +73,7 @@ class EnvSettings:
 
 
 class _Where:
-    """The task, variation and step of an env, formatted only when a message needs them."""
+    """Task, variation and step of an env, formatted only when a message needs them."""
 
     def __init__(self, env: "GymnasiumEnv") -> None:
         self._env = env
@@ -83,18 +84,18 @@ class _Where:
 
 
 class GymnasiumEnv(gymnasium.Env[Observation, Action]):
-    """A Gymnasium env that keeps the contract of robomtl; see the module.
+    """A Gymnasium env adapted to the contract of robomtl; see the module.
 
-    Without ``options`` a variation of the split ``train`` is drawn from the seed.
+    A reset without ``options`` draws a variation of the split ``train`` from the seed.
 
     Args:
-        env: The env.
+        env: The env to adapt.
         task: Name of the task, for messages.
-        settings: How it is read.
+        settings: Horizon, success, action bounds and rendered pictures.
 
     Raises:
-        ValueError: If observations cannot be flattened, actions have no bounds, resets
-            take no seed, or pictures are to be rendered and are not.
+        InputError: If observations cannot be flattened, actions have no bounds, or resets
+            take no seed.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         """Starts the episode of ``options["variation"]``.
 
         Raises:
-            ValueError: If no split holds the variation.
+            InputError: If no split contains the variation.
         """
         super().reset(seed=seed)
         self.variation = requested_variation(SPLITS, self.task, options, self.np_random)
@@ -139,7 +140,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         result = self.env.reset(seed=self.variation)
         observation, info = unpacked_reset(result, self._where)
         outcome = Outcome(observation, 0.0, False, info)
-        # Most envs report success from the first step on only.
+        # Most envs report no success at reset.
         reported = callable(self._success) or self._success in info
         return self._observed(observation), {
             **info,
@@ -149,12 +150,13 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Acts; actions beyond [-1, 1] are clipped.
+        """Takes a step; actions beyond [-1, 1] are clipped.
 
         Raises:
-            InputError: If the action is not finite, or the env reports no success.
+            InputError: If the action is not finite, or the env reports no success or
+                returns values that do not fit its spaces.
             ResetNeeded: If no episode is running.
-            SimulationError: If the env returns numbers that are not finite.
+            SimulationError: If the state, or a value that decides success, is not finite.
         """
         if self.steps is None:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
@@ -179,11 +181,11 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         return seen, reward, False, ended, {**info, "success": success}
 
     def pictures(self) -> Observation:
-        """The pictures of an observation of now, by the names of their features."""
+        """The pictures of the current observation, by feature name."""
         return self._drawn()
 
     def render(self) -> Any:
-        """What the env shows."""
+        """The result of the wrapped env's ``render``."""
         return self.env.render()
 
     def close(self) -> None:
@@ -217,7 +219,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
             np.asarray(spaces.flatten(part.space, self._part(observation, part)))
             for part in self._vectors
         ]
-        with np.errstate(over="ignore"):  # Refused below, in a sentence.
+        with np.errstate(over="ignore"):  # Infinite values raise an error below.
             state = np.concatenate(flat).astype(np.float32)
         if len(state) != self._size:
             raise InputError(
@@ -231,7 +233,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         return state
 
     def _part(self, observation: Any, part: Part) -> Any:
-        """The value of a part, of the shape that the space says."""
+        """The value of one leaf of an observation, checked against the leaf's shape."""
         value = observation
         for key in part.path:
             try:
@@ -266,12 +268,12 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
 
 
 def _last(observation: Any, info: Any) -> tuple[Any, Any]:
-    """The last observation of an episode and its info, also where the env was reset."""
+    """The last observation and info of an episode, even if a wrapper reset the env."""
     if not isinstance(info, Mapping):
         return observation, info
-    for seen, said in FINAL.items():
-        if info.get(seen) is not None:
-            final = info.get(said)
+    for observation_key, info_key in FINAL.items():
+        if info.get(observation_key) is not None:
+            final = info.get(info_key)
             more = final if isinstance(final, Mapping) else {}
-            return info[seen], {**info, **more}
+            return info[observation_key], {**info, **more}
     return observation, info

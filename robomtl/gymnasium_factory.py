@@ -1,4 +1,4 @@
-"""Suites of Gymnasium envs, made from their tasks and settings."""
+"""``from_gymnasium``: builds a suite from Gymnasium envs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack, get_type_hints
@@ -18,25 +18,25 @@ from robomtl.task import Expert, Task
 
 
 class SuiteOptions(TypedDict, total=False):
-    """Further settings of ``from_gymnasium``; each may be left out."""
+    """Optional settings of ``from_gymnasium``."""
 
     success: Success
-    """Key of info, ``success`` unless given; or a function of an ``Outcome``, such as
+    """Key of info, ``success`` by default; or a function of an ``Outcome``, such as
     ``GoalDistance(0.05)`` or ``RewardAtLeast(300)``."""
     held_out: str | Sequence[str]
     """Names of the tasks kept for adaptation."""
     experts: Mapping[str, Expert]
-    """Demonstrators of tasks; they see and act as policies do."""
+    """Experts by task, which read the observations and give the actions of policies."""
     families: Mapping[str, Sequence[str]]
     """Names of tasks that share a scene, by the name of their family; see
     ``robomtl.probe``."""
     one_env_per_process: bool
-    """Whether envs share something within a process, such as a single simulator or a
-    global random generator, so that they must not live side by side. ``robomtl check``
-    finds out."""
+    """Whether envs share state within a process, such as a single simulator or a global
+    random generator, so that a process must not have several at a time. ``robomtl check``
+    detects this."""
     action_bounds: Bounds
-    """Values that -1 and 1 stand for in action components that the envs leave unbounded;
-    bounded ones are scaled to their own bounds, each component by itself."""
+    """Values to which -1 and 1 are mapped in action components that the envs leave
+    unbounded; each bounded component is scaled to its own bounds."""
 
 
 @checked
@@ -48,25 +48,26 @@ def from_gymnasium(
     horizon: int,
     **options: Unpack[SuiteOptions],
 ) -> GymnasiumSuite:
-    """A suite of Gymnasium envs, ready for ``robomtl.registry.SUITES.register``.
+    """Builds a suite of Gymnasium envs, to be registered by ``SUITES.register``.
 
-    Registered under its name, it is found by ``robomtl.suite`` and so by training.
+    ``robomtl.suite`` and training find a suite by the name under which it is registered
+    in ``robomtl.registry.SUITES``.
 
-    Functions are to be defined in a module, not inline, so that workers can import them;
-    ids in the same form, such as ``"my_module:MyEnv-v0"``. Tasks may differ in what is observed
-    and how one acts: those of equal layout share an embodiment.
+    Functions must be defined at the top level of a module, so that workers can import
+    them; ids should name their module, as in ``"my_module:MyEnv-v0"``. Tasks may differ in
+    their spaces; tasks of equal layout share an embodiment.
 
     Args:
         name: Name of the suite.
         envs: Gymnasium id, or function that makes an env, of each task; or a pair of one
             of these and its keyword arguments, ``("Env-v0", {"size": 3})``.
-        instructions: Wordings of each task; one may stand for itself.
+        instructions: Wordings of each task; a single string is one wording.
         horizon: Number of steps after which an episode is truncated.
         **options: See ``SuiteOptions``.
 
     Raises:
-        InputError: If a task lacks an env or instructions, none is left to train on, or
-            an option is unknown or of another type.
+        InputError: If a task lacks an env or instructions, all tasks are held out, or an
+            option is unknown or of another type.
     """
     given = _typed_options(options)
     check_name("suite", name)
@@ -96,7 +97,7 @@ def from_gymnasium(
         experts=dict(experts),
         families=groups,
         one_env_per_process=given.get("one_env_per_process", False),
-        # Before anything is called, which may change what an expert remembers.
+        # Computed before any call, since a call may change the state of an expert.
         definitions=_definitions(envs, experts, success),
     )
 
@@ -104,7 +105,7 @@ def from_gymnasium(
 def _definitions(
     envs: Mapping[str, MakeEnv], experts: Mapping[str, Expert], success: Success
 ) -> dict[str, dict[str, Any]]:
-    """What tells suites apart whose envs, experts or success are functions."""
+    """Definitions of the functions given as envs, experts and success."""
     made = {k: it for k, it in envs.items() if not isinstance(parted(it)[0], str)}
     return {
         "envs": {task: of_maker(it) for task, it in made.items()},
@@ -133,7 +134,7 @@ def _check_tasks(
     held: Sequence[str],
     families: Mapping[str, Sequence[str]],
 ) -> None:
-    """Refuses tasks that lack an env or instructions."""
+    """Refuses tasks that lack an env or instructions, and unknown task names."""
     grouped = [task for names in families.values() for task in names]
     for kind, named in {
         "task of an env": envs,

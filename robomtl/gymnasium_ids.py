@@ -1,4 +1,4 @@
-"""Definitions of Gymnasium envs that are named by an id; see ``robomtl.definition``."""
+"""Definitions of Gymnasium envs that are given by an id; see ``robomtl.definition``."""
 
 from contextlib import suppress
 from functools import partial
@@ -12,10 +12,11 @@ from robomtl.gymnasium_make import MakeEnv, parted
 
 
 def of_maker(make: MakeEnv) -> str:
-    """The definition of what makes an env.
+    """The definition of an env's id or function.
 
-    That of an id has its registered entry point and arguments; the id alone if it is
-    unregistered. Code of installed packages is not hashed, as it has versions.
+    The definition of an id contains its registered entry point and arguments, or the id
+    alone if it is unregistered. Code of installed packages is not hashed, as its version
+    is recorded.
     """
     maker, arguments = parted(make)
     if not isinstance(maker, str):

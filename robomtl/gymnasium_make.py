@@ -1,4 +1,4 @@
-"""Gymnasium envs, made from an id or a function, with nothing but the given arguments."""
+"""Construction of Gymnasium envs from an id or a function, without default wrappers."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,15 +13,15 @@ from robomtl.errors import InputError, MissingExtraError
 
 Maker = str | Callable[..., gymnasium.Env[Any, Any]]
 MakeEnv = Maker | tuple[Maker, Mapping[str, Any]]
-"""A Gymnasium id (``"Env-v0"`` or ``"module:Env-v0"``) or a function, or a pair of one and
-its keyword arguments."""
+"""A Gymnasium id (``"Env-v0"`` or ``"module:Env-v0"``) or a function that makes an env; or a
+pair of one of these and its keyword arguments."""
 
 
 def parted(make: MakeEnv) -> tuple[Maker, dict[str, Any]]:
-    """What makes an env, and its keyword arguments.
+    """The id or function that makes an env, and its keyword arguments.
 
     Raises:
-        InputError: If it is nothing of the kind.
+        InputError: If the value has another form.
     """
     pair: Any = make if isinstance(make, tuple) else (make, {})
     if len(pair) != 2 or not isinstance(pair[1], Mapping):
@@ -39,11 +39,11 @@ def parted(make: MakeEnv) -> tuple[Maker, dict[str, Any]]:
 
 
 def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
-    """The env that an id names or a function makes.
+    """Makes an env from an id or a function.
 
     Args:
-        make: What makes it.
-        render_mode: Passed on where the maker takes it; None passes on nothing.
+        make: Id or function, with its arguments.
+        render_mode: Passed on if the env's constructor accepts it; None passes nothing.
 
     Raises:
         InputError: If the id is not registered in this process.
@@ -72,7 +72,7 @@ def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, An
 
 
 def _takes_render_mode(env: gymnasium.Env[Any, Any]) -> bool:
-    """Whether what makes an env by its id takes a render_mode, which not all do."""
+    """Whether the entry point of an env's id accepts a render_mode."""
     entry: Any = env.spec.entry_point if env.spec else None
     make = load_env_creator(entry) if isinstance(entry, str) else entry
     if not callable(make):
@@ -91,10 +91,10 @@ def check_reset(task: str, env: gymnasium.Env[Any, Any]) -> None:
     """Refuses an env with the API of Gym before 0.26, whose resets take no seed.
 
     Raises:
-        InputError: If it is one.
+        InputError: If ``reset`` does not accept a seed, or an option that wrappers pass.
     """
     taken = inspect.signature(env.unwrapped.reset).parameters
-    # Wrappers pass on both, and without any only the seed is given.
+    # Wrappers pass both arguments on; an unwrapped env is reset with a seed only.
     needed = ("seed",) if env is env.unwrapped else ("seed", "options")
     lacking = [name for name in needed if name not in taken]
     if lacking and all(each.kind != each.VAR_KEYWORD for each in taken.values()):

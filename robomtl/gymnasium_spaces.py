@@ -1,10 +1,10 @@
-"""How the spaces of a Gymnasium env become features and an action.
+"""Conversion of a Gymnasium env's spaces to features and an action.
 
 Observations are flattened into the vector ``state``: nested Dict and Tuple spaces in their
-order, numbers and booleans as they are, Discrete as one-hot. Of a goal-conditioned Dict,
-``achieved_goal`` is left out, as the observation holds it, and ``desired_goal`` comes last,
-where ``Suite.goal`` is. Pictures (uint8, (height, width, 3), 16 px or more a side) are
-features of their own, ``image.`` and their key.
+order, numbers and booleans unchanged, Discrete as one-hot. From a goal-conditioned Dict,
+``achieved_goal`` is left out, as the observation contains it, and ``desired_goal`` comes
+last, as declared by ``Suite.goal``. Each picture (uint8, (height, width, 3), sides of at
+least 16 px) becomes a feature named ``image.`` and its key.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ from robomtl.gymnasium_success import ACHIEVED, GOAL
 from robomtl.pictures import IMAGE
 from robomtl.task import Action
 
-_LARGEST = 1e30  # Of a bound: the largest float32, say, stands for no bound.
-_SIDE = 16  # [px] Of a picture, at least; smaller arrays are flattened.
+_LARGEST = 1e30  # Larger bounds, such as the largest float32, mean unbounded.
+_SIDE = 16  # [px] Smallest side of a picture; smaller arrays are flattened.
 _CHANNELS = (1, 3, 4)
 _UNNAMED = "pixels"
 
@@ -35,21 +35,22 @@ class Part(NamedTuple):
     """A leaf of an observation space."""
 
     path: tuple[Any, ...]
-    """Keys that lead to it; empty for the whole observation."""
+    """Keys that lead to the leaf; empty if the observation is a single leaf."""
     space: spaces.Space[Any]
+    """Space of the leaf."""
 
     @property
     def key(self) -> str:
-        """The keys as one word, such as ``arm.position``; empty for the whole."""
+        """The keys joined by dots, such as ``arm.position``; empty for a single leaf."""
         return ".".join(map(str, self.path))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Sizes of an env's features and actions; envs of one layout share an embodiment."""
+    """Sizes of an env's features and actions; envs of equal layout share an embodiment."""
 
     parts: tuple[tuple[str, int], ...]
-    """Name and length of each part of the state, in order; one of no name for a vector."""
+    """Name and length of each part of the state, in order; a single vector has no name."""
     images: tuple[tuple[str, tuple[int, ...]], ...]
     """Feature name and shape of each picture."""
     action: int
@@ -57,17 +58,17 @@ class Layout:
 
     @property
     def state(self) -> int:
-        """Length of the state: 1, always 0, of an env that observes pictures alone."""
+        """Length of the state; an env with pictures only has one component, always 0."""
         return sum(size for _, size in self.parts) or 1
 
     @property
     def goal(self) -> slice | None:
-        """Where ``desired_goal`` lies in the state; None if there is none."""
+        """Slice of ``desired_goal`` in the state; None if there is none."""
         size = dict(self.parts).get(GOAL)
         return None if size is None else slice(self.state - size, self.state)
 
     def embodiment(self, name: str) -> Embodiment:
-        """The embodiment of this layout."""
+        """The embodiment of this layout, for a robot of this name."""
         features = {STATE: Feature(kind="state", shape=(self.state,))}
         for feature, shape in self.images:
             features[feature] = Feature(kind="image", shape=shape, camera=feature)
@@ -80,7 +81,7 @@ def parts_of(task: str, space: spaces.Space[Any]) -> tuple[list[Part], dict[str,
     """The parts that make up the state, in order, and the pictures by feature name.
 
     Raises:
-        InputError: If a part is no vector and no picture.
+        InputError: If a part is neither a vector nor a picture.
     """
     if isinstance(space, spaces.Dict):
         kept = [key for key in space if key not in (GOAL, ACHIEVED)]
@@ -112,7 +113,11 @@ def _leaves(path: tuple[Any, ...], space: spaces.Space[Any]) -> Iterator[Part]:
 
 
 def _is_picture(task: str, part: Part) -> bool:
-    """Whether a part is a picture; refuses those that are not as pictures have to be."""
+    """Whether a part is a picture.
+
+    Raises:
+        InputError: If it looks like a picture, but has another dtype or order of axes.
+    """
     box, shape = part.space, part.space.shape or ()
     if not isinstance(box, spaces.Box) or len(shape) not in (2, 3):
         return False
@@ -146,11 +151,11 @@ def _no_vector(task: str, space: spaces.Space[Any]) -> InputError:
 def observation_space(
     vectors: list[Part], images: Mapping[str, Part]
 ) -> dict[str, spaces.Space[Any]]:
-    """The spaces of the features."""
+    """The spaces of the state and of the pictures, by feature name."""
     flat: Any = [spaces.flatten_space(part.space) for part in vectors]
     low, high = np.zeros(1, np.float32), np.zeros(1, np.float32)
     if flat:
-        with np.errstate(over="ignore"):  # The largest float64 stands for no bound.
+        with np.errstate(over="ignore"):  # Bounds beyond float32 become infinite.
             low, high = (
                 np.concatenate([getattr(box, bound) for box in flat]).astype(np.float32)
                 for bound in ("low", "high")
@@ -170,11 +175,12 @@ def layout_of(
 
     Args:
         task: Name of the task, for messages.
-        env: Has the spaces.
-        rendered: Width and height of rendered pictures, by the names of their features.
+        env: Env whose spaces are read.
+        rendered: Width and height of rendered pictures [px], by feature name.
 
     Raises:
-        InputError: If observations or actions do not fit.
+        InputError: If the observation space cannot be flattened, or the action space is
+            not a Box.
     """
     vectors, images = parts_of(task, env.observation_space)
     shapes = {name: part.space.shape or () for name, part in images.items()}
@@ -203,7 +209,8 @@ class ActionScale:
         bounds: Bounds of components that the space leaves unbounded; None for none.
 
     Raises:
-        InputError: If the space is no Box, or a component has no bounds.
+        InputError: If the space is not a Box, a component has no bounds, or a low bound is
+            not below its high bound.
     """
 
     def __init__(
@@ -219,7 +226,7 @@ class ActionScale:
             raise InputError(
                 f"The action space of '{task}' is {space}; expected a Box with bounds, but"
                 f" the components {np.flatnonzero(open_).tolist()} have none. Give"
-                " action_bounds=(low, high), the values that -1 and 1 stand for there."
+                " action_bounds=(low, high), the values to which -1 and 1 are mapped there."
             )
         if bounds is not None:
             low, high = bounds
@@ -228,11 +235,11 @@ class ActionScale:
         if not (self._low < self._high).all():
             raise InputError(
                 f"The bounds of the actions of '{task}' are {self._low.tolist()} to"
-                f" {self._high.tolist()}; each low bound lies below its high bound."
+                f" {self._high.tolist()}; each low bound must be below its high bound."
             )
 
     def __call__(self, action: Action) -> NDArray[Any]:
-        """The action that the env takes; integers are rounded, numbers clipped."""
+        """The env's action for one within [-1, 1]; values are clipped, integers rounded."""
         fraction = (np.clip(np.asarray(action, np.float64), -1, 1) + 1) / 2
         scaled = self._low + fraction * (self._high - self._low)
         if self.space.dtype.kind in "iu":

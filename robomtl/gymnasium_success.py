@@ -1,4 +1,4 @@
-"""When an episode of a Gymnasium env has succeeded."""
+"""Success criteria for Gymnasium envs that do not report success in their info."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ ACHIEVED = "achieved_goal"
 
 
 class Outcome(NamedTuple):
-    """The values that a Gymnasium env returned, for a function that decides on success."""
+    """Values that a Gymnasium env returned, passed to a function that decides success."""
 
     observation: Any
-    """As the env returned it."""
+    """Observation as the env returned it."""
     reward: float
-    """0 at reset."""
+    """Reward of the step; 0 at reset."""
     terminated: bool
-    """False at reset."""
+    """Whether the env terminated the episode; False at reset."""
     info: Mapping[str, Any]
-    """As the env returned it."""
+    """Info as the env returned it."""
     step: int = 0
     """Number of the step in its episode; 0 at reset."""
 
@@ -44,18 +44,18 @@ class GoalDistance:
         """Checks the tolerance.
 
         Raises:
-            InputError: If it is no positive number.
+            InputError: If it is not a positive number.
         """
         check_types(self)
         if not self.tolerance > 0:
             raise InputError(f"tolerance is {self.tolerance}; give a distance above 0.")
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Whether the achieved goal is near enough.
+        """Whether the achieved goal is within the tolerance of the desired goal.
 
         Raises:
-            InputError: If the observation has no goals.
-            FloatingPointError: If they are not finite.
+            InputError: If the observation lacks one of the goals.
+            FloatingPointError: If the goals are not finite.
         """
         seen = outcome.observation
         if not isinstance(seen, Mapping) or not {GOAL, ACHIEVED} <= seen.keys():
@@ -75,20 +75,20 @@ class RewardAtLeast:
     """Success at each step whose reward reaches a threshold."""
 
     threshold: float
-    """Least reward of a successful step."""
+    """Smallest reward of a successful step."""
 
     def __post_init__(self) -> None:
         """Checks the threshold.
 
         Raises:
-            InputError: If it is no number.
+            InputError: If it is not a number.
         """
         check_types(self)
         if self.threshold != self.threshold:
             raise InputError("threshold is nan; give a number.")
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Whether the reward is high enough; never at reset, which has none.
+        """Whether the reward reaches the threshold; False at reset.
 
         Raises:
             FloatingPointError: If the reward is nan.

@@ -1,4 +1,4 @@
-"""A suite of Gymnasium envs that know when they have succeeded; see ``gymnasium_env``."""
+"""The suite class that ``from_gymnasium`` builds; see ``robomtl.gymnasium_env``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,28 +21,28 @@ from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import versions_of_modules
 
 RENDER = "render"
-"""The camera of a Gymnasium suite: the pictures that ``render`` gives."""
+"""Name of a Gymnasium suite's only camera: pictures from ``render``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GymnasiumSuite:
-    """Tasks that are Gymnasium envs; built by ``from_gymnasium``.
+    """A suite of Gymnasium envs; built by ``from_gymnasium``.
 
-    Registered ready, it is also the factory of itself with pictures; see ``__call__``.
+    A registered suite is also a factory, which returns it with pictures; see ``__call__``.
     """
 
     name: str
-    """Full name, under which it is registered, if it is."""
+    """Full name, under which the suite may be registered."""
     train_tasks: tuple[Task, ...]
     """Tasks to train on."""
     held_out_tasks: tuple[Task, ...]
     """Tasks kept for adaptation."""
     envs: Mapping[str, MakeEnv]
-    """What makes the env of each task."""
+    """Gymnasium id, or function that makes an env, of each task."""
     settings: EnvSettings
-    """How envs are read."""
+    """Settings by which the envs are adapted."""
     experts: Mapping[str, Expert]
-    """Demonstrators of tasks that have one."""
+    """Experts by task, where a task has one."""
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Tasks that share a scene, by the name of their family."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -52,9 +52,9 @@ class GymnasiumSuite:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Versions of packages besides those that the envs' modules belong to."""
     render_mode: str | None = None
-    """Passed on to what makes an env, where it takes it; None passes on nothing."""
+    """Render mode for envs whose constructors accept one; None passes nothing."""
     one_env_per_process: bool = False
-    """Whether its envs must not live side by side in a process."""
+    """Whether a process must not have several of the suite's envs at a time."""
 
     def __call__(
         self,
@@ -66,18 +66,18 @@ class GymnasiumSuite:
         """This suite with options, as ``robomtl.suite`` makes it.
 
         Args:
-            variant: None; the suite is known by its name only.
-            cameras: ``render`` for observations that hold the pictures of the env's
-                ``render``, as ``image.render``.
-            size: Width and height of these pictures, 84 unless given [px].
+            variant: Must be empty, as the suite has no variants.
+            cameras: ``render`` adds pictures from the env's ``render`` to observations,
+                as the feature ``image.render``.
+            size: Width and height of these pictures [px]; 84 by default.
 
         Raises:
-            InputError: If there is a variant, or no such camera.
+            InputError: If a variant is given, or a camera is unknown.
         """
         if variant:
             raise InputError(
                 f"There is no suite '{self.name}/{variant}': the suite '{self.name}' has"
-                " no variants and is known by that name only."
+                " no variants."
             )
         pictures = chosen(
             self.name, (RENDER,), cameras=cameras, size=size, profile=None
@@ -95,30 +95,33 @@ class GymnasiumSuite:
 
     @property
     def envs_may_differ(self) -> bool:
-        """Whether envs are to be compared before demonstrations are collected."""
+        """Whether tasks have different envs, which are then compared before collection."""
         first, *others = self.envs.values()
         return any(other != first for other in others)
 
     @property
     def goal(self) -> slice | None:
-        """Where ``desired_goal`` lies in the state, if all envs have it, of one length."""
+        """Slice of ``desired_goal`` in the first task's state.
+
+        None unless all envs have a ``desired_goal``, of equal length.
+        """
         first, *others = self._names
         usual = self._layout(first).goal
         if usual is None:
             return None
         goals = [self._layout(task).goal for task in others]
-        alike = all(
+        equal = all(
             it and it.stop - it.start == usual.stop - usual.start for it in goals
         )
-        return usual if alike else None
+        return usual if equal else None
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
-        """Place of the goal in each task that has it elsewhere than at ``goal``."""
+        """Slice of the goal in the state, for each task in which it differs from ``goal``."""
         if (usual := self.goal) is None:
             return {}
-        places = {task: self._layout(task).goal for task in self._names}
-        return {task: it for task, it in places.items() if it and it != usual}
+        goals = {task: self._layout(task).goal for task in self._names}
+        return {task: it for task, it in goals.items() if it and it != usual}
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -147,19 +150,19 @@ class GymnasiumSuite:
         """The variations of a task in ``train`` or ``fresh``.
 
         Raises:
-            ValueError: If the task or the split is unknown.
+            InputError: If the task or the split is unknown.
         """
         find_task(self, task)
         return find_split(SPLITS, split)
 
     def embodiment(self, task: str) -> Embodiment:
-        """The features and actions of a task; tasks of one layout share an embodiment.
+        """The embodiment of a task; tasks of equal layout share one.
 
-        It has the suite's name where it is that of the first task; another one is named
-        after the suite and the first task that has it, such as ``kitchen.open-door``.
+        The embodiment of the first task has the suite's name; any other is named after the
+        suite and the first task that has it, such as ``kitchen.open-door``.
 
         Raises:
-            ValueError: If the task is unknown, or an env does not fit.
+            InputError: If the task is unknown, or its spaces are not supported.
         """
         name = find_task(self, task).name
         layout = self._layout(name)
@@ -171,17 +174,17 @@ class GymnasiumSuite:
         """An env of the task.
 
         Raises:
-            ValueError: If the task is unknown, or its env does not fit; see
+            InputError: If the task is unknown, or its env is not supported; see
                 ``GymnasiumEnv``.
         """
         name = find_task(self, task).name
         return GymnasiumEnv(self._made(name), name, self.settings)
 
     def with_camera(self, camera: Camera) -> "GymnasiumSuite":
-        """This suite with envs that show pictures, in their own way and size.
+        """This suite with envs that render pictures, with the envs' own settings.
 
         Raises:
-            ValueError: If anything else is requested of the pictures.
+            InputError: If the camera has any settings.
         """
         refuse_settings(self.name, camera)
         seen = replace(self, render_mode="rgb_array")
@@ -189,10 +192,10 @@ class GymnasiumSuite:
         return seen
 
     def make_expert(self, task: str) -> Expert:
-        """The expert that was given for the task.
+        """The expert of the task.
 
         Raises:
-            InputError: If the task is unknown or was given no expert.
+            InputError: If the task is unknown or has no expert.
         """
         name = find_task(self, task).name
         check_known(f"{self.name} expert", name, self.experts)
@@ -207,16 +210,16 @@ class GymnasiumSuite:
 
     @cached_property
     def _layouts(self) -> dict[str, Layout]:
-        """The layouts that are known; workers receive them with the suite."""
+        """Cache of layouts by task, which workers receive with the suite."""
         return {}
 
     def _layout(self, task: str) -> Layout:
-        """The layout of a task; an env is made once of each maker that differs."""
+        """The layout of a task; one env is made for each different id or function."""
         known = self._layouts
         if task not in known:
-            like = [each for each in known if self.envs[each] == self.envs[task]]
-            if like:
-                known[task] = known[like[0]]
+            same = [each for each in known if self.envs[each] == self.envs[task]]
+            if same:
+                known[task] = known[same[0]]
             else:
                 with looked_at(partial(self._made, task)) as env:
                     known[task] = layout_of(task, env, self.settings.rendered)

@@ -1,4 +1,4 @@
-"""The contract of image encoders, and those there are."""
+"""Base classes of image encoders, and their registry."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -13,26 +13,26 @@ from robomtl.layers.image_layers import Modulation, Unmodulated, mean_positions
 from robomtl.layers.vision import Vision
 
 TASK_WIDTH = 128
-"""Length to which the task embedding is encoded for encoders that the task modulates."""
+"""Width of the encoded task embedding that modulates encoders."""
 
 GRID = 8
-"""Most tokens along a side of an image that a map becomes."""
+"""Most tokens along each side of an image."""
 
 
 class ImageEncoder(nn.Module, ABC):
-    """Reads images, and the task if it has layers for that.
+    """Encodes images, optionally modulated by the task.
 
     Args:
-        vision: Settings.
-        shape: Of an image: (height, width, 3).
+        vision: Settings of the encoder.
+        shape: Shape of an image: (height, width, 3).
     """
 
     conditioned: ClassVar[bool] = False
     """Whether the encoder has layers that the task modulates."""
     pretrained: ClassVar[bool] = False
-    """Whether it takes weights that others trained."""
+    """Whether the encoder supports pretrained weights."""
     least: ClassVar[int] = 1
-    """Smallest height and width of an image that it takes [px]."""
+    """Smallest supported height and width of an image [px]."""
     width: int
     """Length of a token."""
 
@@ -41,30 +41,31 @@ class ImageEncoder(nn.Module, ABC):
         self.vision = vision
 
     def modulation(self, channels: int) -> nn.Module:
-        """A layer that modulates channels by the task, if the settings want it."""
+        """A layer that modulates channels by the task, or passes them on without FiLM."""
         return Modulation(TASK_WIDTH, channels) if self.vision.film else Unmodulated()
 
     @classmethod
     def check(cls, vision: Vision, shape: tuple[int, ...]) -> None:
-        """Refuses an image that the encoder cannot take.
+        """Refuses images and settings that the encoder does not support.
 
         Args:
-            vision: Settings.
-            shape: Of an image: (height, width, 3).
+            vision: Settings of the encoder.
+            shape: Shape of an image: (height, width, 3).
 
         Raises:
-            InputError: Says what would fit.
+            InputError: If the image is too small, or pretrained weights are requested and
+                not supported.
         """
         if min(shape[:2]) < cls.least:
             raise InputError(
-                f"takes images of {cls.least} x {cls.least} px or more, and these are"
+                f"needs images of at least {cls.least} x {cls.least} px, and these are"
                 f" {shape[0]} x {shape[1]}"
             )
         if vision.weights and not cls.pretrained:
             raise InputError(
-                "takes no weights of others (vision.weights), as efficientnet_lite0 and"
-                " timm:NAME do; continue a run of robomtl by start and start_parts"
-                " observer"
+                "does not support pretrained weights (vision.weights), as efficientnet_lite0"
+                " and timm:NAME do; to continue from a run of robomtl, give start, and"
+                " start_parts observer"
             )
 
     @abstractmethod
@@ -82,7 +83,7 @@ class ImageEncoder(nn.Module, ABC):
 
     @abstractmethod
     def tokens(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """Parts of images as tokens, in the order of rows, for policies that attend to them.
+        """Tokens of image regions, in row-major order, for policies that attend to them.
 
         Args:
             image: See ``forward``.
@@ -96,24 +97,24 @@ class ImageEncoder(nn.Module, ABC):
 class MapEncoder(ImageEncoder):
     """An encoder that ends in a map of channels over the image.
 
-    A subclass makes the ``map``, and sets ``width`` to its number of channels and
-    ``positions`` to what turns it into ``vision.features / 2`` channels. The features are
-    the mean position of each of these.
+    A subclass computes the ``map``, and sets ``width`` to its number of channels and
+    ``positions`` to a module that turns it into ``vision.features / 2`` channels. The
+    features are the mean positions, x and y, of these channels.
     """
 
     positions: nn.Module
-    """From the map to channels whose mean positions are the features."""
+    """Module from the map to the channels whose mean positions are the features."""
 
     @abstractmethod
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """Channels over the image; (batch, width, height, width of the map)."""
+        """The feature map of an image; (batch, width, map height, map width)."""
 
     def forward(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """Mean positions of channels; see ``ImageEncoder``."""
+        """The mean positions of channels; see ``ImageEncoder``."""
         return mean_positions(self.positions(self.map(image, task)).float())
 
     def tokens(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """The map, averaged to at most ``GRID`` x ``GRID``; see ``ImageEncoder``."""
+        """The map, averaged to at most ``GRID`` x ``GRID`` tokens; see ``ImageEncoder``."""
         features = self.map(image, task)
         height, width = (min(side, GRID) for side in features.shape[2:])
         tokens = functional.adaptive_avg_pool2d(features, (height, width))
@@ -133,13 +134,13 @@ ENCODERS: Registry[type[ImageEncoder]] = Registry(
         "vit": "robomtl.encoders.vit:ViT",
     },
 )
-"""Encoder classes, by the names that ``Vision.encoder`` takes."""
+"""Encoder classes, by the values of ``Vision.encoder``."""
 
 
 def encoder_class(name: str) -> type[ImageEncoder]:
     """The class of an encoder; ``timm:NAME`` is the model NAME of timm.
 
     Raises:
-        InputError: If there is none; names the nearest.
+        InputError: If there is none; the message names the nearest.
     """
     return ENCODERS.get("timm" if name.startswith("timm:") else name)

@@ -1,4 +1,4 @@
-"""Modules of the user that are imported to register plug-ins, here and in workers."""
+"""Imports of user modules that register plug-ins, in this process and in workers."""
 
 import importlib
 import shlex
@@ -10,16 +10,16 @@ from robomtl.errors import InputError, PlugInError
 from robomtl.plug_in import FULL, described
 
 _IMPORTED: dict[str, str] = {}
-"""By the name of a module, how it was given."""
+"""Imported modules: the user's spelling by module name."""
 
 
 def imported() -> tuple[str, ...]:
-    """Names of the modules that were imported by ``import_modules``."""
+    """Names of the modules imported by ``import_modules``."""
     return tuple(_IMPORTED)
 
 
 def import_flags() -> str:
-    """The flags with which another command knows the modules, with a space before each."""
+    """The --import flags of these modules for another command, each after a space."""
     return "".join(f" --import {shlex.quote(each)}" for each in _IMPORTED.values())
 
 
@@ -27,15 +27,15 @@ def import_modules(given: Iterable[str]) -> None:
     """Imports modules; workers that start later import them too.
 
     Args:
-        given: Names of modules, found from the working directory as well, or paths of
-            files that end in ``.py``.
+        given: Names of modules, which may lie in the working directory, or paths of
+            ``.py`` files.
 
     Raises:
         InputError: If there is no such module.
-        PlugInError: If an import raises any exception.
+        PlugInError: If an import raises an exception.
     """
     for each in given:
-        name = _place(each)
+        name = _importable(each)
         try:
             importlib.import_module(name)
         except (Exception, SystemExit) as error:  # Modules of users raise anything.
@@ -51,8 +51,8 @@ def import_modules(given: Iterable[str]) -> None:
         _IMPORTED.setdefault(name, each)
 
 
-def _place(given: str) -> str:
-    """The name of a module, after its folder was added to Python's path."""
+def _importable(given: str) -> str:
+    """Adds the folder of a module to Python's path; returns the module's name."""
     folder, name = Path.cwd(), given
     if given.endswith(".py"):
         path = Path(given).expanduser().absolute()

@@ -1,9 +1,9 @@
-"""Several suites as one, in which one policy learns, is evaluated and is compared.
+"""Joint suites: several suites as one, for training and evaluating one policy on all.
 
-``robomtl.suite("joint/metaworld/MT10+points/MT4")`` has the tasks of both, each named after
-its suite, such as ``metaworld/MT10/reach-v3``. Every task keeps its robot, its envs, its
-variations and its expert. Demonstrations are recorded in each suite on its own; a mixture of
-such data sets has this suite.
+``robomtl.suite("joint/metaworld/MT10+points/MT4")`` has the tasks of both suites, with the
+suite's name before the task's, such as ``metaworld/MT10/reach-v3``. Every task keeps its
+robot, its envs, its variations and its expert. Demonstrations are recorded in each suite
+separately; a mixture of such data sets belongs to the joint suite.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,15 +28,15 @@ from robomtl.task import (
 )
 
 FAMILY = "joint"
-"""Under which joint suites are registered."""
+"""Name of the family of joint suites."""
 
 
 @dataclass(frozen=True)
 class JointSuite:
-    """The tasks of several suites; their tier is the name of their suite.
+    """A suite with the tasks of several suites; the tier of a task is its suite's name.
 
     Args:
-        suites: At least two, none of them twice; they are sorted by name.
+        suites: At least two different suites; they are sorted by name.
     """
 
     suites: tuple[Suite, ...]
@@ -45,15 +45,15 @@ class JointSuite:
         """Sorts the suites.
 
         Raises:
-            InputError: If there are fewer than two, one is there twice, or one is itself
-                a joint suite.
+            InputError: If there are fewer than two, a suite is repeated, or a suite is
+                itself a joint suite.
         """
         names = [each.name for each in self.suites]
         nested = any(isinstance(each, JointSuite) for each in self.suites)
         if nested or len({*names}) < 2 or len({*names}) < len(names):
             raise InputError(
-                f"A joint suite has at least two suites, each once, with + between their"
-                f" names, such as joint/points/MT4+points/two_robots; here are"
+                "A joint suite joins at least two different suites, with + between their"
+                " names, such as joint/points/MT4+points/two_robots; given:"
                 f" {', '.join(names)}."
             )
         ordered = sorted(self.suites, key=lambda each: each.name)
@@ -66,12 +66,12 @@ class JointSuite:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The options of each suite."""
+        """The options of each suite; see ``joint_options``."""
         return joint_options({each.name: each.options for each in self.suites})
 
     @property
     def definition(self) -> dict[str, Any] | None:
-        """The definitions of the suites that have one; None if none has."""
+        """The definitions of the suites that have one, by suite; None if none has."""
         found = {each.name: definition_of(each) for each in self.suites}
         return {k: it[DEFINITION] for k, it in found.items() if it} or None
 
@@ -87,7 +87,7 @@ class JointSuite:
 
     @cached_property
     def _tasks(self) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
-        """Those to train on, and those held out."""
+        """The training tasks, and the held-out tasks."""
         splits = [(each, each.train_tasks, each.held_out_tasks) for each in self.suites]
         return (
             tuple(
@@ -100,19 +100,19 @@ class JointSuite:
 
     @property
     def goal(self) -> slice | None:
-        """Where the goal of the first suite lies; None if a suite hides its goals."""
+        """Slice of the first suite's goal in its state; None if a suite hides its goals."""
         goals = [each.goal for each in self.suites]
         return None if None in goals else goals[0]
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
-        """Where the goal of each task lies in its own state."""
+        """Slice of each task's goal in its own state."""
         found = {name: goal_place(*origin) for name, origin in self._origins.items()}
-        return {name: place for name, place in found.items() if place is not None}
+        return {name: goal for name, goal in found.items() if goal is not None}
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
-        """Tasks that share a scene."""
+        """Tasks that share a scene, by the name of their family."""
         return {
             f"{suite.name}/{family}": tuple(f"{suite.name}/{name}" for name in names)
             for suite in self.suites
@@ -121,11 +121,11 @@ class JointSuite:
 
     @property
     def one_env_per_process(self) -> bool:
-        """Whether a suite's envs must live one at a time in a process."""
+        """Whether any of the suites allows only one env at a time in a process."""
         return any(map(one_env_per_process, self.suites))
 
     def origin(self, task: str) -> tuple[Suite, str]:
-        """The suite of a task, and its name there.
+        """The suite of a task, and the task's name in that suite.
 
         Raises:
             InputError: If the task is unknown.
@@ -134,7 +134,7 @@ class JointSuite:
 
     @cached_property
     def _origins(self) -> dict[str, tuple[Suite, str]]:
-        """By the name of a task."""
+        """The suite and the own name of each task, by its name in the joint suite."""
         return {
             f"{suite.name}/{task.name}": (suite, task.name)
             for suite in self.suites
@@ -142,7 +142,7 @@ class JointSuite:
         }
 
     def embodiment(self, task: str) -> Embodiment:
-        """What is observed and how one acts in a task.
+        """The embodiment of a task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -155,7 +155,7 @@ class JointSuite:
 
     @cached_property
     def _robots(self) -> dict[tuple[str, str], Embodiment]:
-        """Those that were looked at, for which an env may have been made."""
+        """Cache of embodiments, by suite and robot, since computing one may make an env."""
         return {}
 
     def robot(self, task: str) -> str:
@@ -167,7 +167,7 @@ class JointSuite:
         return robot_of(*self.origin(task))
 
     def variations(self, task: str, split: str) -> Sequence[int]:
-        """The variations of a task in its suite's split.
+        """The variations of a task in a split of its suite.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -176,7 +176,7 @@ class JointSuite:
         return suite.variations(own, split)
 
     def make_env(self, task: str) -> Env:
-        """An env of its suite.
+        """An env of the task, made by the task's suite.
 
         Raises:
             ValueError: If the task is unknown.
@@ -185,10 +185,10 @@ class JointSuite:
         return suite.make_env(own)
 
     def make_expert(self, task: str) -> Expert:
-        """The expert of its suite.
+        """The expert of the task, made by the task's suite.
 
         Raises:
-            ValueError: If the task is unknown or has none.
+            ValueError: If the task is unknown or has no expert.
         """
         suite, own = self.origin(task)
         return suite.make_expert(own)
@@ -199,22 +199,26 @@ def _renamed(suite: Suite, task: Task) -> Task:
 
 
 def joint_name(names: Iterable[str]) -> str:
-    """Name of the joint suite of some suites."""
+    """Full name of the joint suite of these suites."""
     return f"{FAMILY}/{'+'.join(sorted(names))}"
 
 
 def joint_options(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Options of the joint suite of suites with these options, by the suites' names."""
+    """Options of a joint suite.
+
+    Args:
+        options: Options of each of its suites, by the suites' names.
+    """
     given = {name: plain(options[name]) for name in sorted(options) if options[name]}
     return {"suites": given} if given else {}
 
 
 def options_in(name: str, options: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The options of each suite of a joint one, by the suites' names.
+    """The options of each suite of a joint suite, by the suites' names.
 
     Args:
-        name: Full name of the joint suite; there are none in any other.
-        options: Its options.
+        name: Full name of a suite; the result is empty unless it is a joint suite.
+        options: Options of that suite.
     """
     family, _, variant = name.partition("/")
     names = variant.split("+") if family == FAMILY else []
@@ -222,16 +226,16 @@ def options_in(name: str, options: Mapping[str, Any]) -> dict[str, Mapping[str, 
 
 
 def known_as(trained: str, tasks: Sequence[str], *, suite: Suite, task: str) -> str:
-    """The name by which a policy knows a task of a suite.
+    """The name under which a policy was trained on a task.
 
-    A policy of several suites knows their tasks by the names of ``JointSuite``; one of a
-    single suite by that suite's own, also where it acts in a joint suite.
+    A policy trained on a joint suite uses the task names of ``JointSuite``. A policy trained
+    on a single suite uses that suite's task names, also when it acts in a joint suite.
 
     Args:
-        trained: Name of the suite that it was trained on.
-        tasks: Names that it knows.
-        suite: In which it acts.
-        task: Name of the task there.
+        trained: Name of the suite that the policy was trained on.
+        tasks: Names of the tasks that the policy was trained on.
+        suite: Suite in which the policy acts.
+        task: Name of the task in that suite.
     """
     if task in tasks:
         return task
@@ -245,21 +249,22 @@ def known_as(trained: str, tasks: Sequence[str], *, suite: Suite, task: str) -> 
 def joint(
     variant: str, *, suites: Mapping[str, Mapping[str, Any]] | None = None
 ) -> JointSuite:
-    """Several suites as one.
+    """Builds a joint suite.
 
     Args:
         variant: Full names of the suites, with ``+`` between them.
-        suites: Options of the suites that need any, by their full names.
+        suites: Options of suites, by their full names.
 
     Raises:
-        InputError: If a suite is unknown, there is only one, or options are of none.
+        InputError: If a suite is unknown, there is only one, or options name a suite that
+            is not among them.
     """
     names, given = variant.split("+"), suites or {}
     for name in given:
         if name not in names:
             raise InputError(
-                f"suites has options of '{name}', and {FAMILY}/{variant} has"
-                f" {', '.join(names)}."
+                f"suites has options for '{name}', which is not in {FAMILY}/{variant}; its"
+                f" suites are {', '.join(names)}."
             )
     return JointSuite(tuple(named_suite(n, **given.get(n, {})) for n in names))
 

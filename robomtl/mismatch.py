@@ -1,4 +1,4 @@
-"""A setting with two values, and the phrase that says so."""
+"""Settings that differ between two records, and their description in messages."""
 
 import re
 from collections.abc import Callable
@@ -8,16 +8,16 @@ _HASH, _DIGITS = re.compile(r"\b[0-9a-f]{64}\b"), 12
 
 
 class Mismatch(NamedTuple):
-    """A setting, or another named value, that differs between two places."""
+    """A setting, or another named value, that differs between two records."""
 
     name: str
-    """As it was recorded, with dots between its parts."""
+    """Name as recorded, with dots between nested names."""
     there: Any
-    """The plain value in one place, such as the record of a folder."""
+    """Plain value in one record, such as the record of a folder."""
     here: Any
-    """The plain value in the other."""
+    """Plain value in the other record, such as the current request."""
     of: str = ""
-    """Name of the one part, such as a cell, that the setting is of; empty for the whole."""
+    """Name of the item, such as a cell, that has the setting; empty for the whole record."""
 
     def phrase(
         self,
@@ -25,11 +25,11 @@ class Mismatch(NamedTuple):
         *,
         spelled: Callable[[str], str] = str,
     ) -> str:
-        """The name with both values, hashes by their first digits.
+        """A clause with the name and both values; hashes are shortened.
 
         Args:
-            sides: Where each value is, in words.
-            spelled: Makes of the recorded name the one that the reader knows.
+            sides: Words for the records of ``there`` and ``here``.
+            spelled: Function that translates the recorded name for the reader.
         """
         there, here = _shown(self.there), _shown(self.here)
         name = spelled(self.name) + (f" of {self.of}" if self.of else "")

@@ -1,4 +1,4 @@
-"""Names that users and plug-ins choose: one or several, checked, and as file names."""
+"""Checks of names that users and plug-ins choose, and their conversion to file names."""
 
 import hashlib
 import re
@@ -11,20 +11,21 @@ Word = TypeVar("Word", bound=str)
 
 _SIMPLE = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,99}")
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_+.-]")
-_KEPT, _DIGITS = 60, 16  # Of a name that is changed, and of its hash.
+_KEPT, _DIGITS = 60, 16  # Characters kept of a changed name, and digits of its hash.
 
 
 def several(what: str, given: Word | Iterable[Word]) -> tuple[Word, ...]:
-    """The given names or sentences as a tuple, also where a single one was given.
+    """One or several names or sentences as a tuple.
 
-    A string is a sequence of letters: ``tasks="reach"`` would be five tasks of one letter.
+    A single string becomes a tuple of one, since iterating over ``tasks="reach"`` would
+    give five tasks of one letter.
 
     Args:
-        what: What they are, for the message, such as ``tasks``.
-        given: One, or several in order.
+        what: Name of the argument, for the message, such as ``tasks``.
+        given: One string, or several in order.
 
     Raises:
-        InputError: If one is not text.
+        InputError: If a value is not a string.
     """
     if isinstance(given, str):
         return (given,)
@@ -33,7 +34,7 @@ def several(what: str, given: Word | Iterable[Word]) -> tuple[Word, ...]:
     words = tuple(given)
     for word in words:
         if not isinstance(word, str):
-            raise InputError(f"{what} holds {word!r}; give text, such as a name.")
+            raise InputError(f"{what} contains {word!r}; give text, such as a name.")
     return words
 
 
@@ -41,28 +42,28 @@ def check_name(what: str, name: object) -> None:
     """Refuses a name that is not text, is blank, or has unprintable characters.
 
     Args:
-        what: What has the name, for the message, such as ``task``.
-        name: The name.
+        what: Kind of the named object, for the message, such as ``task``.
+        name: Name to check.
 
     Raises:
-        InputError: If it is; says which.
+        InputError: If the name is refused.
     """
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"The name of a {what} is {name!r}; give text.")
     if not name.isprintable():
         raise InputError(
-            f"The name of a {what}, {name!r}, holds control characters; leave them out."
+            f"The name of a {what}, {name!r}, contains control characters; leave them out."
         )
 
 
 def file_name(name: str) -> str:
-    """A file name for any text: a single path component, different for each text.
+    """A file name for any text: a single path component, unique to the text.
 
-    Simple names, such as those of Meta-World's tasks, are kept. In others, unusual
-    characters become ``_``, and a hash follows after ``@``, which simple names lack.
+    Simple names, such as those of Meta-World's tasks, are kept. In other names, unusual
+    characters become ``_``, and ``@`` and a hash are appended; simple names have no ``@``.
 
     Args:
-        name: Such as that of a task.
+        name: Any text, such as the name of a task.
     """
     if _SIMPLE.fullmatch(name):
         return name

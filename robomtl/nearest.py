@@ -1,4 +1,4 @@
-"""Checks of names, and the sentence that answers an unknown one."""
+"""Checks of names against a list of known names, with a suggestion for unknown ones."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -7,12 +7,12 @@ from robomtl.errors import InputError
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """A message that says what was given, the nearest known name, and all known names.
+    """A message with the unknown name, the nearest known name, and all known names.
 
     Args:
-        kind: What the name was to name, such as ``policy``.
-        name: The name as given.
-        known: Every name that would have been right.
+        kind: Kind of the named object, such as ``policy``.
+        name: Name as given.
+        known: All valid names.
     """
     names = sorted(known)
     folded = {candidate.lower(): candidate for candidate in names}
@@ -25,9 +25,9 @@ def check_known(kind: str, name: str, known: Collection[str]) -> None:
     """Refuses a name that is not known.
 
     Args:
-        kind: What the name is to name, such as ``policy``.
-        name: The name as given.
-        known: Every name that is right.
+        kind: Kind of the named object, such as ``policy``.
+        name: Name as given.
+        known: All valid names.
 
     Raises:
         InputError: If the name is not known; see ``unknown``.

@@ -1,4 +1,4 @@
-"""A small package for a suite, a policy or a method of one's own, ready to install."""
+"""Writes a small installable package for a new suite, policy or adaptation method."""
 
 import builtins
 import keyword
@@ -21,6 +21,7 @@ from robomtl.policy import POLICIES
 from robomtl.suites import SUITES
 
 Kind = Literal["suite", "policy", "method"]
+"""Kind of plug-in."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LONGEST = 40
@@ -28,11 +29,11 @@ _LONGEST = 40
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What differs between the kinds of packages."""
+    """Registry and example commands of one kind of package."""
 
     registry: Registry[Any]
     commands: tuple[str, ...]
-    """What to do with it, once installed."""
+    """Commands that use the installed package, for its README."""
 
 
 _PLANS: Mapping[str, _Plan] = {
@@ -65,23 +66,24 @@ _PLANS: Mapping[str, _Plan] = {
 
 
 def new_package(kind: str, name: str, *, out: Path | str | None = None) -> Path:
-    """The folder of a new package, with a module, its tests and an entry point.
+    """Writes a package with a module, its tests and an entry point; returns its folder.
 
     Args:
         kind: ``suite``, ``policy`` or ``method``.
-        name: Name under which robomtl is to know it, such as ``my_suite``.
-        out: The folder, which must not exist; one of this name here if None.
+        name: Name under which the plug-in is registered, such as ``my_suite``.
+        out: Folder of the package, which must not exist; by default a folder of this name
+            in the working directory.
 
     Raises:
-        InputError: If the kind is unknown, the name is none or taken, or there is such a
-            folder.
+        InputError: If the kind is unknown, the name is invalid or taken, or the folder
+            exists.
     """
     check_known("kind of package", kind, _PLANS)
     plan = _PLANS[kind]
     _check_name(plan.registry, name)
     folder = located(out if out is not None else name)
     if folder.exists():
-        raise InputError(f"{folder} exists; name another folder by --out.")
+        raise InputError(f"{folder} exists already; name another folder by --out.")
     module = f"robomtl_{name}"
     title = name.title().replace("_", "")
     values = {
@@ -101,16 +103,18 @@ def new_package(kind: str, name: str, *, out: Path | str | None = None) -> Path:
 def _check_name(registry: Registry[Any], name: str) -> None:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise InputError(
-            f"The name '{name}' does not fit; give lower-case letters, digits and single"
-            f" underscores, at most {_LONGEST}, such as '{_nearest(registry, name)}'."
+            f"The name '{name}' is invalid; give lower-case letters, digits and single"
+            f" underscores, at most {_LONGEST} characters, such as"
+            f" '{_nearest(registry, name)}'."
         )
     if keyword.iskeyword(name) or hasattr(builtins, name.title().replace("_", "")):
         raise InputError(
-            f"'{name}' is a word of Python; take '{registry.kind}_{name}'."
+            f"'{name}' is a reserved word or a built-in of Python; use"
+            f" '{registry.kind}_{name}', for example."
         )
     if name in registry.names():
         raise InputError(
-            f"The {registry.kind} '{name}' exists already; take 'my_{name}', say."
+            f"The {registry.kind} '{name}' exists already; use 'my_{name}', for example."
         )
 
 
@@ -121,7 +125,7 @@ def _nearest(registry: Registry[Any], name: str) -> str:
 
 
 def _texts(kind: str, module: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The files of a package, by their paths."""
+    """The contents of a package's files, by path."""
     made = Environment(
         loader=PackageLoader("robomtl.templates", ""),
         undefined=StrictUndefined,
@@ -139,7 +143,7 @@ def _texts(kind: str, module: str, values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Writes files into a folder that appears once it is whole."""
+    """Writes files into a folder that appears only when it is complete."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-") as temporary:
         for path, text in texts.items():

@@ -23,27 +23,27 @@ from robomtl.task import find_task
 
 @dataclass(frozen=True, kw_only=True)
 class NewTask:
-    """A task to adapt to, and how that is judged."""
+    """A task to adapt to, and settings of the adaptation and its evaluation."""
 
     suite: str
-    """Suite that has the task."""
+    """Suite of the task."""
     task: str
     """Name of the task."""
     shots: int = 5
-    """Demonstrations of it."""
+    """Number of demonstrations of the task."""
     noise: float = 0.0
-    """Largest disturbance of the expert; see ``collect``."""
+    """Largest standard deviation of the noise on the expert's actions; see ``collect``."""
     methods: tuple[str, ...] = ("finetune", "scratch")
-    """Ways to adapt that are compared."""
+    """Adaptation methods to compare."""
     batch_size: int = 64
-    """Samples of a gradient step; a few demonstrations have some hundred."""
+    """Samples per gradient step; a few demonstrations have some hundred samples."""
     trials: int = 20
-    """Trials of each."""
+    """Evaluation trials of each adapted policy."""
     until: Literal["horizon", "success"] = "success"
-    """Where a trial stops."""
+    """Whether a trial ends at its horizon or at its first success."""
 
     def __post_init__(self) -> None:
-        """Checks the values, which are used only once a policy is trained.
+        """Checks the values before training, although they are used after it.
 
         Raises:
             InputError: If a value is of another type or out of range.
@@ -54,38 +54,36 @@ class NewTask:
 
     @property
     def collection(self) -> CollectionConfig:
-        """The demonstrations that are adapted to."""
+        """Settings by which the demonstrations of the task are collected."""
         return CollectionConfig(
             tasks=(self.task,), episodes=self.shots, noise=self.noise
         )
 
     @property
     def evaluation(self) -> EvaluationConfig:
-        """The trials of each method."""
+        """Settings by which each adapted policy is evaluated."""
         return EvaluationConfig(
             tasks=(self.task,), episodes=self.trials, until=self.until
         )
 
 
 def plan_new_task(new: NewTask, trained_in: str) -> Plan:
-    """The trials of a new task that fits, and to which every method can adapt.
+    """Plans the trials of a new task, and checks its methods.
 
     Args:
-        new: The task.
-        trained_in: Name of the suite that the policy is trained in; a joint suite, whose
-            policies know several robots, takes a task of any.
+        new: Task to adapt to.
+        trained_in: Name of the suite that the policy is trained on. A policy of a joint
+            suite accepts a task of any suite.
 
     Raises:
-        InputError: If a name is unknown, the task is of another simulator, or it has fewer
-            trials than requested.
+        InputError: If a name is unknown, the task belongs to another simulator, or it has
+            fewer variations than trials are requested.
     """
-    here, there = (
-        unshifted(name).partition("/")[0] for name in (trained_in, new.suite)
-    )
-    if here not in ("joint", there):
+    known, own = (unshifted(name).partition("/")[0] for name in (trained_in, new.suite))
+    if known not in ("joint", own):
         raise InputError(
-            f"The policy is trained in {trained_in}, and the new task, '{new.task}', is of"
-            f" {new.suite}; name a task of {here} (--new-task.suite, --new-task.task)."
+            f"The policy is trained on {trained_in}, and the new task '{new.task}' belongs"
+            f" to {new.suite}; name a task of {known} (--new-task.suite, --new-task.task)."
         )
     made = suite(new.suite)
     find_task(made, new.task)
@@ -99,24 +97,24 @@ def adapt_to_new_task(
 ) -> dict[str, Results]:
     """Adapts a policy to a new task by each method and evaluates the adapted policies.
 
-    What is finished in the folder is not done again.
+    Work that is finished in the folder is not repeated.
 
     Args:
         run: Run directory of the policy.
-        new: The task.
-        plan: Its trials; see ``plan_new_task``.
-        out: Receives ``demonstrations/``, and a run directory for each method with its
+        new: Task to adapt to.
+        plan: Trials of the task; see ``plan_new_task``.
+        out: Folder for ``demonstrations/``, and a run directory for each method with its
             results.
-        seed: Of the adaptation.
-        compute: Processes that collect and evaluate, or a cluster; device and precision
-            of the methods.
+        seed: Seed of the adaptation.
+        compute: Processes or cluster that collect and evaluate; device and precision of
+            the methods.
 
     Returns:
         Results by method.
 
     Raises:
-        ValueError: If the task or a method is unknown, or does not fit the policy, or the
-            folder holds another adaptation.
+        InputError: If the task or a method is unknown or does not fit the policy, or the
+            folder contains another adaptation.
     """
     demonstrations = collect(
         plan.suite,
@@ -146,6 +144,6 @@ def _adapted(
     method: str,
     out: Path,
 ) -> PolicyAgent:
-    """The adapted policy, made once."""
+    """The adapted policy; adaptation is skipped if the folder already contains it."""
     adapt(run, demonstrations, method=method, budget=budget, seed=seed, out=out)
     return PolicyAgent(out)

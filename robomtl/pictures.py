@@ -1,4 +1,4 @@
-"""Pictures as features of observations: which cameras, how large and drawn how."""
+"""Pictures as observation features: cameras, size and rendering profile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -17,44 +17,45 @@ IMAGE = "image."
 """Prefix of the names of picture features; the camera's name follows."""
 
 PROPRIOCEPTION = "proprioception"
-"""Name of the feature with what a robot knows of itself, beside pictures."""
+"""Name of the state feature that accompanies pictures: the robot's own measurements."""
 
 
 @runtime_checkable
 class Sighted(Protocol):
-    """An env that draws the pictures of its observations on demand, as drawing takes long."""
+    """An env that can render the pictures of its observations on demand, to save time."""
 
     blind: bool
-    """Whether observations of ``reset`` and ``step`` lack the pictures."""
+    """Whether observations of ``reset`` and ``step`` omit the pictures."""
 
     def pictures(self) -> Observation:
-        """The pictures that an observation of now holds, by the names of their features."""
+        """The pictures of the current observation, by feature name."""
         ...
 
 
 _SIDES = range(16, 1025)  # [px]
 SIZE = 84
-"""Width and height of pictures unless others are given [px]."""
+"""Default width and height of pictures [px]."""
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """The pictures in the observations of a suite; part of the suite's options."""
+    """Settings of the pictures in a suite's observations; part of the suite's options."""
 
     cameras: tuple[str, ...]
     """Names of the cameras; each takes a picture at every step."""
     size: int = SIZE
     """Width and height of the pictures [px]."""
     profile: Profile = "fast"
-    """``fast`` draws no shadows, reflections and smooth edges; ``faithful`` draws as the
-    simulator shows itself."""
+    """``fast``: without shadows, reflections and anti-aliasing; ``faithful``: with the
+    simulator's own rendering settings."""
 
     def __post_init__(self) -> None:
         """Checks the size, the profile, and that no camera is named twice.
 
         Raises:
-            InputError: If one is out of range, unknown or named twice.
+            InputError: If the size is out of range, the profile is unknown, or a camera is
+                named twice.
         """
         check_types(self)
         if self.size not in _SIDES:
@@ -67,7 +68,7 @@ class Pictures:
 
     @property
     def by_feature(self) -> dict[str, Camera]:
-        """The cameras, by the names of the features that hold their pictures."""
+        """The cameras, by the names of their picture features."""
         size = self.size
         return {
             f"{IMAGE}{name}": Camera(
@@ -78,7 +79,7 @@ class Pictures:
 
     @property
     def features(self) -> dict[str, Feature]:
-        """The features of the pictures, by name."""
+        """The picture features, by name."""
         shape = (self.size, self.size, 3)
         return {
             name: Feature(kind="image", shape=shape, camera=str(camera.name))
@@ -87,7 +88,7 @@ class Pictures:
 
     @property
     def options(self) -> dict[str, Any]:
-        """Plain data from which ``chosen`` makes the same."""
+        """The settings as plain data, which ``chosen`` accepts."""
         return {
             "cameras": list(self.cameras),
             "size": self.size,
@@ -107,13 +108,14 @@ def chosen(
 
     Args:
         suite: Name of the suite, for messages.
-        known: Names of its cameras.
+        known: Names of the suite's cameras.
         cameras: Names of the cameras to observe.
         size: Width and height [px]; None for 84.
-        profile: How pictures are drawn; None for ``fast``.
+        profile: Rendering profile; None for ``fast``.
 
     Raises:
-        InputError: If a camera is unknown, or a size or a profile is given without one.
+        InputError: If a camera is unknown, or a size or a profile is given without a
+            camera.
     """
     names = several("cameras", cameras)
     settings = {"size": size, "profile": profile}
@@ -129,12 +131,15 @@ def chosen(
 
 
 def pictures_of(trained: str, suite: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of pictures that a policy brings to another suite of its family.
+    """The picture options that a policy carries over to another suite of its family.
 
     Args:
-        trained: Name of the suite that it was trained on.
-        suite: Name of the other one.
-        options: Options of the former.
+        trained: Name of the suite that the policy was trained on.
+        suite: Name of the suite in which the policy acts.
+        options: Options of the suite that the policy was trained on.
+
+    Returns:
+        Options by name; empty for a suite of another family.
     """
     suites = unshifted(trained), unshifted(suite)
     if len({name.partition("/")[0] for name in suites}) > 1:

@@ -1,4 +1,4 @@
-"""Handling of plug-ins' code: descriptions of its exceptions, and envs that may break."""
+"""Calls of plug-in code: messages for its exceptions, and envs that may fail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import (
@@ -17,19 +17,19 @@ from robomtl.errors import InputError, MissingExtraError, PlugInError, Simulatio
 from robomtl.task import Env, Expert, Suite
 
 FULL = "ROBOMTL_TRACEBACK=1 shows the whole traceback."
-"""How a traceback is shown, for the messages about imports that failed."""
+"""Hint for messages about failed imports."""
 
 
 ENDING = (InputError, MissingExtraError, PlugInError, KeyboardInterrupt)
-"""Exceptions in a simulator that end all work: every trial would raise them, or a user
-stops it."""
+"""Exceptions in a simulator that end an evaluation: every trial would raise them, or the
+user has interrupted it."""
 
 
 def described(error: BaseException) -> str:
     """The type of an exception, its message, and the file and line that raised it."""
     said = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
     frames = extract_tb(error.__traceback__)
-    if not frames or isinstance(error, SyntaxError):  # It says where it is itself.
+    if not frames or isinstance(error, SyntaxError):  # Its message has the line.
         return said
     return f"{said} ({Path(frames[-1].filename).name}, line {frames[-1].lineno})"
 
@@ -43,14 +43,15 @@ def _message(error: BaseException) -> str:
 
 @contextmanager
 def calling(fault: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
-    """Turns an exception that a plug-in raises in the block into a message.
+    """Converts exceptions that a plug-in raises in the block to ``PlugInError``.
 
     Args:
-        fault: What cannot be done then, as the beginning of the message.
-        but: Exceptions that the caller answers.
+        fault: Beginning of the message: the operation that failed.
+        but: Exceptions that the caller handles, which pass unchanged.
 
     Raises:
-        PlugInError: If the block raises another exception that is none of robomtl's own.
+        PlugInError: If the block raises an exception that is neither in ``but`` nor one of
+            robomtl's own.
     """
     answered: tuple[type[BaseException], ...] = (*ENDING, SimulationError, *but)
     try:
@@ -62,21 +63,21 @@ def calling(fault: str, *, but: tuple[type[BaseException], ...] = ()) -> Iterato
 
 
 def make_env(suite: Suite, task: str) -> Env:
-    """An env of a task.
+    """Makes an env of a task.
 
     Raises:
-        PlugInError: If making it raises an exception that is none of robomtl's own.
+        PlugInError: If the suite raises an exception that is not one of robomtl's own.
     """
     with calling(f"The env of '{task}' of {suite.name} cannot be made"):
         return suite.make_env(task)
 
 
 def make_expert(suite: Suite, task: str) -> Expert:
-    """The expert of a task.
+    """Makes the expert of a task.
 
     Raises:
-        ValueError: If the suite has none, see ``Suite.make_expert``.
-        PlugInError: If making it raises another exception that is none of robomtl's own.
+        ValueError: If the suite has no expert for the task, see ``Suite.make_expert``.
+        PlugInError: If the suite raises another exception that is not one of robomtl's own.
     """
     with calling(
         f"The expert of '{task}' of {suite.name} cannot be made", but=(ValueError,)
@@ -85,7 +86,7 @@ def make_expert(suite: Suite, task: str) -> Expert:
 
 
 def exit_described(error: BaseException) -> str:
-    """A description of ``sys.exit`` or the like in code that must raise an exception."""
+    """A message about plug-in code that raised a ``SystemExit`` or another non-Exception."""
     exits = isinstance(error, SystemExit)
     what = (
         "sys.exit() was called"
@@ -106,17 +107,18 @@ def is_own(thing: object) -> bool:
 def calling_method(
     plug_in: object, method: str, *, but: tuple[type[BaseException], ...] = ()
 ) -> AbstractContextManager[None]:
-    """Turns what a method of a plug-in raises in the block into a message that names it.
+    """Converts exceptions of a plug-in's method to ``PlugInError``; see ``calling``.
 
-    What a class of robomtl's own raises is a bug, and stays as it is.
+    Exceptions of robomtl's own classes are bugs and pass unchanged.
 
     Args:
-        plug_in: The object whose method is called.
+        plug_in: Object whose method is called in the block.
         method: Name of the method.
-        but: Exceptions that the caller answers.
+        but: Exceptions that the caller handles, which pass unchanged.
 
     Raises:
-        PlugInError: If the method raises another exception that is none of robomtl's own.
+        PlugInError: If the method of a plug-in raises an exception that is neither in
+            ``but`` nor one of robomtl's own.
     """
     if is_own(plug_in):
         return nullcontext()
@@ -132,10 +134,10 @@ Made = TypeVar("Made", bound=_Closed)
 
 @contextmanager
 def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
-    """An env that is inspected in this process, and closed at the end of the block.
+    """Makes an env for inspection in this process, and closes it at the end of the block.
 
-    The working directory, which envs may change while they are made, is restored. An env
-    that cannot be closed is left.
+    The working directory, which envs may change while they are made, is restored.
+    Exceptions while closing the env are ignored.
     """
     with chdir("."):
         env = make()
@@ -146,7 +148,7 @@ def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
 
 
 def inspected(suite: Suite, task: str) -> AbstractContextManager[Env]:
-    """An env of a task, which is inspected in this process; see ``looked_at``.
+    """Makes an env of a task for inspection in this process; see ``looked_at``.
 
     Raises:
         PlugInError: See ``make_env``.
@@ -155,6 +157,6 @@ def inspected(suite: Suite, task: str) -> AbstractContextManager[Env]:
 
 
 def close_broken(env: _Closed) -> None:
-    """Closes an env that may have broken."""
+    """Closes an env that may have failed; exceptions are ignored."""
     with suppress(Exception):  # Nothing depends on it, and plug-ins raise anything.
         env.close()

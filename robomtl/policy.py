@@ -1,4 +1,4 @@
-"""The contract every policy keeps, and what travels in and out of it."""
+"""The base class of policies, and the batches, losses and memories that they exchange."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -19,84 +19,88 @@ from robomtl.spec import Spec as Spec
 
 
 class Batch(NamedTuple):
-    """Samples of demonstrations, each a step and the actions that follow it."""
+    """Samples of demonstrations: an observation each, and the actions from its step on."""
 
     observation: dict[str, Tensor]
-    """Features by name: states in float32, (batch, length), and images as uint8, (batch,
-    height, width, 3); with a second axis, time, for a policy that reads a history. Where
-    it is conditioned on goal images, ``goal.`` and the name of an image feature is one
-    at the goal, black where withheld, without an axis for time. Where robots differ, a feature has the length of the longest, filled up with zeros, and
-    ``embodiment`` is the index of each sample's robot; (batch,)."""
+    """Features by name: states in float32, (batch, length), and images in uint8, (batch,
+    height, width, 3); with a time axis after batch if the policy reads a history.
+
+    For a policy that is conditioned on goal images, ``goal.`` and the name of an image
+    feature is the image at the goal, without a time axis, and black where it is withheld.
+    With several robots, features are padded with zeros to the longest, and ``embodiment``
+    is the index of each sample's robot; (batch,)."""
     action: Tensor
-    """Actions from this step on, within [-1, 1], filled up with zeros where another robot
-    has longer ones; (batch, chunk, action)."""
+    """Actions from this step on, within [-1, 1], padded with zeros if another robot has
+    longer actions; (batch, chunk, action)."""
     mask: Tensor
-    """Which of these actions lie within the episode, 1 or 0; (batch, chunk)."""
+    """1 for actions within the episode, 0 for padding; (batch, chunk)."""
     task_embedding: Tensor
     """Embedding that the policy is conditioned on; (batch, embedding)."""
     task: Tensor
-    """Index of the task, for sampling and accounting only; (batch,)."""
+    """Index of the task, for sampling and statistics only; (batch,)."""
 
 
 class Context(NamedTuple):
     """Demonstrations of a batch of tasks, subsampled to the same number of steps each."""
 
     state: Tensor
-    """Filled up with zeros where another robot has a longer one; (task, shot, time,
-    state)."""
+    """State of each step, padded with zeros if another robot has a longer one; (task, shot,
+    time, state)."""
     action: Tensor
-    """The action taken there, filled up in the same way; (task, shot, time, action)."""
+    """Action taken at each step, padded in the same way; (task, shot, time, action)."""
     progress: Tensor
-    """Part of its episode that lies before a step, from 0 to 1; (task, shot, time)."""
+    """Fraction of the episode before each step, from 0 to 1; (task, shot, time)."""
     mask: Tensor
-    """Which shots are there, 1 or 0; a task may have fewer than others. (task, shot)"""
+    """1 for shots that exist, 0 for padding of tasks with fewer shots; (task, shot)."""
     robot: Tensor
-    """Index of the robot of each shot, 0 where there is one robot; (task, shot)."""
+    """Index of each shot's robot, 0 for a single robot; (task, shot)."""
 
 
 class Loss(NamedTuple):
-    """A loss before any reduction, so that tasks can be weighed outside the policy."""
+    """A loss before reduction, so that samples and tasks are weighted outside the policy."""
 
     per_sample: Tensor
-    """(batch,)."""
+    """Loss of each sample; (batch,)."""
     metrics: dict[str, Tensor]
-    """Scalars worth logging, detached."""
+    """Scalars for logging, detached."""
 
 
 class Memory(NamedTuple):
-    """What a policy keeps of a batch of running trials; empty for one that forgets."""
+    """Recurrent state of a policy over a batch of running trials."""
 
     tensors: dict[str, Tensor]
-    """Each (batch, …)."""
+    """Tensors by name; (batch, …)."""
 
 
-_BESIDE = ("meta", "auxiliary")  # Parts that no prediction needs.
+_BESIDE = ("meta", "auxiliary")  # Parts that are not used in prediction.
 
 
 class Policy(nn.Module, ABC):
-    """A task-conditioned policy; subclasses carry their config as ``Config``.
+    """Base class of task-conditioned policies; subclasses set ``Config``.
 
-    A policy is addressed by its parts ``encoder`` (of the task embedding), ``trunk`` and
-    ``head``, so that methods can train some of them. What an objective learns beside the
-    policy, such as a prior or a demonstration encoder, is its part ``meta``. What only
-    training sees is its part ``auxiliary``, which checkpoints lack.
+    A policy has the parts ``encoder`` (of the task embedding), ``trunk`` and ``head``, which
+    methods address to train some of them. Modules that an objective learns beside the
+    policy, such as a prior or a demonstration encoder, are its part ``meta``. Modules that
+    only training uses are its part ``auxiliary``, which is not saved in checkpoints.
 
     Args:
-        config: The subclass's own frozen config dataclass.
-        spec: Sizes of what it reads and writes.
+        config: Instance of the subclass's ``Config``.
+        spec: Sizes of the observations, the task embedding and the actions.
     """
 
     Config: type[Any]
+    """Frozen dataclass of the architecture's settings."""
     trainable: ClassVar[bool] = True
-    """Whether training and adaptation start from it; not from what methods made."""
+    """Whether training and adaptation can start from this architecture; False for those
+    that adaptation methods build."""
     wording: ClassVar[Wording] = "embedding"
-    """How it reads instructions: as sentence embeddings, or as characters."""
+    """Form of the instructions that the policy reads: sentence embeddings or characters."""
     vectorised: ClassVar[bool] = True
-    """Whether ``torch.vmap`` can take its loss, as inner loops over many tasks need."""
+    """Whether the loss supports ``torch.vmap``, which inner loops over many tasks use."""
     usual_history: ClassVar[int] = 1
-    """Observations that it reads where a training run names no other number."""
+    """Default number of observations that the policy reads."""
     kept: ClassVar[tuple[str, ...]] = ("meta",)
-    """Parts that adaptation leaves as training has made them."""
+    """Parts that adaptation does not change."""
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()
@@ -109,11 +113,11 @@ class Policy(nn.Module, ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the policy's parameters."""
         return self.normaliser.mean.device
 
     def fit(self, observation: Mapping[str, Tensor]) -> None:
-        """Takes the statistics of training data, of each robot from its own samples.
+        """Sets the normalisation statistics, per robot, from training data.
 
         Args:
             observation: State features, see ``Batch.observation``; without a history.
@@ -121,10 +125,10 @@ class Policy(nn.Module, ABC):
         self.fit_blocks([observation])
 
     def fit_blocks(self, blocks: Iterable[Mapping[str, Tensor]]) -> None:
-        """Takes the statistics of training data that come in blocks.
+        """Sets the normalisation statistics, per robot, from blocks of training data.
 
         Args:
-            blocks: Each as ``fit`` takes it.
+            blocks: Observations, each as for ``fit``.
         """
         if not self.spec.states:
             return  # Images are not standardised.
@@ -134,41 +138,44 @@ class Policy(nn.Module, ABC):
             if len(moments) == 1:
                 moments[0].add(spread)
                 continue
-            for robot, place in enumerate(self.spec.places):
-                moments[robot].add(spread[observation[EMBODIMENT] == robot, place])
-        for found, place in zip(moments, self.spec.places, strict=True):
+            for robot, columns in enumerate(self.spec.places):
+                moments[robot].add(spread[observation[EMBODIMENT] == robot, columns])
+        for found, columns in zip(moments, self.spec.places, strict=True):
             if found.count:
-                self.normaliser.fit(found, place)
+                self.normaliser.fit(found, columns)
 
     def observed(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor | None = None
     ) -> Tensor:
-        """The vector that the network reads, standardised; (batch, ``spec.inputs``).
+        """The input of the network: standardised states and encoded images, joined.
 
         Args:
             observation: See ``Batch.observation``.
-            task_embedding: Modulates encoders of images; None leaves them unmodulated.
-                (batch, embedding)
+            task_embedding: Embedding that modulates image encoders, (batch, embedding);
+                None leaves them unmodulated.
+
+        Returns:
+            (batch, ``spec.inputs``).
         """
         spread = self.normaliser(self.observer.spread(observation))
         return self.observer.joined(observation, spread, task_embedding)
 
     def observed_steps(self, context: Context) -> Tensor:
-        """The steps of demonstrations as ``observed``; (task, shot, time, input)."""
+        """The input of the network for steps of demonstrations; (task, shot, time, input)."""
         robot = context.robot[..., None].expand(context.progress.shape)
         return self.observed({STATE: context.state, EMBODIMENT: robot})
 
     @classmethod
     def check(cls, spec: Spec) -> None:
-        """Refuses sizes that the policy cannot be built for, before anything is written.
+        """Refuses sizes that the policy does not support, before anything is written.
 
         Raises:
-            ValueError: Saying what would fit.
+            ValueError: If it does not support them; the message names supported sizes.
         """
 
     @abstractmethod
     def loss(self, batch: Batch) -> Loss:
-        """The loss of each sample; reduction, weights and tasks are the caller's."""
+        """The loss of each sample; the caller reduces it and weights samples and tasks."""
 
     @abstractmethod
     def act(
@@ -177,38 +184,39 @@ class Policy(nn.Module, ABC):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The actions to take from here on, within [-1, 1], and the memory to keep.
+        """Predicts an action chunk, within [-1, 1], and updates the memory.
 
-        A policy that draws random numbers takes them from torch's default generator,
-        which evaluation seeds by the trials.
+        A policy that draws random numbers uses torch's default generator, which evaluation
+        seeds by the trials.
 
         Args:
             observation: Features by name; see ``Batch.observation``.
-            task_embedding: Shape (batch, embedding).
-            memory: What the last call returned; None at the first step of a trial.
+            task_embedding: (batch, embedding).
+            memory: Memory that the last call returned; None at the first step of a trial.
 
         Returns:
-            Action chunk of shape (batch, chunk, action), and the memory.
+            Action chunk, (batch, chunk, action), and the memory for the next call, or None
+            for a policy without memory.
         """
 
     @property
     def chunk(self) -> int:
-        """Number of actions predicted at once; 1 where the config does not say."""
+        """Number of actions predicted at once; 1 if the config has no field ``chunk``."""
         return int(getattr(self.config, "chunk", 1))
 
     @property
     def last_layers(self) -> tuple[str, ...]:
         """Names of the modules from the last block of the trunk on, in order.
 
-        The last block begins at the trunk's last child that holds a matrix. Of ``film``
-        with three blocks these are ``trunk.2``, ``norm`` and ``head``; of ``mlp`` with
-        three layers ``trunk.6``, ``trunk.7``, ``trunk.8`` and ``head``.
+        The last block begins at the trunk's last child that has a weight matrix. For
+        ``film`` with three blocks these are ``trunk.2``, ``norm`` and ``head``; for ``mlp``
+        with three layers, ``trunk.6``, ``trunk.7``, ``trunk.8`` and ``head``.
         """
         names = [name for name, _ in self.named_children() if name not in _BESIDE]
         blocks = list(self.get_submodule("trunk").named_children())
         matrices = [
-            place
-            for place, (_, block) in enumerate(blocks)
+            index
+            for index, (_, block) in enumerate(blocks)
             if any(parameter.ndim > 1 for parameter in block.parameters())
         ]
         last = [f"trunk.{name}" for name, _ in blocks[matrices[-1] :]]
@@ -216,7 +224,7 @@ class Policy(nn.Module, ABC):
 
     @property
     def num_parameters(self) -> int:
-        """Number of weights."""
+        """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -244,4 +252,4 @@ POLICIES: Registry[type[Policy]] = Registry(
         "vinn": "robomtl.policies.vinn:VINN",
     },
 )
-"""Policy classes; each carries its config dataclass as the attribute ``Config``."""
+"""Policy classes; each has its config dataclass as the attribute ``Config``."""

@@ -1,4 +1,4 @@
-"""Checks of the losses, actions and memories that policies of plug-ins return."""
+"""Checks of the losses, actions and memories that plug-in policies return."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from robomtl.returned_values import kind_of
 
 
 def loss_of(policy: Policy, batch: Batch) -> Loss:
-    """The policy's loss of each sample of a batch, checked; in float32, as its weights are.
+    """The policy's loss for a batch, checked, in at least float32.
 
     Raises:
-        InputError: If it returns anything else, naming the policy, what it returned and
-            what was expected.
+        InputError: If the policy returns anything but a loss per sample; the message has
+            the policy, the returned value and the expected one.
     """
     loss = policy.loss(batch)
     check_loss(policy, loss, len(batch.action))
@@ -29,21 +29,21 @@ def loss_of(policy: Policy, batch: Batch) -> Loss:
 
 
 def check_loss(source: object, loss: Any, rows: int) -> None:
-    """Makes sure that a policy or an objective returned a loss of each sample.
+    """Checks that a policy or an objective returned one loss per sample.
 
     Args:
-        source: The policy or the objective whose ``loss`` returned it.
-        loss: What it returned.
+        source: Policy or objective whose ``loss`` was called.
+        loss: Returned value.
         rows: Number of samples.
 
     Raises:
-        InputError: If it is anything else, naming the source, what it returned and what
-            was expected.
+        InputError: If it returned anything else; the message has the source, the returned
+            value and the expected one.
     """
     name = f"{type(source).__name__}.loss"
     if not isinstance(loss, Loss):
         raise InputError(
-            f"{name} returned {_kind(loss)}; expected a Loss, of a tensor of shape"
+            f"{name} returned {_kind(loss)}; expected a Loss with a tensor of shape"
             f" {(rows,)} and a dict of metrics."
         )
     per_sample: Any = loss.per_sample
@@ -63,7 +63,7 @@ def _check_metrics(source: str, metrics: Any) -> None:
         if not single and not isinstance(value, int | float):
             raise InputError(
                 f"{source} returned {name} as {_kind(value)}; expected a dict of metrics,"
-                " each a number or a tensor of one."
+                " each a number or a tensor of one element."
             )
 
 
@@ -76,9 +76,9 @@ def actions_of(
     """The policy's action chunk, in float32, and its memory, checked.
 
     Raises:
-        InputError: If it returns anything else, naming the policy, what it returned and
-            what was expected.
-        PlugInError: If the policy is a plug-in and raises any exception.
+        InputError: If the policy returns anything else; the message has the policy, the
+            returned value and the expected one.
+        PlugInError: If the policy is a plug-in and raises an exception.
     """
     with calling_method(policy, "act", but=(FloatingPointError, OutOfMemoryError)):
         returned: Any = policy.act(observation, task_embedding, memory)
@@ -93,7 +93,7 @@ def actions_of(
     if not fits or chunk.shape[::2] != (rows, size) or not chunk.shape[1]:
         raise InputError(
             f"{type(policy).__name__}.act returned {_kind(chunk)}; expected an action chunk"
-            f" of shape ({rows}, chunk, {size}), of 1 action or more."
+            f" of shape ({rows}, chunk, {size}), with at least 1 action."
         )
     if not _has_values(chunk):
         raise InputError(

@@ -1,4 +1,4 @@
-"""A recipe of one policy: planned, then collected, trained, evaluated and filmed."""
+"""Runs a recipe of one policy: plans, collects, trains, evaluates and films."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -38,32 +38,32 @@ from robomtl.warned import warned_once
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What came of a recipe; empty where it has no such part."""
+    """Results of a recipe; fields of parts that the recipe lacks are empty or None."""
 
     results: Mapping[str, Results] = field(default_factory=dict)
-    """By kind of wording; and, if there is a new task, by method."""
+    """Evaluations by kind of wording and, if there is a new task, by adaptation method."""
     arms: MultitaskFindings | None = None
-    """How learning together compares with learning alone."""
+    """Comparison of multi-task with single-task training."""
     methods: AdaptationFindings | None = None
-    """How methods of adaptation compare."""
+    """Comparison of adaptation methods."""
     beyond: ImprovementFindings | None = None
-    """How far a policy goes beyond its expert."""
+    """Improvement of a policy over its expert."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Plans:
-    """Everything a recipe of one policy plays, planned before anything is collected."""
+    """Trials of a recipe of one policy, planned before demonstrations are collected."""
 
     suite: Suite
     """Suite of the policy."""
     evaluations: Mapping[str, Plan]
-    """By kind of wording."""
+    """Trials of each evaluation, by kind of wording."""
     new_task: Plan | None
-    """Trials of the new task; None where the recipe has none."""
+    """Trials of the new task; None if the recipe has none."""
 
 
 def _plans_of(recipe: Recipe, seed: int) -> _Plans:
-    """The plans of a recipe that can be collected, played, adapted to and compared.
+    """Plans the trials of a recipe, and checks all of its settings.
 
     Raises:
         InputError: See ``collect``, ``evaluate``, ``plan_new_task`` and ``multitask``.
@@ -89,14 +89,14 @@ def _collection(recipe: Recipe, seed: int) -> CollectionConfig:
 
 
 def _evaluations(recipe: Recipe, seed: int) -> dict[str, EvaluationConfig]:
-    """What is played, by kind of wording.
+    """Settings of the evaluations, by kind of wording.
 
     Raises:
         InputError: If no kind is named.
     """
     if not recipe.instructions:
         raise InputError(
-            "instructions is empty; name at least 1 kind of wording, such as canonical."
+            "instructions is empty; give at least 1 kind of wording, such as canonical."
         )
     return {
         kind: EvaluationConfig(
@@ -107,7 +107,7 @@ def _evaluations(recipe: Recipe, seed: int) -> dict[str, EvaluationConfig]:
 
 
 def _about(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's name, and the values in which it differs from the one so named."""
+    """The recipe's name, and the settings that differ from the recipe of this name."""
     name = next((k for k, each in RECIPES.items() if each.line == recipe.line), None)
     if name is None:
         return {"recipe": recipe.line}
@@ -124,17 +124,17 @@ def run_of_one_policy(
     seed: int,
     compute: Compute,
 ) -> Ran:
-    """Runs a recipe of one policy; what is finished in the folder is not done again.
+    """Runs a recipe of one policy; work that is finished in the folder is not repeated.
 
     Args:
-        recipe: What is run.
+        recipe: Recipe to run.
         folder: Run directory; see ``run``.
-        data: Demonstrations recorded before; collected when None.
-        seed: Seed of the disturbance, the weights and the draws.
+        data: Recorded demonstrations; None to collect them.
+        seed: Seed of the action noise in collection, the initial weights and the sampling.
         compute: Processes or cluster, device and precision.
 
     Raises:
-        InputError: If its parts do not fit; see ``run``.
+        InputError: If settings of the recipe do not fit together; see ``run``.
     """
     plans = _plans_of(recipe, seed)  # Before anything is collected.
     made = plans.suite
@@ -173,7 +173,7 @@ def _trained(
     seed: int,
     compute: Compute,
 ) -> Data:
-    """The demonstrations, once a policy is trained on them."""
+    """Collects the demonstrations and trains a policy on them; returns the former."""
     recorded = obtain(
         made,
         folder,
@@ -195,7 +195,7 @@ def _trained(
 def _evaluated(
     recipe: Recipe, plans: _Plans, folder: Path, *, compute: Compute
 ) -> dict[str, Results]:
-    """By kind of wording; the first in the folder itself."""
+    """Evaluates the policy; results by kind of wording, the first in the run directory."""
     agent, first = PolicyAgent(folder), recipe.instructions[0]
     with placed(agent, _device(agent, folder, compute)) as acting, warned_once():
         check_pictures(acting, plans.suite)
@@ -212,7 +212,7 @@ def _evaluated(
 
 
 def _device(agent: PolicyAgent, folder: Path, compute: Compute) -> str | None:
-    """The device that serves the policy; None for the workers' own cores."""
+    """The device of the process that serves the policy; None to act in the workers."""
     requested = compute.machine.device
     if compute.executor is not None or requested.startswith("cpu"):
         return None
@@ -224,11 +224,11 @@ def _film(
 ) -> None:
     """Films trials of the first evaluation, or prints why they cannot be filmed."""
     agent = PolicyAgent(folder)
-    device = serving_device(agent, "auto", folder)  # That of the evaluation.
+    device = serving_device(agent, "auto", folder)  # The device of the evaluation.
     try:
         with placed(agent, device) as acting:
             film(acting, made, folder, which=which, compute=compute)
-    except (MissingExtraError, InputError) as error:  # The results stand without films.
+    except (MissingExtraError, InputError) as error:  # Results are valid without films.
         remark(f"No trial is filmed. {error}")
         return
     results = Results.read(folder)

@@ -1,4 +1,4 @@
-"""Progress of work, with the estimated time left."""
+"""Progress lines with the estimated time left."""
 
 import sys
 import threading
@@ -21,7 +21,7 @@ from rich.table import Table
 from robomtl.execution.pulse import PULSE
 from robomtl.terminal import Terminal, say, visible
 
-_LINE_EVERY = 5.0  # [s] Between lines where the output is no terminal.
+_LINE_EVERY = 5.0  # [s] Between lines if the output is not a terminal.
 _WITHIN = 0.9  # Fraction of an item for its training; the rest is for its trials.
 
 
@@ -29,15 +29,15 @@ class Advance(Protocol):
     """Reports that units of work are done."""
 
     def __call__(self, units: int = 1, *, note: str = "") -> None:
-        """Counts units as done; the note is printed at the end of the line."""
+        """Adds finished units; the note is printed at the end of the line."""
         ...
 
 
 class Reach(Protocol):
-    """Reports how much of an item is done."""
+    """Reports the finished fraction of an item."""
 
     def __call__(self, index: int, fraction: float, *, note: str = "") -> None:
-        """Counts the units of an item that are done; 1.0 is all of them."""
+        """Sets the finished fraction of an item, from 0 to 1, by the item's index."""
         ...
 
 
@@ -49,9 +49,10 @@ _HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Shows no progress line or remark in the block, whose work belongs to a larger item.
+    """Suppresses progress lines and remarks in the block.
 
-    A worker process notes its progress in its pulse instead, see ``robomtl.execution.pulse``.
+    A worker process records its progress in its pulse instead, see
+    ``robomtl.execution.pulse``.
     """
     token = _QUIET.set(True)
     try:
@@ -61,28 +62,28 @@ def quiet() -> Iterator[None]:
 
 
 def remark(sentence: str) -> None:
-    """Prints a sentence on standard error, unless the block is ``quiet``."""
+    """Prints a sentence on standard error, except within ``quiet``."""
     if not _QUIET.get():
         say(sentence, stderr=True)
 
 
 def remark_table(table: Table) -> None:
-    """Prints a table on standard error, unless the block is ``quiet``."""
+    """Prints a table on standard error, except within ``quiet``."""
     if not _QUIET.get():
         Terminal(stderr=True).print(table)
 
 
 @contextmanager
 def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
-    """A live line with count, elapsed and remaining time, on standard error.
+    """Shows count, elapsed time and remaining time on standard error during the block.
 
-    On a terminal the line is redrawn; elsewhere a line is printed every few seconds, also
-    where nothing was done in between.
+    On a terminal one line is redrawn; elsewhere a line is printed every few seconds, even
+    without progress.
 
     Args:
-        title: What is being done.
-        total: Units of work in all.
-        done: Units that were done before.
+        title: Description of the work.
+        total: Total number of units.
+        done: Units that were finished earlier.
     """
     title, done = visible(title), min(done, total)
     if _QUIET.get():
@@ -97,12 +98,12 @@ def progress(title: str, total: int, *, done: int = 0) -> Iterator[Advance]:
 
 @contextmanager
 def item_progress(title: str, units: Sequence[int], *, done: int) -> Iterator[Reach]:
-    """The line of ``progress`` for items in workers; it also advances within an item.
+    """The line of ``progress`` for items in workers, which also advances within an item.
 
     Args:
-        title: What is being done.
-        units: Units of work of each item.
-        done: Units that were done before, of other items.
+        title: Description of the work.
+        units: Number of units of each item.
+        done: Units of other items that were finished earlier.
     """
     shown = [0] * len(units)
     with progress(title, done + sum(units), done=done) as advance:
@@ -121,7 +122,7 @@ def item_progress(title: str, units: Sequence[int], *, done: int) -> Iterator[Re
 
 
 def notice(index: int, fraction: float) -> None:
-    """Reports the fraction of an item that a worker has done to ``item_progress``."""
+    """Reports a worker's finished fraction of an item to ``item_progress``, if any."""
     heard = _HEARD.get()
     if heard is not None:
         heard(index, fraction)
@@ -151,7 +152,7 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
 
 
 class _Quiet:
-    """Notes the progress of a part of an item in the pulse of this process."""
+    """Records the progress of an item in the pulse of this process, without printing."""
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._done = total, done
@@ -162,7 +163,7 @@ class _Quiet:
 
 
 class _Lines:
-    """Lines now and then, where the output is no terminal."""
+    """Progress lines every few seconds, for output that is not a terminal."""
 
     def __init__(self, title: str, total: int, done: int) -> None:
         self._title, self._total, self._note = title, total, ""
@@ -178,7 +179,7 @@ class _Lines:
 
     @contextmanager
     def printed(self) -> Iterator["_Lines"]:
-        """Keeps printing in the block, also while nothing is counted."""
+        """Keeps printing lines during the block, even without progress."""
         ended = threading.Event()
         thread = threading.Thread(target=self._keep_printing, args=(ended,))
         thread.daemon = True

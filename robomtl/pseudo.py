@@ -1,9 +1,9 @@
-"""Pseudo-embodiments: a robot whose actions mean something else, in the same tasks.
+"""Pseudo-embodiments: the tasks of a suite for a robot with a transformed action space.
 
 ``robomtl.suite("pseudo/flipped/metaworld/MT10")`` is Meta-World's MT10 with a robot that
-moves against its actions. Since tasks, scenes and experts stay, what one robot's
-demonstrations are worth to another can be measured exactly. Observations are those of the
-robot that it is made of; experts' actions are translated, so that demonstrations are right.
+moves in the direction opposite to its actions. As tasks, scenes and experts are the same,
+transfer between robots can be measured without other differences. Observations are those
+of the original robot; the expert's actions are converted, so that demonstrations succeed.
 """
 
 from collections import deque
@@ -26,16 +26,17 @@ from robomtl.wrapped_suite import WrappedSuite
 
 
 class Body(NamedTuple):
-    """How a robot acts, compared with the one that it is made of."""
+    """Difference between a pseudo-embodiment's actions and the original robot's."""
 
     line: str
-    """What it is, in a line."""
+    """Description in one line."""
     gain: float = 1.0
-    """Factor of the displacements, at least 1 so that experts can act; negative to flip."""
+    """Factor of the displacements; negative to flip. Its magnitude is at least 1, so that
+    every action of the expert can be expressed."""
     shift: int = 0
-    """By how many places components of displacements are shifted, in a circle."""
+    """Number of indices by which the components of displacements are shifted cyclically."""
     delay: int = 0
-    """Steps after which an action is executed."""
+    """Number of steps by which actions are delayed."""
 
 
 BODIES: Mapping[str, Body] = {
@@ -46,46 +47,46 @@ BODIES: Mapping[str, Body] = {
     "twisted": Body("is flipped, permuted and scaled by 1.5", gain=-1.5, shift=2),
 }
 """Pseudo-embodiments by name. Trailing components that a suite declares as
-``undisturbed_actions``, such as a gripper, keep their place and meaning."""
+``undisturbed_actions``, such as a gripper, keep their index and meaning."""
 
 
 class Translation:
-    """Translates between the actions of a body and those of the robot that it is made of.
+    """Converts between the actions of a pseudo-embodiment and the original robot's.
 
     Args:
-        body: The body.
-        size: Components of an action.
-        kept: Trailing components that keep their place and meaning.
+        body: Pseudo-embodiment.
+        size: Number of action components.
+        kept: Number of trailing components that keep their index and meaning.
     """
 
     def __init__(self, body: Body, size: int, kept: int) -> None:
         moved = size - kept
         self.gain: NDArray[np.float32] = np.ones(size, np.float32)
-        """The robot's displacement by a full deflection of each of the body's."""
+        """The robot's displacement for an action of 1, by component of the body's action."""
         self.gain[:moved] = body.gain
         self.order: NDArray[np.int64] = np.arange(size)
-        """The robot's component that each of the body's moves."""
+        """Index of the robot's component for each component of the body's action."""
         self.order[:moved] = np.roll(np.arange(moved), -body.shift)
 
     def executed(self, action: Action) -> Action:
-        """The robot's action for one of the body; (action,)."""
+        """The robot's action for an action of the body; (action,)."""
         moved = np.empty_like(self.gain)
         moved[self.order] = np.clip(action, -1, 1) * self.gain
         return np.clip(moved, -1, 1)
 
     def own(self, action: Action) -> Action:
-        """The body's action that is executed as one of the robot; (action,)."""
+        """The body's action that is executed as this action of the robot; (action,)."""
         wanted = np.clip(np.asarray(action, np.float32), -1, 1)
         return wanted[self.order] / self.gain
 
 
 class PseudoEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
-    """An env in which a body acts.
+    """An env for a pseudo-embodiment, which converts actions to the original robot's.
 
     Args:
-        env: That of the robot.
-        body: The body.
-        kept: Trailing components of an action that keep their meaning.
+        env: Env of the original robot.
+        body: Pseudo-embodiment.
+        kept: Number of trailing action components that keep their index and meaning.
     """
 
     def __init__(self, env: Env, body: Body, kept: int) -> None:
@@ -98,7 +99,7 @@ class PseudoEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begins an episode; actions that wait at its start are zeros."""
+        """Begins an episode; a delayed body first executes actions of zeros."""
         still = np.zeros(self._size, np.float32)
         self._waiting = deque([still] * self._delay)
         return self.env.reset(seed=seed, options=options)
@@ -106,18 +107,18 @@ class PseudoEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     def step(
         self, action: Action
     ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
-        """Executes the translated action, or that of some steps ago."""
+        """Executes the converted action, or an earlier one if actions are delayed."""
         self._waiting.append(self._translation.executed(action))
         return self.env.step(self._waiting.popleft())
 
 
 class PseudoExpert:
-    """The robot's expert, whose actions are translated.
+    """An expert for a pseudo-embodiment, which converts the original expert's actions.
 
     Args:
-        expert: Of the robot.
-        body: The body.
-        kept: Trailing components of an action that keep their meaning.
+        expert: Expert of the original robot.
+        body: Pseudo-embodiment.
+        kept: Number of trailing action components that keep their index and meaning.
     """
 
     def __init__(self, expert: Expert, body: Body, kept: int) -> None:
@@ -131,14 +132,15 @@ class PseudoExpert:
 
 @dataclass(frozen=True)
 class PseudoSuite(WrappedSuite):
-    """The tasks of a suite for another robot.
+    """The tasks of a suite for a pseudo-embodiment.
 
     Args:
-        suite: Has the tasks.
+        suite: Suite of the original robot.
         body: Name of a pseudo-embodiment.
     """
 
     body: str
+    """Name of the pseudo-embodiment."""
     passed_on: ClassVar[tuple[str, ...]] = (
         "definition",
         "envs_may_differ",
@@ -154,7 +156,7 @@ class PseudoSuite(WrappedSuite):
         """Checks the name of the body.
 
         Raises:
-            InputError: If it is unknown; names the nearest.
+            InputError: If it is unknown; the message names the nearest.
         """
         check_known("pseudo-embodiment", self.body, BODIES)
 
@@ -164,11 +166,11 @@ class PseudoSuite(WrappedSuite):
         return f"pseudo/{self.body}/{self.suite.name}"
 
     def robot(self, task: str) -> str:
-        """Name of the robot: that of the body, then that of the suite's own."""
+        """Name of the robot: the body's name, then the original robot's."""
         return f"{self.body}-{robot_of(self.suite, task)}"
 
     def embodiment(self, task: str) -> Embodiment:
-        """What the suite's robot observes, and how this one acts.
+        """The original robot's observation features, with this robot's action feature.
 
         Raises:
             ValueError: If the task is unknown.
@@ -177,24 +179,26 @@ class PseudoSuite(WrappedSuite):
         if own not in self._robots:
             self._robots[own] = embodiment_of(self.suite, task)
         found = self._robots[own]
-        there = Translation(BODIES[self.body], found.action.size, self.undisturbed)
-        order = there.order.tolist()
+        translation = Translation(
+            BODIES[self.body], found.action.size, self.undisturbed
+        )
+        order = translation.order.tolist()
         action = action_of(self.suite, task) or found.action
         names = action.names and tuple(action.names[i] for i in order)
         units = action.units and tuple(
-            scaled(action.units[place], gain)
-            for place, gain in zip(order, there.gain, strict=True)
+            scaled(action.units[index], gain)
+            for index, gain in zip(order, translation.gain, strict=True)
         )
         action = replace(action, names=names, units=units)
         return replace(found, name=self.robot(task), action=action)
 
     @cached_property
     def _robots(self) -> dict[str, Embodiment]:
-        """Of the suite, as far as they were looked at."""
+        """Cache of the original robots' embodiments, by name."""
         return {}
 
     def make_env(self, task: str) -> Env:
-        """One of the suite, in which the body acts.
+        """An env of the task for the pseudo-embodiment.
 
         Raises:
             ValueError: If the task is unknown.
@@ -202,7 +206,7 @@ class PseudoSuite(WrappedSuite):
         return PseudoEnv(self.suite.make_env(task), BODIES[self.body], self.undisturbed)
 
     def make_expert(self, task: str) -> Expert:
-        """One of the suite, whose actions are translated.
+        """The expert of the task for the pseudo-embodiment.
 
         Raises:
             ValueError: If the task is unknown or has no expert.
@@ -212,11 +216,11 @@ class PseudoSuite(WrappedSuite):
 
 
 def pseudo(variant: str, **options: Any) -> PseudoSuite:
-    """A suite for a pseudo-embodiment.
+    """Builds the suite of a pseudo-embodiment.
 
     Args:
         variant: Name of the body and full name of the suite, with a slash between them.
-        **options: Those of the suite.
+        **options: Options of the suite.
 
     Raises:
         InputError: If the body, the suite or an option is unknown.

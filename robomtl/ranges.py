@@ -1,4 +1,4 @@
-"""Checks of settings: their names, types and ranges, with one wording of each message."""
+"""Checks of the names, types and ranges of settings, with uniform messages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -15,23 +15,23 @@ from robomtl.terminal import say
 Settings = TypeVar("Settings")
 
 SEEDS = 2**63
-"""Seeds are below this limit, which suits the generators of both torch and numpy."""
+"""Upper limit of seeds, exclusive; generators of torch and numpy accept all below it."""
 
 
 REPETITIONS = 1000
-"""Most seeds, orders or the like of an experiment."""
+"""Most repetitions in an experiment, such as seeds or task orders."""
 
 
 def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> None:
-    """Makes sure that a dataclass, or its class, has settings of these names.
+    """Checks that a dataclass has settings of these names.
 
     Args:
-        settings: The dataclass.
-        names: Of settings.
-        within: Prefix of their names in messages, such as ``training.``.
+        settings: A dataclass, or an instance of one.
+        names: Names of settings.
+        within: Prefix of the names in messages, such as ``training.``.
 
     Raises:
-        InputError: If it has not.
+        InputError: If a name is unknown; the message has the nearest.
     """
     known = [each.name for each in fields(settings) if each.init]
     for name in names:
@@ -41,9 +41,9 @@ def check_names(settings: Any, names: Iterable[str], *, within: str = "") -> Non
 
 
 def settings(kind: type[Settings]) -> type[Settings]:
-    """The dataclass, which answers unknown settings by the nearest; a decorator.
+    """Class decorator that makes a dataclass answer unknown settings by the nearest name.
 
-    Settings under their earlier names are taken, and a line on stderr has the present ones.
+    Settings under earlier names are accepted, and their present names printed on stderr.
     """
     known = [each.name for each in fields(kind) if each.init]  # type: ignore[arg-type]
     initialise = kind.__init__
@@ -62,28 +62,29 @@ def settings(kind: type[Settings]) -> type[Settings]:
 
 
 def typed_fields(settings: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of settings of a dataclass, checked by ``typed`` against their types.
+    """Values of settings of a dataclass, checked against their types by ``typed``.
 
     Args:
-        settings: The dataclass, or its class.
-        values: By name.
+        settings: A dataclass, or an instance of one.
+        values: Values by name.
 
     Raises:
-        InputError: If one is of another type: a word where a number belongs, say.
+        InputError: If a value has another type, such as a word in place of a number.
     """
     kinds = {each.name: each.type for each in fields(settings)}
     return {name: typed(name, value, kinds[name]) for name, value in values.items()}
 
 
 def made_of(settings: Any, values: Mapping[str, Any]) -> Any:
-    """A dataclass with the given values; by a ``ValueError`` it refuses them.
+    """A dataclass with the given values, whose ``ValueError`` becomes an ``InputError``.
 
     Args:
-        settings: The dataclass, or its class for defaults elsewhere.
-        values: By name, of the types of their fields.
+        settings: A dataclass, whose defaults are used for other fields, or an instance,
+            whose values are used.
+        values: Values by name, of the types of their fields.
 
     Raises:
-        InputError: If the dataclass raises a ``ValueError``, as that of a plug-in may.
+        InputError: If the dataclass raises a ``ValueError``, as a plug-in's may.
     """
     try:
         if isinstance(settings, type):
@@ -96,10 +97,10 @@ def made_of(settings: Any, values: Mapping[str, Any]) -> Any:
 def check_types(settings: Any) -> None:
     """Checks the settings of a dataclass against their types.
 
-    Numbers of numpy are replaced by Python's own, so that JSON can hold them.
+    Numbers of numpy are replaced by Python's own, which can be written as JSON.
 
     Raises:
-        InputError: If one is of another type: a word where a number belongs, say.
+        InputError: If a value has another type, such as a word in place of a number.
     """
     for each in fields(settings):
         if not each.init:
@@ -111,7 +112,7 @@ def check_types(settings: Any) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuses a seed that generators do not take.
+    """Refuses a seed that random generators do not accept.
 
     Raises:
         InputError: If it is negative or too large.
@@ -121,14 +122,14 @@ def check_seed(seed: int) -> None:
 
 
 def check_sizes(settings: Any, *others: str) -> None:
-    """Makes sure that all whole numbers among the fields of settings are at least 1.
+    """Checks that all integer fields of settings are at least 1.
 
     Args:
-        settings: A dataclass.
-        *others: Fields that are no sizes.
+        settings: An instance of a dataclass.
+        *others: Names of integer fields that are not sizes.
 
     Raises:
-        InputError: If one is not; names it.
+        InputError: If a field is below 1.
     """
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
     sizes = {
@@ -140,10 +141,10 @@ def check_sizes(settings: Any, *others: str) -> None:
 
 
 def check_counts(settings: object, *names: str) -> None:
-    """Makes sure that these settings are at least 1.
+    """Checks that these settings are at least 1.
 
     Raises:
-        InputError: If one is not.
+        InputError: If a setting is below 1.
     """
     for name in names:
         if getattr(settings, name) < 1:
@@ -151,33 +152,33 @@ def check_counts(settings: object, *names: str) -> None:
 
 
 def check_repetitions(settings: object, *names: str) -> None:
-    """Makes sure that these settings are numbers of repetitions, such as of seeds.
+    """Checks that these settings are plausible numbers of repetitions, such as seeds.
 
-    Each repetition becomes a cell in memory, so that a seed given in place of their number
-    would fill it.
+    Each repetition becomes a cell in memory, so that a large seed, given by mistake in
+    place of a number of seeds, would exhaust it.
 
     Raises:
-        InputError: If one is below 1, or above ``REPETITIONS``.
+        InputError: If a setting is below 1, or above ``REPETITIONS``.
     """
     check_counts(settings, *names)
     for name in names:
         value = getattr(settings, name)
         if value > REPETITIONS:
             raise InputError(
-                f"{name} is {value}; give how many there are to be, at most {REPETITIONS}."
+                f"{name} is {value}; give the number of repetitions, at most {REPETITIONS}."
             )
 
 
 def check_positive(settings: object, *names: str, endless: Sequence[str] = ()) -> None:
-    """Makes sure that these settings are above 0.
+    """Checks that these settings are above 0 and finite.
 
     Args:
-        settings: Has them.
-        *names: Of the settings.
-        endless: Those among them that may be infinite.
+        settings: Object with the settings as attributes.
+        *names: Names of the settings.
+        endless: Names of settings that may be infinite.
 
     Raises:
-        InputError: If one is not, or is infinite.
+        InputError: If a setting is not above 0, or is infinite.
     """
     for name in names:
         value = getattr(settings, name)
@@ -188,10 +189,10 @@ def check_positive(settings: object, *names: str, endless: Sequence[str] = ()) -
 
 
 def check_not_negative(settings: object, *names: str) -> None:
-    """Makes sure that these settings are 0 or more.
+    """Checks that these settings are at least 0 and finite.
 
     Raises:
-        InputError: If one is not, or is infinite.
+        InputError: If a setting is negative or infinite.
     """
     for name in names:
         value = getattr(settings, name)
@@ -202,10 +203,10 @@ def check_not_negative(settings: object, *names: str) -> None:
 
 
 def check_parts(settings: object, *names: str) -> None:
-    """Makes sure that these settings are parts of a whole that leave some of it.
+    """Checks that these settings are fractions from 0 to below 1.
 
     Raises:
-        InputError: If one is below 0, or 1 and more.
+        InputError: If a setting is below 0, or at least 1.
     """
     for name in names:
         if not 0 <= getattr(settings, name) < 1:

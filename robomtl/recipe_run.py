@@ -1,4 +1,4 @@
-"""Runs a recipe: collects, trains, evaluates and compares what it names."""
+"""Runs a recipe of any kind: collects, trains, evaluates and compares."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -40,25 +40,25 @@ def run(
     seed: int = 0,
     compute: Compute | None = None,
 ) -> Ran:
-    """Runs a recipe end to end; what is finished in the folder is not done again.
+    """Runs a recipe end to end; work that is finished in the folder is not repeated.
 
     Args:
-        recipe: A name in ``RECIPES``, or a recipe, such as one of them with other
-            values by ``dataclasses.replace``.
-        out: Run directory; it receives ``demonstrations/``, the policy, the first
-            evaluation's results, a folder for each further kind of wording, and
-            ``new-task/`` and ``multitask/`` where the recipe has them; of a comparison
-            of methods, see ``run_adaptation``, and of arms ``run_arms``. ``recipe.json``
-            in it is the request.
-        data: Demonstrations recorded before, of the same suite; collected when None.
-        seed: Seed of the disturbance, the weights and the draws.
-        compute: Processes that collect, train and evaluate, or a cluster, and the limit
-            of time; device and precision of the networks, where the recipe leaves them at
-            ``auto``. Demonstrations are collected on this machine.
+        recipe: A name in ``RECIPES``, or a recipe, for example one of these changed by
+            ``dataclasses.replace``.
+        out: Run directory, for ``demonstrations/``, the policy, the results of the first
+            evaluation, a folder for each further kind of wording, ``new-task/`` and
+            ``multitask/`` if the recipe has them, and the request, ``recipe.json``. For
+            the files of a comparison of methods see ``run_adaptation``, of arms
+            ``run_arms``.
+        data: Recorded demonstrations of the same suite; None to collect them.
+        seed: Seed of the action noise in collection, the initial weights and the sampling.
+        compute: Processes or cluster that collect, train and evaluate, and the time limit;
+            device and precision of the networks, if the recipe leaves them at ``auto``.
+            Demonstrations are collected on this machine.
 
     Raises:
-        InputError: If the recipe is unknown, its parts do not fit, or the folder holds
-            another run.
+        InputError: If the recipe is unknown, its settings do not fit together, or the
+            folder contains another run.
     """
     check_seed(seed)
     compute = compute or Compute()
@@ -92,7 +92,7 @@ def run(
 
 _RECIPE = "recipe.json"
 _FINISHED = (POLICY, f"adaptation/{JOURNAL}", JOURNAL)
-"""The first files in the folder of a recipe that depend on the whole request."""
+"""Files whose presence fixes the request of a folder."""
 _GROWING = {
     "line",
     "training",
@@ -102,8 +102,8 @@ _GROWING = {
     "request",
     "design",
 }
-"""Parts of a recipe that may be extended in the same folder. They are not compared here:
-a training is checked by its ``run.json``, cells and wordings by their journals."""
+"""Fields of a recipe that may be extended in the same folder. They are not compared here:
+training is checked by its ``run.json``, cells and wordings by their journals."""
 _GROWING_WITHIN = {
     "new_task": {"methods"},
     "multitask": {"arms", "settings", "seeds", "demonstrations"},
@@ -111,7 +111,7 @@ _GROWING_WITHIN = {
 
 
 def request_of(recipe: AnyRecipe) -> dict[str, Any]:
-    """The values of a recipe that stay the same in its folder, as JSON holds them."""
+    """The settings of a recipe that must not change in its folder, as plain data."""
     fixed = {k: v for k, v in plain(recipe).items() if k not in _GROWING}
     for name, growing in _GROWING_WITHIN.items():
         if fixed.get(name):
@@ -120,12 +120,12 @@ def request_of(recipe: AnyRecipe) -> dict[str, Any]:
 
 
 def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
-    """Refuses the folder of something else, before anything is collected into it.
+    """Refuses a folder with other contents, before demonstrations are collected into it.
 
     Folders in which earlier versions ran a recipe have no ``recipe.json``.
 
     Raises:
-        InputError: If it is a data set, or the run directory of another training.
+        InputError: If the folder is a data set, or the run directory of another training.
     """
     check_no_data(folder)
     if (folder / _RECIPE).exists() or not (folder / RUN).exists():
@@ -134,9 +134,9 @@ def _check_folder(folder: Path, recipe: AnyRecipe) -> None:
         check_no_run(folder)
         return
     names = ("policy", "conditioning", "suite")
-    there, here = needed_record(folder), recipe
+    record = needed_record(folder)
     refuse_other(
         folder,
-        {name: plain(getattr(there, name)) for name in names},
-        {name: plain(getattr(here, name)) for name in names},
+        {name: plain(getattr(record, name)) for name in names},
+        {name: plain(getattr(recipe, name)) for name in names},
     )

@@ -21,14 +21,14 @@ from robomtl.training.from_pictures import CHUNK, PICTURES, from_pictures
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """The plain settings of a recipe."""
+    """Settings of a recipe that are flags of the command line."""
 
     suite: str
     """Suite of the demonstrations and of the evaluation."""
     episodes: int
-    """Demonstrations a task."""
+    """Demonstrations per task."""
     noise: float = 0.5
-    """Largest disturbance of the experts; see ``collect``."""
+    """Largest standard deviation of the noise on the experts' actions; see ``collect``."""
     policy: str = "film"
     """Architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
@@ -36,31 +36,32 @@ class Experiment:
     training: TrainConfig = field(default_factory=TrainConfig)
     """Settings of behaviour cloning."""
     trials: int = 50
-    """Trials a task in each evaluation."""
+    """Trials per task in each evaluation."""
     until: Literal["horizon", "success"] = "horizon"
-    """Where a trial stops."""
+    """Whether a trial ends at its horizon or at its first success."""
     instructions: tuple[str, ...] = ("canonical",)
-    """Kinds of wording evaluated; the first one's results are the recipe's."""
+    """Kinds of wording to evaluate; results of the first are written to the run directory
+    itself."""
     videos: Which | None = None
-    """Trials of the first evaluation to film, where pictures can be drawn: examples (a
-    failure and a success), failures, all, or how many of each task."""
+    """Trials of the first evaluation to film, if pictures can be rendered: examples (a
+    failure and a success), failures, all, or a number per task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Experiment):
-    """One experiment, enough to repeat it."""
+    """Complete settings of an experiment with one policy."""
 
     line: str
-    """What the recipe shows, in a line."""
+    """Description in one line."""
     pictures: Pictures | None = None
     """Pictures that the policy observes, with proprioception, in place of the state; None
     for the state."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
     """Fields of the architecture's config that differ from the defaults."""
     new_task: NewTask | None = None
-    """A task the policy adapts to at the end; None for none."""
+    """Task to which the policy is adapted at the end; None for none."""
     multitask: MultitaskRequest | None = None
-    """Ways to learn the tasks that are compared at the end; None for none."""
+    """Comparison of multi-task with single-task training at the end; None for none."""
 
 
 AnyRecipe = Recipe | AdaptationRecipe | ArmRecipe | BeyondRecipe
@@ -178,14 +179,14 @@ RECIPES: dict[str, AnyRecipe] = {
     **ARM_RECIPES,
     **BEYOND_RECIPES,
 }
-"""Experiments by name: policies trained and evaluated, or methods or arms compared."""
+"""Recipes by name: each trains and evaluates a policy, or compares methods or arms."""
 
 
 def named_recipe(name: str) -> AnyRecipe:
-    """The recipe of a name.
+    """The recipe of this name.
 
     Raises:
-        InputError: If there is none; names the nearest.
+        InputError: If there is none; the message names the nearest.
     """
     check_known("recipe", name, RECIPES)
     return RECIPES[name]

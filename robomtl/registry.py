@@ -1,7 +1,8 @@
-"""Everything that has a name: suites, policies, heads, encoders, objectives and methods.
+"""Registries of suites, policies, heads, encoders, objectives and methods.
 
-Each catalogue is beside its contract; they are gathered here for plug-ins and scripts. Names
-are loaded on first use, so that a module that registers a suite does not import torch.
+Each registry is defined beside the contract of its items, and exported here for plug-ins and
+scripts. Registries are loaded on first use, so that a module that registers a suite does not
+import torch.
 """
 
 import lazy_loader

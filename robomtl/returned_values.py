@@ -1,7 +1,7 @@
-"""Values that plug-ins return: what they hold, or a sentence on what they are instead.
+"""Checks and conversion of values that plug-ins return.
 
 Equivalent values are converted: numpy's booleans, arrays of one element, success as 0 or
-1, actions as lists or tensors.
+1, actions as lists or tensors. Other values are refused.
 """
 
 import math
@@ -15,7 +15,12 @@ from robomtl.errors import InputError
 
 
 def truth(value: Any, what: str, where: object) -> bool:
-    """A truth value, also where it is numpy's, of one element, or 0 or 1.
+    """The bool of a value that is a bool, or an array of one element, or 0 or 1.
+
+    Args:
+        value: Returned value.
+        what: Name of the value, for the message.
+        where: Beginning of the message, such as a task and a step.
 
     Raises:
         InputError: If it is anything else, such as text, NaN or a list.
@@ -31,7 +36,12 @@ def truth(value: Any, what: str, where: object) -> bool:
 
 
 def number(value: Any, what: str, where: object) -> float:
-    """A number, also where it is numpy's of one element.
+    """The float of a value that is a number or an array of one element.
+
+    Args:
+        value: Returned value.
+        what: Name of the value, for the message.
+        where: Beginning of the message, such as a task and a step.
 
     Raises:
         InputError: If it is anything else.
@@ -50,13 +60,13 @@ def action_array(
     """Actions as a float32 array, converted from a list or a tensor where necessary.
 
     Args:
-        value: The returned value.
-        shape: The expected shape.
-        who: Name of what returned it, for the message.
+        value: Returned value.
+        shape: Expected shape.
+        who: Name of the function that returned it, for the message.
         where: Prefix of the message, such as a task and a step.
 
     Raises:
-        InputError: If it is not of this shape, or no array of numbers.
+        InputError: If it has another shape, or is not an array of numbers.
     """
     if type(value) is np.ndarray and value.dtype == np.float32 and value.shape == shape:
         return value
@@ -70,10 +80,10 @@ def action_array(
 
 
 def action_vector(value: Any, who: str) -> NDArray[np.float32]:
-    """One action of any size as a float32 array of its own; see ``action_array``.
+    """One action of any size as a new float32 array; see ``action_array``.
 
     Raises:
-        InputError: If it is no vector of numbers.
+        InputError: If it is not a vector of numbers.
     """
     array = _numbers(value)
     if array is None or array.ndim != 1:
@@ -85,7 +95,7 @@ def action_vector(value: Any, who: str) -> NDArray[np.float32]:
 
 
 def _numbers(value: Any) -> NDArray[Any] | None:
-    """A value as an array of numbers; None if it is none."""
+    """A value as an array of numbers; None if it cannot be converted to one."""
     try:
         array = np.asarray(_array_of(value))
     except ValueError:  # Rows of different lengths.
@@ -94,7 +104,7 @@ def _numbers(value: Any) -> NDArray[Any] | None:
 
 
 def in_float32(value: NDArray[Any]) -> NDArray[np.float32]:
-    """Numbers as float32; those that are too large become infinite."""
+    """Numbers as float32; values beyond its range become infinite."""
     if value.dtype == np.float32:
         return value
     with np.errstate(over="ignore"):
@@ -102,7 +112,7 @@ def in_float32(value: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _array_of(value: Any) -> Any:
-    """The values of a tensor as an array; any other value as it is."""
+    """A tensor as a numpy array; any other value unchanged."""
     if not hasattr(value, "detach"):
         return value
     tensor = value.detach().cpu()  # numpy has no bfloat16.
@@ -111,12 +121,12 @@ def _array_of(value: Any) -> Any:
 
 def finite(values: NDArray[Any]) -> bool:
     """Whether all values of an array are finite."""
-    # The product takes a quarter of the time, and is finite unless it overflows.
+    # The dot product takes a quarter of the time; if it overflows, all values are checked.
     return math.isfinite(np.vdot(values, values)) or bool(np.isfinite(values).all())
 
 
 def kind_of(value: Any) -> str:
-    """The type of a value for messages, with the shape of arrays and the size of lists."""
+    """The type of a value, for messages, with the shape of arrays and the length of lists."""
     if value is None:
         return "nothing"
     if isinstance(value, np.ndarray):

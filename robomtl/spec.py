@@ -1,4 +1,4 @@
-"""The sizes that a policy is built for: what it reads, and what it predicts."""
+"""``Spec``: sizes of the inputs and outputs for which a policy is built."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,49 +11,52 @@ from robomtl.layers.vision import Vision
 from robomtl.nearest import check_known
 
 GOAL = "goal."
-"""What the name of an image feature is preceded by where an image shows the goal."""
+"""Prefix of the name of an image feature for an image of the goal."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """The sizes a policy is built for.
+    """Sizes of the inputs and outputs for which a policy is built.
 
-    ``Spec(state=39, action=4, embedding=384)`` is that of one robot with one vector. With
-    ``embodiments``, the fields ``state`` and ``action`` follow from them.
+    ``Spec(state=39, action=4, embedding=384)`` describes a single robot with a single
+    vector. If ``embodiments`` are given, the fields ``state`` and ``action`` are derived
+    from them.
     """
 
     state: int = 0
-    """Length of ``observation["state"]``, the longest where robots differ; 0 for none."""
+    """Length of ``observation["state"]``, the longest of several robots; 0 for none."""
     action: int = 0
-    """Length of an action, the longest where robots differ."""
+    """Length of an action, the longest of several robots."""
     embedding: int
     """Length of the task embedding; 0 without conditioning."""
     tasks: int = 1
-    """Number of tasks it is trained on, for policies that have a part for each."""
+    """Number of training tasks, for policies with a module for each task."""
     embodiments: tuple[Embodiment, ...] = ()
-    """What the robots observe and how they act, in the order of their index."""
+    """Embodiments of the robots, in the order of their index."""
     history: int = 1
     """Number of observations that a policy reads: the current one and those before it."""
     vision: Vision = field(default_factory=Vision)
-    """How it encodes images, if it observes any."""
+    """Settings of the image encoders, for a policy that observes images."""
     text: int = 0
-    """Length of an instruction's characters, with which the task embedding begins where
-    the policy reads text; 0 where it does not."""
+    """Number of characters of an instruction at the beginning of the task embedding, for a
+    policy that reads text; 0 for any other."""
     alignment: Alignment | None = None
-    """How robots share one action; None where each has its own."""
+    """Alignment of the robots to one shared action; None if each robot has its own."""
     goal_image: bool = False
-    """Whether each camera also shows it the goal: see ``goals``."""
+    """Whether the policy also observes an image of the goal from each camera, as listed
+    in ``goals``."""
 
     def __post_init__(self) -> None:
-        """Checks the sizes, and derives those that follow from the embodiments.
+        """Checks the sizes, and derives sizes from the embodiments.
 
         Raises:
-            InputError: If a size is impossible, or the embodiments do not go together.
+            InputError: If a size is invalid, or the embodiments are incompatible.
         """
         if min(self.tasks, self.history) < 1 or self.embedding < 0:
             raise InputError(
                 f"tasks is {self.tasks}, history {self.history} and embedding"
-                f" {self.embedding}; tasks and history take 1 or more, embedding 0 or more."
+                f" {self.embedding}; tasks and history must be at least 1, embedding at"
+                " least 0."
             )
         if self.goal_image and not self.images:
             raise InputError(
@@ -73,7 +76,7 @@ class Spec:
         }.items():
             if getattr(self, name) not in (0, size):
                 raise InputError(
-                    f"{name} is {getattr(self, name)}, but {size} of the embodiments;"
+                    f"{name} is {getattr(self, name)}, but the embodiments have {size};"
                     " leave it out."
                 )
             object.__setattr__(self, name, size)
@@ -81,13 +84,13 @@ class Spec:
     def _check_vectors(self) -> None:
         if min(self.state, self.action) < 1:
             raise InputError(
-                f"state is {self.state} and action {self.action}; state and action take 1"
-                " or more where there are no embodiments."
+                f"state is {self.state} and action {self.action}; without embodiments, both"
+                " must be at least 1."
             )
 
     @property
     def states(self) -> dict[str, int]:
-        """Length of each state feature, the longest where robots differ, by name."""
+        """Length of each state feature, the longest of several robots, by name."""
         names = sorted({name for each in self.embodiments for name in each.states})
         return {
             name: max(each.states.get(name, 0) for each in self.embodiments)
@@ -102,21 +105,21 @@ class Spec:
 
     @property
     def goals(self) -> dict[str, Feature]:
-        """The images of the goal, by the names under which observations hold them."""
+        """The goal images, by the names of their features in observations."""
         if not self.goal_image:
             return {}
         return {GOAL + name: feature for name, feature in self.images.items()}
 
     @property
     def actions(self) -> tuple[int, ...]:
-        """Lengths of what is predicted: of each robot's actions, or of the shared one."""
+        """Lengths of the predicted actions: one for each robot, or one that is shared."""
         if self.alignment is not None:
             return (len(self.alignment.slots),)
         return tuple(each.action.size for each in self.embodiments)
 
     @property
     def single(self) -> bool:
-        """Whether there is one robot, which observes one vector named ``state``."""
+        """Whether there is one robot, whose only feature is a vector named ``state``."""
         return (
             len(self.embodiments) == 1
             and not self.images
@@ -125,19 +128,19 @@ class Spec:
 
     @property
     def places(self) -> list[slice]:
-        """Where the state features of each robot stand, all robots side by side."""
+        """Slice of each robot's state features in the concatenation over all robots."""
         sizes = (sum(each.states.values()) for each in self.embodiments)
         ends = list(accumulate(sizes, initial=0))
         return [slice(start, stop) for start, stop in pairwise(ends)]
 
     @property
     def observed(self) -> int:
-        """Length of one joined observation: states of all robots, then encoded images."""
+        """Length of one encoded observation: states of all robots, then encoded images."""
         return int(self.places[-1].stop + self.vision.features * len(self.images))
 
     @property
     def inputs(self) -> int:
-        """Length of the vector that a network reads: see ``robomtl.layers.observing``."""
+        """Length of the input vector of a network; see ``robomtl.layers.observing``."""
         robots = len(self.embodiments)
         goals = self.vision.features * len(self.goals)
         return int(self.history * self.observed + robots * (robots > 1) + goals)
@@ -153,7 +156,7 @@ class Spec:
         return names.index(name)
 
     def robot(self, name: str) -> int:
-        """The index of a robot by its name; a policy of one robot acts as that.
+        """The index of a robot by its name; always 0 for a policy of a single robot.
 
         Raises:
             InputError: If the policy was not built for it; the message names the nearest.
@@ -161,13 +164,14 @@ class Spec:
         return 0 if len(self.embodiments) == 1 else self.index(name)
 
     def serving(self, embodiment: Embodiment) -> int:
-        """The index of the robot as which a policy acts in an embodiment.
+        """The index of the robot whose features and actions fit an embodiment.
 
-        A policy that was built for one robot acts in any that has its features, whatever
-        the name.
+        A policy of a single robot serves every embodiment with the robot's features,
+        whatever its name.
 
         Raises:
-            InputError: If the policy was not built for it, or a feature is missing.
+            InputError: If the policy was not built for this embodiment, or a feature is
+                missing.
         """
         index = self.robot(embodiment.name)
         lacking = embodiment.lacks(self.embodiments[index])
@@ -180,7 +184,7 @@ class Spec:
 
     @property
     def described(self) -> str:
-        """What it was built for, in words for messages."""
+        """The robots with their features and action lengths, for messages."""
         robots = []
         for each in self.embodiments:
             features = [f"{name} {it.shape}" for name, it in each.observation.items()]
@@ -192,41 +196,41 @@ class Spec:
 
 
 def check_single(spec: Spec, who: str, others: Iterable[str]) -> None:
-    """Refuses robots that differ, images, and several vectors.
+    """Refuses a spec with several robots, images, several vectors or a history.
 
     Args:
-        spec: What a policy is to be built for.
-        who: Name of the policy or method that reads one vector alone.
-        others: Names of what would fit.
+        spec: Sizes for which a policy is to be built.
+        who: Name of the policy or method that reads a single vector.
+        others: Names of policies or methods that support such specs.
 
     Raises:
-        InputError: If the spec has more than one robot with one vector, or a history.
+        InputError: If the spec is refused; the message names the others.
     """
     if not spec.single or spec.history > 1:
         history = f", {spec.history} observations" if spec.history > 1 else ""
         raise InputError(
-            f"{who} reads one observation of one robot, a vector named '{STATE}'; here are"
-            f" {spec.described}{history}. Take {' or '.join(others)}."
+            f"{who} reads one observation of one robot, a vector named '{STATE}'; given:"
+            f" {spec.described}{history}. Use {' or '.join(others)}."
         )
 
 
 def check_vectors(spec: Spec, who: str, others: Iterable[str]) -> None:
-    """Refuses images, several vectors of a robot, and histories; robots may differ.
+    """Refuses a spec with images, several vectors of a robot, or a history.
 
     Args:
-        spec: What a policy is to be built for.
-        who: Name of the policy or method that reads one vector alone.
-        others: Names of what would fit.
+        spec: Sizes for which a policy is to be built; it may have several robots.
+        who: Name of the policy or method that reads a single vector.
+        others: Names of policies or methods that support such specs.
 
     Raises:
-        InputError: If a robot observes anything but one vector, or there is a history.
+        InputError: If the spec is refused; the message names the others.
     """
     plain = all([*each.observation] == [STATE] for each in spec.embodiments)
     if not plain or spec.images or spec.history > 1:
         history = f", {spec.history} observations" if spec.history > 1 else ""
         raise InputError(
-            f"{who} reads one observation, a vector named '{STATE}'; here are"
-            f" {spec.described}{history}. Take {' or '.join(others)}."
+            f"{who} reads one observation, a vector named '{STATE}'; given:"
+            f" {spec.described}{history}. Use {' or '.join(others)}."
         )
 
 
@@ -234,7 +238,9 @@ def _check_names(embodiments: Iterable[Embodiment]) -> None:
     names = [each.name for each in embodiments]
     for name in names:
         if names.count(name) > 1:
-            raise InputError(f"Two embodiments have the name '{name}'; name each once.")
+            raise InputError(
+                f"Two embodiments have the name '{name}'; give each its own name."
+            )
 
 
 def _check_images(embodiments: Iterable[Embodiment]) -> None:
@@ -245,7 +251,7 @@ def _check_images(embodiments: Iterable[Embodiment]) -> None:
             if shape != feature.shape:
                 raise InputError(
                     f"The image '{name}' of '{each.name}' has the shape {feature.shape},"
-                    f" that of '{robot}' {shape}; images of one name have one shape."
+                    f" that of '{robot}' {shape}; images of one name must have one shape."
                 )
         _check_kinds(each, embodiments)
 
@@ -256,6 +262,7 @@ def _check_kinds(embodiment: Embodiment, others: Iterable[Embodiment]) -> None:
         for name in sorted(kinds.keys() & other.observation.keys()):
             if kinds[name].kind != other.observation[name].kind:
                 raise InputError(
-                    f"'{name}' is {kinds[name]} of '{embodiment.name}' and"
-                    f" {other.observation[name]} of '{other.name}'; a name means one kind."
+                    f"The feature '{name}' is {kinds[name]} in '{embodiment.name}' and"
+                    f" {other.observation[name]} in '{other.name}'; features of one name"
+                    " must have one kind."
                 )

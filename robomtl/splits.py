@@ -12,7 +12,7 @@ from robomtl.nearest import check_known
 SPLITS: Mapping[str, range] = MappingProxyType(
     {"train": range(0, 1_000_000), "fresh": range(1_000_000, 2_000_000)}
 )
-"""Splits of a suite whose variations are seeds, a million each."""
+"""Splits of a suite whose variations are seeds, a million for each split."""
 
 
 def find_split(splits: Mapping[str, range], name: str) -> range:
@@ -26,15 +26,15 @@ def find_split(splits: Mapping[str, range], name: str) -> range:
 
 
 def find_variation(splits: Mapping[str, range], task: str, variation: Any) -> int:
-    """The variation as given, if a split holds it.
+    """The variation as an integer, if a split contains it.
 
     Args:
         splits: All splits of the task.
         task: Name of the task, for the message.
-        variation: What was given.
+        variation: Variation as given.
 
     Raises:
-        InputError: If no split holds it; the message lists the splits.
+        InputError: If no split contains it; the message lists the splits.
     """
     if not any(variation in split for split in splits.values()):
         known = (f"{s[0]} to {s[-1]} ({name})" for name, s in splits.items())
@@ -50,16 +50,16 @@ def requested_variation(
     options: Mapping[str, Any] | None,
     generator: np.random.Generator,
 ) -> int:
-    """The variation that a reset requests, or one of ``train`` where it requests none.
+    """The variation that a reset requests, or else one drawn from ``train``.
 
     Args:
         splits: All splits of the task.
         task: Name of the task, for the message.
-        options: Those of the reset.
-        generator: Draws the variation; it is advanced in any case.
+        options: Options of the reset.
+        generator: Random generator, which is advanced even if a variation is requested.
 
     Raises:
-        ValueError: If no split holds it; the message lists the splits.
+        InputError: If no split contains the variation; the message lists the splits.
     """
     drawn = splits["train"][generator.choice(len(splits["train"]))]
     return find_variation(splits, task, (options or {}).get("variation", drawn))

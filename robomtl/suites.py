@@ -1,4 +1,4 @@
-"""Named suites, built in or plugged in."""
+"""The registry of suites, and ``suite``, which builds a suite by its name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -16,10 +16,10 @@ _CONFIG = "config"  # Parameter of a factory whose fields are options.
 
 
 class SuiteFactory(Protocol):
-    """A family of suites."""
+    """A function that builds the suites of a family."""
 
     def __call__(self, variant: str, **options: Any) -> Suite:
-        """The suite of a variant, named after what follows the slash."""
+        """Builds the suite of a variant, the part of the name after the slash."""
         ...
 
 
@@ -42,25 +42,28 @@ SUITES: Registry[SuiteFactory | Suite] = Registry(
 """Families of suites: callables ``(variant, **options) -> Suite``; or single suites.
 
 ``robomtl.suite("metaworld/MT10")`` calls the factory ``metaworld`` with ``"MT10"``; a
-name without a slash calls it with the empty string. A factory may carry an attribute
-``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows. Where
-its parameter ``config`` is a dataclass, the fields of that are options, too.
-A suite that is ready, as ``from_gymnasium`` returns it, is registered under its own name; if it
-can be called, it is the factory of itself with options.
+name without a slash calls it with the empty string. A factory may have an attribute
+``variants``, a mapping of variant names to one line each, which ``robomtl list`` shows. If the
+factory has a parameter ``config`` of a dataclass type, the fields of the dataclass are options,
+too. A suite object, as ``from_gymnasium`` returns it, is registered under its own name; if it is
+callable, it is also a factory of variants of itself with options.
 """
 
 
 def _ready(found: Suite, name: str, options: dict[str, Any]) -> Suite:
-    """A registered suite, if it has the requested name."""
+    """A registered suite object, if the name and the options are its own.
+
+    Raises:
+        InputError: If the name or the options differ.
+    """
     if name != found.name:
         raise InputError(
-            f"There is no suite '{name}': the suite '{found.name}' has no variants and "
-            "is known by that name only."
+            f"There is no suite '{name}': the suite '{found.name}' has no variants."
         )
     if options and options != dict(found.options):
         raise InputError(
-            f"Suite '{name}' was registered ready with the options "
-            f"{dict(found.options)}; it does not take {options}."
+            f"Suite '{name}' was registered as an object with the options"
+            f" {dict(found.options)}; it does not accept {options}."
         )
     return found
 
@@ -75,7 +78,7 @@ def suite(name: str, **options: Any) -> Suite:
 
     Raises:
         InputError: If the family or the variant is unknown, an option is unknown or of
-            another type, or a suite that was registered ready is requested with another
+            another type, or a suite that was registered as an object is requested with a
             variant or other options.
     """
     family, _, variant = name.partition("/")
@@ -83,7 +86,7 @@ def suite(name: str, **options: Any) -> Suite:
     if callable(found):
         given = _typed_options(name, found, options)
         made = found(variant, **_configured(found, given))
-        return _checked(made, f"What is registered as suite '{family}' made")
+        return _checked(made, f"The factory registered as suite '{family}' returned")
     _checked(found, f"Registered as suite '{family}' is")
     return _ready(found, name, options)
 
@@ -95,41 +98,42 @@ def unshifted(name: str) -> str:
 
 
 def _checked(made: Any, what: str) -> Suite:
-    """A suite that a plug-in supplied, if it is one."""
+    """A suite that a plug-in supplied, refused if it is not a suite."""
     if isinstance(made, type) or not hasattr(made, "train_tasks"):
         raise PlugInError(
-            f"{what} {made!r}; expected a suite, or a function that makes one of a variant."
+            f"{what} {made!r}; expected a suite, or a function that makes a suite of a"
+            " variant."
         )
     supplied: Suite = made
     return supplied
 
 
 def option_kinds(name: str) -> dict[str, Any]:
-    """The options that the factory of a suite takes, with their annotations.
+    """The options of a suite's factory, with their annotations.
 
-    ``Any`` stands for an option without one. A suite that is registered ready, and cannot
-    be called, has none.
+    The annotation is ``Any`` for an option without one. A suite object that is not callable
+    has no options.
 
     Args:
         name: Full name of a suite.
 
     Raises:
         InputError: If there is no such suite.
-        PlugInError: If what is registered takes no argument.
+        PlugInError: If the registered factory has no parameter.
     """
     family = SUITES.get(name.partition("/")[0])
     if not callable(family):
         return {}
-    held = {_CONFIG} if _config_of(family) else {*()}
-    return {k: v for k, v in _kinds(name, family).items() if k not in held}
+    hidden = {_CONFIG} if _config_of(family) else {*()}
+    return {k: v for k, v in _kinds(name, family).items() if k not in hidden}
 
 
 def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:
     parameters = [*_parameters(family).values()]
     if not parameters:
         raise PlugInError(
-            f"What is registered as suite '{name.partition('/')[0]}' takes no argument;"
-            " expected a suite, or a function that makes one of a variant."
+            f"The factory registered as suite '{name.partition('/')[0]}' has no parameter;"
+            " expected a suite, or a function that makes a suite of a variant."
         )
     kinds = {
         each.name: Any if each.annotation is each.empty else each.annotation
@@ -143,7 +147,7 @@ def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:
 
 
 def _config_of(family: Callable[..., Suite]) -> Any:
-    """The dataclass whose fields are options of a factory; None without one."""
+    """The dataclass of a factory's parameter ``config``; None without one."""
     parameter = _parameters(family).get(_CONFIG)
     kinds = alternatives(parameter.annotation) if parameter else ()
     found = (it for it in kinds if isinstance(it, type) and is_dataclass(it))
@@ -157,7 +161,7 @@ def _settings(config: type[Any]) -> tuple[str, ...]:
 def _configured(
     family: Callable[..., Suite], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The arguments of a factory for options that were checked."""
+    """The keyword arguments of a factory, with fields of its config put together."""
     config = _config_of(family)
     if config is None:
         return dict(options)
@@ -178,7 +182,7 @@ def _parameters(family: Callable[..., Suite]) -> Mapping[str, inspect.Parameter]
 def _typed_options(
     name: str, family: Callable[..., Suite], options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The options of a suite, checked against its factory: they may come from a file."""
+    """The options of a suite, checked against its factory, as they may come from a file."""
     kinds = _kinds(name, family)
     taken = {each.kind for each in _parameters(family).values()}
     if inspect.Parameter.VAR_KEYWORD in taken:
@@ -186,7 +190,7 @@ def _typed_options(
     for option in options:
         if option not in kinds:
             raise InputError(
-                f"Suite '{name}' does not take this: {unknown('option', option, kinds)}"
+                f"Suite '{name}' refuses an option: {unknown('option', option, kinds)}"
             )
     return {
         option: typed(option, value, kinds[option]) for option, value in options.items()

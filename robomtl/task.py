@@ -1,4 +1,4 @@
-"""Tasks, trials, and the contract by which a simulator supplies them."""
+"""Tasks, trials, and the contracts of suites, which connect simulators to robomtl."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ class Task:
     held_out_instructions: tuple[str, ...] = ()
     """Wordings kept for evaluation, never trained on."""
     tier: str = ""
-    """Difficulty tier by which results are grouped; empty where there is none."""
+    """Difficulty tier by which results are grouped; empty for none."""
 
     def __post_init__(self) -> None:
         """Checks name and instructions; a single string becomes one instruction.
 
         Raises:
-            InputError: If there is no instruction, or the name is no printable text.
+            InputError: If there is no instruction, or the name is not printable text.
         """
         check_name("task", self.name)
         for field in ("instructions", "held_out_instructions"):
@@ -64,30 +64,30 @@ class Trial:
 
     @property
     def seed(self) -> int:
-        """The seed of whatever draws random numbers in it: 32 bits of its names."""
+        """Seed of all random numbers in the trial: a 32-bit checksum of its fields."""
         names = f"{self.suite}/{self.task}/{self.variation}/{self.repeat}"
         return zlib.crc32(names.encode())
 
 
 @runtime_checkable
 class Announced(Protocol):
-    """An env that is stepped at one time with others of its kind."""
+    """An env whose steps can be batched with those of other envs of its kind."""
 
     def announce(self, action: Action) -> None:
-        """Prepares the next step, which has the same array.
+        """Requests the next step, to be followed by ``step`` with the same array.
 
-        The first of the announced envs to be stepped waits for the steps of all.
+        The first ``step`` of one of the announced envs computes the steps of all of them.
         """
         ...
 
 
 @runtime_checkable
 class Privileged(Protocol):
-    """An env whose expert observes what policies do not, such as positions without noise."""
+    """An env whose expert has its own observation, such as positions without noise."""
 
     @property
     def expert_observation(self) -> Observation:
-        """What the expert observes now, beside the last observation."""
+        """The expert's current observation, to be used in place of the policy's."""
         ...
 
 
@@ -95,81 +95,81 @@ class Expert(Protocol):
     """A demonstrator of one task, without memory of earlier steps."""
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; shape (action,)."""
+        """The action for an observation, within [-1, 1]; (action,)."""
         ...
 
 
 class Suite(Protocol):
-    """A named set of tasks; what a simulator supplies.
+    """A named set of tasks, supplied by a simulator.
 
-    A suite is light to build, holds plain data only and can be pickled, so that worker
-    processes receive it; simulators are built by ``make_env``.
+    A suite is cheap to build, has plain data only and can be pickled, so that it can be
+    sent to worker processes; simulators are built by ``make_env``.
 
-    A suite that hides from policies the goals its experts need has one more property,
-    ``expert_suite``: the same variations with the goals shown. Experts act there, and
-    zeros take the goal's place in what is recorded.
+    Beside the members below, a suite may have the following optional members.
 
-    A suite whose tasks, envs or experts may change under the same name and options declares
-    a property ``version``, or ``definition`` of plain data: work that was begun with
-    another one is not resumed. ``from_gymnasium`` defines it.
+    ``expert_suite``: property of a suite that hides goals which its experts need: a suite
+    with the same variations and visible goals. Experts act there, and recorded states have
+    zeros in place of the goal.
 
-    A suite whose actions end in components that bear no disturbance, such as a gripper
-    that opens and closes, has one more property, ``undisturbed_actions``: their number,
-    0 where it is not given. the noise of ``collect`` spares them.
+    ``version`` (text) or ``definition`` (plain data): property of a suite whose tasks, envs
+    or experts may change under the same name and options. Work that was begun with another
+    value is not resumed. ``from_gymnasium`` sets ``definition``.
 
-    A suite whose envs can be seen has one more method, ``with_camera(camera)``: the same
-    suite, but the ``render`` of its envs gives pictures, as Gymnasium's ``rgb_array``
-    does, at the rate ``metadata["render_fps"]`` of steps in a second. The same actions
-    lead through the same episodes, seen or not; ``robomtl.camera`` says what a camera is.
+    ``undisturbed_actions``: property, the number of trailing action components to which
+    ``collect`` adds no noise, such as a gripper that opens and closes; 0 by default.
 
-    A suite in which several variations of a task share a goal, so that one episode tells
-    of the goal in another, has three more methods: see ``GoalSuite``.
+    ``with_camera(camera)``: method that returns the same suite with envs whose ``render``
+    returns pictures, as with Gymnasium's ``rgb_array``, at ``metadata["render_fps"]`` steps
+    per second. Rendering must not change the episodes. See ``robomtl.camera``.
 
-    A suite whose states hold positions may say where, for those who watch, by the method
-    ``positions(task)``: a slice of 2 or 3 numbers [m] by the name of the object.
+    ``goal_numbers``, ``goal_number`` and ``variations_of_goal``: methods of a suite in which
+    several variations of a task share a goal. See ``GoalSuite``.
 
-    A suite in which some tasks share a scene, so that an agent has to know which of
-    them is meant, says so by the property ``families``: names of at least 2 tasks each,
-    by the name of the family. See ``families_of``, and ``robomtl.experiments.probe`` for their use.
+    ``positions(task)``: method that returns slices of the state with 2 or 3 coordinates [m]
+    by the name of the object, for display.
 
-    A suite in which one wording may fit two tasks, because their scenes tell them apart,
-    sets the property ``shared_wordings``.
+    ``families``: property of a suite in which tasks share a scene, so that an agent needs
+    the instruction to tell them apart: names of at least 2 tasks by the name of the family.
+    See ``families_of``; ``robomtl.experiments.probe`` uses them.
 
-    A suite whose envs share something within a process, such as a single simulator or a
-    global random generator, sets the property ``one_env_per_process``: its envs then live
-    one at a time in a process. See ``one_env_per_process``.
+    ``shared_wordings``: property, true if one wording may fit two tasks, because their
+    scenes tell them apart.
 
-    A suite whose envs come from elsewhere, so that those of two tasks may differ in sizes
-    or rates, says so by the property ``envs_may_differ``: then they are compared before
-    demonstrations are collected, at the cost of making each once.
+    ``one_env_per_process``: property, true if envs share state within a process, such as a
+    single simulator or a global random generator, so that a process must not have several
+    at a time. See ``one_env_per_process``.
 
-    A suite whose tasks have their goals in different places of the state, for instance at
-    different things in a scene, has the property ``goal_places``: the slice of each task's
-    goal; a policy reads shorter ones filled up with zeros. See ``goal_place``.
+    ``envs_may_differ``: property, true if the envs of two tasks may differ in sizes or
+    rates, for example because users supply them. They are then compared before
+    demonstrations are collected, for which each is made once.
 
-    A suite whose actions displace what they move may say so, and where everything is, by
-    the method ``geometry(task)``, a ``robomtl.geometry.Geometry``: training can then move,
-    mirror and hide things, see ``robomtl.training.augmentation.Augmentation``.
+    ``goal_places``: property of a suite whose goals have different indices in the states of
+    different tasks: the slice of each task's goal. A policy reads shorter goals padded with
+    zeros. See ``goal_place``.
 
-    A suite that describes its actions, by names and by the displacement at full deflection,
-    has a property ``action``, a ``robomtl.features.ActionFeature``, unless its method
-    ``embodiment`` does: robots can then share one action, see ``robomtl.alignment``.
+    ``geometry(task)``: method that returns a ``robomtl.geometry.Geometry``: the indices of
+    positions in the state and of the displacement in actions. Training can then translate,
+    mirror and hide objects, see ``robomtl.training.augmentation.Augmentation``.
 
-    A suite whose envs let shifts change their simulation says what of it by the property
-    ``alterable``: see ``robomtl.shifts.shift.Need`` and ``Alterable``.
+    ``action``: property with a ``robomtl.features.ActionFeature`` that has the names and
+    units of the action's components, unless ``embodiment`` returns it. Robots can then
+    share one action, see ``robomtl.alignment``.
 
-    A suite whose tasks differ in what is observed or how one acts has one more method,
-    ``embodiment(task)``: see ``robomtl.features.EmbodiedSuite``.
+    ``alterable``: property with the aspects of the simulation that shifts may change. See
+    ``robomtl.shifts.shift.Need`` and ``Alterable``.
+
+    ``embodiment(task)``: method of a suite whose tasks differ in their observations or
+    actions. See ``robomtl.features.EmbodiedSuite``.
     """
 
     @property
     def name(self) -> str:
-        """Full name under which ``robomtl.suite`` finds it."""
+        """Full name, which ``robomtl.suite`` accepts."""
         ...
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Plain data with which ``robomtl.suite(name, **options)`` builds it again."""
+        """Plain data with which ``robomtl.suite(name, **options)`` rebuilds the suite."""
         ...
 
     @property
@@ -184,11 +184,11 @@ class Suite(Protocol):
 
     @property
     def goal(self) -> slice | None:
-        """Where the goal vector lies in ``observation["state"]``; None if hidden."""
+        """Slice of the goal vector in ``observation["state"]``; None if hidden."""
         ...
 
     def variations(self, task: str, split: str) -> Sequence[int]:
-        """The variations of a task in a split, in the order they are to be used.
+        """The variations of a task in a split, in the order in which they are used.
 
         Every suite has the disjoint splits ``train`` (for demonstrations) and ``fresh``
         (for evaluation); a suite may have others, such as ``official``.
@@ -199,7 +199,7 @@ class Suite(Protocol):
         ...
 
     def make_env(self, task: str) -> Env:
-        """An env of the task that keeps the contract ``robomtl check`` proves.
+        """Makes an env of the task, which keeps the contract that ``robomtl check`` tests.
 
         Raises:
             ValueError: If the task is unknown.
@@ -207,31 +207,30 @@ class Suite(Protocol):
         ...
 
     def make_expert(self, task: str) -> Expert:
-        """A demonstrator of the task.
+        """Makes the expert of the task.
 
         Raises:
-            ValueError: If the task is unknown or the suite has no demonstrator for it.
+            ValueError: If the task is unknown or has no expert.
         """
         ...
 
 
 @runtime_checkable
 class GoalSuite(Suite, Protocol):
-    """A suite that says which variations of a task share a goal.
+    """A suite that declares which variations of a task share a goal.
 
-    Variations of a task with the same goal number have the same goal, shown or hidden,
-    and start differently, so that actions of one do not solve another. Draw a support set
-    and the episodes it is to help in from different variations of one goal.
+    Variations of a task with the same goal number have the same goal, visible or hidden,
+    and different initial states, so that the actions of one do not solve another. Support
+    sets and evaluation episodes are drawn from different variations of one goal.
 
-    A goal's number is that of the first variation that has it. A split goes through all
-    its goals in order before it comes back to the first: with ``g`` goals, its first
-    ``g * n`` variations are ``n`` of each.
+    The number of a goal is its first variation. A split cycles through its goals in order:
+    with ``g`` goals, its first ``g * n`` variations contain each goal ``n`` times.
     """
 
     def goal_numbers(self, task: str, split: str) -> Sequence[int]:
-        """The goals of a task in a split, in the order they are to be used.
+        """The goal numbers of a task in a split, in the order in which they are used.
 
-        Splits share no goal number.
+        Splits have no goal number in common.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -239,7 +238,7 @@ class GoalSuite(Suite, Protocol):
         ...
 
     def goal_number(self, task: str, variation: int) -> int:
-        """The goal of a variation of a task.
+        """The goal number of a variation of a task.
 
         Raises:
             ValueError: If the task or the variation is unknown.
@@ -247,9 +246,9 @@ class GoalSuite(Suite, Protocol):
         ...
 
     def variations_of_goal(self, task: str, goal: int) -> Sequence[int]:
-        """The variations that have a goal, in the order they are to be used.
+        """The variations with a goal, in the order in which they are used.
 
-        They lie in one split. A suite that gives each variation its own goal has one.
+        They belong to one split. There is a single one if each variation has its own goal.
 
         Raises:
             ValueError: If the task is unknown or no goal has this number.
@@ -269,34 +268,34 @@ def find_task(suite: Suite, name: str) -> Task:
 
 
 def one_env_per_process(suite: Suite) -> bool:
-    """Whether envs of the suite must not live side by side in a process."""
+    """Whether a process must not have several of the suite's envs at a time."""
     return bool(getattr(suite, "one_env_per_process", False))
 
 
 def envs_may_differ(suite: Suite) -> bool:
-    """Whether envs of two tasks may differ in sizes or rates, though they should not."""
+    """Whether the envs of two tasks may differ in sizes or rates, which is then checked."""
     return bool(getattr(suite, "envs_may_differ", False))
 
 
 def goal_place(suite: Suite, task: str) -> slice | None:
-    """Where the goal of a task lies in ``observation["state"]``; None if hidden.
+    """Slice of a task's goal in ``observation["state"]``; None if hidden.
 
-    It is the task's own of ``goal_places``, where the suite has them, and else ``goal``.
+    It is the task's entry in ``goal_places``, if the suite has one, and otherwise ``goal``.
     """
     return None if suite.goal is None else own_goal_places(suite).get(task, suite.goal)
 
 
 def own_goal_places(suite: Suite) -> Mapping[str, slice]:
-    """The suite's ``goal_places``; empty where it has none."""
-    places: Mapping[str, slice] = getattr(suite, "goal_places", {})
-    return places
+    """The suite's ``goal_places``; empty if it has none."""
+    slices: Mapping[str, slice] = getattr(suite, "goal_places", {})
+    return slices
 
 
 def families_of(suite: Suite) -> dict[str, tuple[str, ...]]:
     """The tasks that share a scene, by the name of their family.
 
-    Empty for a suite that names no ``families``. Tasks that the suite has not are left
-    out, as of a part of a suite, and so are families of which fewer than 2 are left.
+    The result is empty for a suite without ``families``. Tasks that are not in the suite,
+    such as a subset of another, are left out, and so are families with fewer than 2 tasks.
     """
     named: Mapping[str, Sequence[str]] = getattr(suite, "families", {})
     known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
@@ -308,10 +307,10 @@ def families_of(suite: Suite) -> dict[str, tuple[str, ...]]:
 
 
 def definition_of(suite: Suite) -> dict[str, Any]:
-    """The field of a request that tells suites of one name and options apart.
+    """The field of a request that tells apart suites of equal name and options.
 
-    A suite declares it by an attribute ``definition`` of plain data, or ``version``; empty
-    for a suite without either.
+    Its value is the suite's attribute ``definition``, of plain data, or its ``version``. The
+    result is empty for a suite with neither.
     """
     if (own := getattr(suite, "definition", None)) is not None:
         return {DEFINITION: own}

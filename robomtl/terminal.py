@@ -1,4 +1,4 @@
-"""Output to the terminal: without markup, and with control characters made visible."""
+"""Output to the terminal, without markup and with control characters escaped."""
 
 import sys
 
@@ -14,7 +14,7 @@ _IN_ASCII = str.maketrans(
 def visible(text: str) -> str:
     """The text with control and formatting characters escaped, except line breaks.
 
-    A terminal would obey those in a hostile name: move its cursor, or reverse the text.
+    Unescaped, such characters in a hostile name could move the cursor or hide text.
     """
     return "".join(
         each
@@ -25,22 +25,22 @@ def visible(text: str) -> str:
 
 
 class Terminal(Console):
-    """A console that shows every string as it is, also in tables.
+    """A rich console that prints every string literally, in tables too.
 
     Args:
-        stderr: Whether it writes to standard error.
+        stderr: Whether to write to standard error.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
     def on_broken_pipe(self) -> None:
-        """Leaves it to the command, which ends as if all had been read.
+        """Re-raises the error for the command line, which then exits with success.
 
         Raises:
-            BrokenPipeError: Always; the library would end the process.
+            BrokenPipeError: Always; rich itself would end the process.
         """
-        raise  # The library calls this where it handles one.
+        raise  # Rich calls this method while it handles a BrokenPipeError.
 
     def render_str(  # The signature is the library's.
         self,
@@ -54,7 +54,7 @@ class Terminal(Console):
         highlight: bool | None = None,
         highlighter: HighlighterType | None = None,
     ) -> Text:
-        """The string as text that the library draws."""
+        """The escaped string as rich's text."""
         return super().render_str(
             visible(text),
             style=style,
@@ -68,12 +68,16 @@ class Terminal(Console):
 
 
 def in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """What is shown for characters that cannot be encoded, and where they end.
+    """Error handler for ``codecs`` that replaces characters which cannot be encoded.
 
-    Dashes, minus signs and the like keep their meaning; others become question marks.
+    Dashes, minus signs and similar characters become ASCII equivalents; other characters
+    become question marks.
 
     Args:
-        error: Says which characters, as ``codecs.register_error`` has it.
+        error: Error with the text and the range of its characters.
+
+    Returns:
+        The replacement, and the index at which encoding continues.
     """
     assert isinstance(error, UnicodeEncodeError)
     lost = error.object[error.start : error.end].translate(_IN_ASCII)
@@ -81,5 +85,5 @@ def in_ascii(error: UnicodeError) -> tuple[str, int]:
 
 
 def say(text: str, *, stderr: bool = False) -> None:
-    """Prints a line, which may have names that others chose."""
+    """Prints a line with control characters escaped, as it may contain names of plug-ins."""
     print(visible(text), file=sys.stderr if stderr else sys.stdout, flush=True)

@@ -1,6 +1,6 @@
-"""Assertions for the tests of plug-ins: that a suite or a policy keeps its contract.
+"""Assertions for tests of plug-ins: a suite or a policy keeps its contract.
 
-In a test of one's own package::
+Example::
 
     from robomtl.testing import assert_policy, assert_suite
 
@@ -24,14 +24,14 @@ from robomtl.task import Suite
 def assert_suite(
     suite: Suite | str, *, tasks: str | Sequence[str] | None = None
 ) -> None:
-    """Passes if ``robomtl check SUITE`` finds nothing.
+    """Asserts that a suite keeps its contract, as ``robomtl check SUITE`` tests it.
 
     Args:
-        suite: A suite, or the name under which one is registered.
+        suite: A suite, or its registered name.
         tasks: Names of the tasks to check; all if None.
 
     Raises:
-        AssertionError: If the suite breaks its contract; the message lists how.
+        AssertionError: If the suite breaks its contract; the message lists the violations.
         InputError: If there is no such suite or task.
     """
     found = suite_of(suite) if isinstance(suite, str) else suite
@@ -39,14 +39,14 @@ def assert_suite(
 
 
 def assert_policy(policy: str, *, config: Mapping[str, Any] | None = None) -> None:
-    """Passes if ``robomtl check POLICY`` finds nothing.
+    """Asserts that a policy keeps its contract, as ``robomtl check POLICY`` tests it.
 
     Args:
         policy: Registered name of a policy, or a run directory.
         config: Fields of its config that differ from the defaults, such as a small width.
 
     Raises:
-        AssertionError: If the policy breaks its contract; the message lists how.
+        AssertionError: If the policy breaks its contract; the message lists the violations.
         InputError: If there is no such policy.
     """
     _refuse(policy, check_policy(policy, config=config))

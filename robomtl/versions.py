@@ -1,4 +1,4 @@
-"""What a result was made with."""
+"""Versions of Python and packages, processor and commit, recorded beside results."""
 
 import platform
 import subprocess
@@ -12,15 +12,15 @@ from importlib.metadata import (
 )
 from pathlib import Path
 
-_FOR_THE_RECORD = ("commit", "processor")  # Outcomes do not depend on them.
+_FOR_THE_RECORD = ("commit", "processor")  # Not compared when work is resumed.
 _PACKAGES = ("robomtl", "torch", "numpy", "mujoco", "metaworld", "gymnasium")
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide results, processor and commit.
+    """Versions of Python and of packages that affect results, processor and commit.
 
-    The commit is that of the checkout robomtl runs from, with ``+changes`` where tracked
+    The commit is that of the checkout from which robomtl runs, with ``+changes`` if tracked
     files differ from it; it is absent for an installed package.
     """
     found = {name: version(name) for name in _PACKAGES}
@@ -33,13 +33,13 @@ def versions() -> dict[str, str]:
 
 
 def packages() -> dict[str, str]:
-    """Versions that outcomes depend on."""
+    """The entries of ``versions`` except the commit and the processor."""
     known = versions()
     return {name: known[name] for name in known if name not in _FOR_THE_RECORD}
 
 
 def installed_versions(*names: str) -> dict[str, str]:
-    """Versions of packages, for the ``definition`` of a suite; empty if one is missing."""
+    """Versions of packages, for the ``definition`` of a suite; empty if any is missing."""
     try:
         return {name: version(name) for name in names}
     except PackageNotFoundError:
@@ -47,9 +47,9 @@ def installed_versions(*names: str) -> dict[str, str]:
 
 
 def versions_of_modules(modules: Iterable[str]) -> dict[str, str]:
-    """Versions of the distributions that modules belong to, other than ``versions``'s.
+    """Versions of the distributions of modules, except those in ``versions``.
 
-    Modules of no distribution, such as those of Python or of a script, are left out.
+    Modules without a distribution, such as those of Python or of a script, are left out.
     """
     tops = {module.partition(".")[0] for module in modules}
     apart = tops - {"", *_PACKAGES, *sys.stdlib_module_names}

@@ -1,4 +1,4 @@
-"""A trial in rerun's viewer: pictures, positions, numbers and success over time."""
+"""Playback of a trial in rerun's viewer: pictures, positions, numbers and success."""
 
 import os
 import sys
@@ -28,33 +28,33 @@ from robomtl.files.durable import replacing
 from robomtl.files.paths import located
 from robomtl.task import Env, Suite, Trial, find_task
 
-_QUALITY = 85  # Of JPEG: a tenth of the bytes, and no difference to be seen.
+_QUALITY = 85  # JPEG quality: a tenth of the bytes, without visible differences.
 
 
 def load_rerun() -> ModuleType:
-    """The SDK of rerun.
+    """Imports the SDK of rerun.
 
     Raises:
-        MissingExtraError: If it is missing; names the extra.
+        MissingExtraError: If it is not installed; the message names the extra.
     """
     return library("rerun", extra="view", need="Viewing needs rerun")
 
 
 def is_evaluation(folder: Path) -> bool:
-    """Whether a folder holds a finished evaluation."""
+    """Whether a folder contains a finished evaluation."""
     return (located(folder) / RESULTS).exists()
 
 
 def find_agent(folder: Path, run: Path | None = None) -> Agent:
-    """Who was evaluated.
+    """The agent of an evaluation.
 
     Args:
-        folder: The evaluation's.
-        run: Run directory of the policy; where None, the folder itself and the one
-            around it are tried, as recipes leave their evaluations there.
+        folder: Folder of the evaluation.
+        run: Run directory of the policy; None to search the folder of the evaluation and
+            its parent, where recipes save the policy.
 
     Raises:
-        InputError: If the policy is not there, or it is another one.
+        InputError: If no policy is found, or the policy that is found is another one.
     """
     setting = Results.read(folder).setting
     if setting.fingerprint == ExpertAgent().fingerprint:
@@ -69,8 +69,8 @@ def find_agent(folder: Path, run: Path | None = None) -> Agent:
         if run is not None or agent.fingerprint == setting.fingerprint:
             return agent
     raise InputError(
-        f"{folder} is an evaluation of '{setting.agent}', which is not there; name its run"
-        " directory: --run DIR."
+        f"{folder} is an evaluation of '{setting.agent}', which was not found there; name"
+        " its run directory: --run DIR."
     )
 
 
@@ -83,18 +83,19 @@ def recorded_trial(
     variation: int | None = None,
     repeat: int | None = None,
 ) -> Place:
-    """A trial of an evaluation; of those that fit, the first failure, or else the first.
+    """The first failed trial of an evaluation that matches, or else the first that matches.
 
     Args:
-        folder: The evaluation's.
-        agent: Who was evaluated.
-        suite: In which it was.
+        folder: Folder of the evaluation.
+        agent: Agent that was evaluated.
+        suite: Suite in which it was evaluated.
         task: Name of the task; any if None.
-        variation: Which variation; any if None.
-        repeat: Which repeat; any if None.
+        variation: Variation; any if None.
+        repeat: Number of the repeat; any if None.
 
     Raises:
-        InputError: If no trial with an outcome fits, or agent or suite are others.
+        InputError: If no trial with an outcome matches, or agent or suite differ from
+            those of the evaluation.
     """
     requested = {"task": task, "variation": variation, "repeat": repeat}
     given = {key: value for key, value in requested.items() if value is not None}
@@ -111,19 +112,19 @@ def recorded_trial(
         wanted = (
             ", ".join(f"{key} {value}" for key, value in given.items()) or "any task"
         )
-        raise InputError(f"{folder} has no trial with an outcome of {wanted}.")
+        raise InputError(f"{folder} has no trial with an outcome for {wanted}.")
     criterion = results.setting.criterion
     failed = (place for place in fitting if not place.record.solved(criterion))
     return next(failed, fitting[0])
 
 
 def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk:
-    """A trial of a suite with the canonical instruction.
+    """A new trial in a suite, with the canonical instruction.
 
     Args:
         suite: Any suite.
-        task: Name of the task; the first of training if None.
-        variation: Which variation; the first fresh one if None.
+        task: Name of the task; the first training task if None.
+        variation: Variation; the first of the split ``fresh`` if None.
 
     Raises:
         ValueError: If the task is unknown.
@@ -145,20 +146,20 @@ def view(
     camera: Camera | None = OWN,
     save: Path | str | None = None,
 ) -> Outcome:
-    """Plays a trial and shows it in rerun's viewer; returns how it went.
+    """Plays a trial and shows it in rerun's viewer; returns its outcome.
 
     Args:
-        agent: Who acts.
-        suite: In which it acts.
-        trial: From ``recorded_trial``, or ``new_trial``.
-        camera: What looks at the env; None leaves pictures out.
-        save: A file for rerun, ``.rrd``, in place of the viewer.
+        agent: Agent that acts.
+        suite: Suite in which it acts.
+        trial: A trial from ``recorded_trial`` or ``new_trial``.
+        camera: Camera that shows the env; None for no pictures.
+        save: File for rerun, ``.rrd``, to write in place of opening the viewer.
 
     Raises:
-        InputError: If there is no display for the viewer, or a recorded trial ended
-            otherwise than recorded; then no file is left.
-        EpisodesError: If a new trial broke off; then no file is left.
-        MissingExtraError: If the extra ``view`` or a library that draws is missing.
+        InputError: If there is no display for the viewer, or the outcome of a recorded
+            trial differs from the record; no file is then written.
+        EpisodesError: If a new trial ended in an error; no file is then written.
+        MissingExtraError: If the extra ``view`` or a library that renders is missing.
     """
     rerun = load_rerun()
     chunk, row = (trial, 0) if isinstance(trial, Chunk) else (trial.chunk, trial.row)
@@ -170,17 +171,17 @@ def view(
         played = Replay(agent, suite, seen, until)(chunk, {row: recorder})[row]
         recorder.finish(chunk, row, played)
         if isinstance(trial, Place) and (fault := difference(trial.record, played)):
-            raise InputError(f"The trial did not go as it did before: {fault}.")
+            raise InputError(f"The trial differs from its record: {fault}.")
         if played.error is not None:
             raise EpisodesError(
-                f"The trial of '{chunk.task}' broke off: {played.error}."
+                f"The trial of '{chunk.task}' ended in an error: {played.error}."
             )
     return played
 
 
 @contextmanager
 def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
-    """A stream into the viewer, or into a file that appears when it is whole."""
+    """A stream into the viewer, or into a file that appears when it is complete."""
     recording = rerun.RecordingStream("robomtl")
     if save is None:
         if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & {
@@ -188,7 +189,7 @@ def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
         }:
             raise InputError(
                 "There is no display to show the trial on; give --save FILE.rrd, and open"
-                " it where there is one: rerun FILE.rrd"
+                " the file on a machine with a display: rerun FILE.rrd"
             )
         recording.spawn()
         yield recording
@@ -203,12 +204,12 @@ def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
 
 
 class _Recorder:
-    """Logs what it is shown of one trial.
+    """Logs the steps of one trial to rerun.
 
     Args:
-        rerun: The SDK.
-        recording: Where it goes.
-        suite: Says where positions are, if it does.
+        rerun: The SDK of rerun.
+        recording: Stream to which the steps are logged.
+        suite: Suite of the trial, which may declare positions in the state.
         task: Name of the task.
     """
 
@@ -247,7 +248,7 @@ class _Recorder:
             recording.log("reward", rerun.Scalars(moment.reward))
 
     def finish(self, chunk: Chunk, row: int, outcome: Outcome) -> None:
-        """Logs what is known at the end: the paths, and how it went."""
+        """Logs the whole paths, and the outcome of the trial."""
         for name, path in self._paths.items():
             line = self._rerun.LineStrips3D([path])
             self._recording.log(f"positions/{name}/path", line, static=True)
@@ -270,7 +271,7 @@ class _Recorder:
         self._recording.send_blueprint(self._blueprint())
 
     def _blueprint(self) -> Any:
-        """What the viewer shows, and where."""
+        """Layout of the viewer."""
         import rerun.blueprint as views
 
         left: list[Any] = []
@@ -288,5 +289,5 @@ class _Recorder:
 
 
 def _in_space(position: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A position in a plane lies on the ground; (3,)."""
+    """A position in 3 dimensions, with z = 0 for a position in a plane; (3,)."""
     return np.pad(position, (0, 3 - len(position)))

@@ -1,4 +1,4 @@
-"""Warnings that are printed once, however many parts of a run give them."""
+"""Warnings on standard error, of which repetitions within a run are printed once."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,29 +10,29 @@ _GATHERED: ContextVar[list[str] | None] = ContextVar("gathered", default=None)
 
 
 def warn(sentence: str) -> None:
-    """Prints a warning on standard error; within ``gathered`` it is kept instead."""
-    given = _GATHERED.get()
-    if given is None:
+    """Prints a warning on standard error; within ``gathered`` it is collected instead."""
+    collected = _GATHERED.get()
+    if collected is None:
         say(sentence, stderr=True)
-    elif sentence not in given:
-        given.append(sentence)
+    elif sentence not in collected:
+        collected.append(sentence)
 
 
 @contextmanager
 def gathered() -> Iterator[list[str]]:
-    """The warnings of the block, each once, in place of printing them."""
-    given = list[str]()
-    token = _GATHERED.set(given)
+    """Collects the warnings of the block in a list, each once, in place of printing them."""
+    collected = list[str]()
+    token = _GATHERED.set(collected)
     try:
-        yield given
+        yield collected
     finally:
         _GATHERED.reset(token)
 
 
 @contextmanager
 def warned_once() -> Iterator[None]:
-    """Gives each warning of the block once, when the block has succeeded."""
-    with gathered() as given:
+    """Prints each warning of the block once, after the block has succeeded."""
+    with gathered() as collected:
         yield
-    for sentence in given:
+    for sentence in collected:
         warn(sentence)

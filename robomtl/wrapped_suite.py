@@ -1,4 +1,4 @@
-"""A suite that has the tasks of another, and changes its envs."""
+"""Base class of suites that wrap another suite and change its envs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,71 +10,71 @@ from robomtl.task import Env, Expert, Suite, Task
 
 @dataclass(frozen=True)
 class WrappedSuite(ABC):
-    """The tasks of a suite; subclasses say what differs."""
+    """A suite that delegates to another one; subclasses change its envs."""
 
     suite: Suite
-    """Has the tasks."""
+    """Wrapped suite, which supplies the tasks."""
     passed_on: ClassVar[tuple[str, ...]]
-    """Optional parts of the suite that hold for this one too; see ``Suite``."""
+    """Names of optional members that are delegated to the wrapped suite; see ``Suite``."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """Full name; it ends in that of the suite."""
+        """Full name, which ends in the wrapped suite's name."""
 
     @abstractmethod
     def make_env(self, task: str) -> Env:
-        """An env of the suite, changed.
+        """Makes an env of the wrapped suite, with changes.
 
         Raises:
             ValueError: If the task is unknown.
         """
 
     def make_expert(self, task: str) -> Expert:
-        """That of the suite.
+        """Makes the wrapped suite's expert.
 
         Raises:
-            ValueError: If the task is unknown or has none.
+            ValueError: If the task is unknown or has no expert.
         """
         return self.suite.make_expert(task)
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Those of the suite."""
+        """The wrapped suite's options."""
         return self.suite.options
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:
-        """Those of the suite."""
+        """The wrapped suite's training tasks."""
         return self.suite.train_tasks
 
     @property
     def held_out_tasks(self) -> tuple[Task, ...]:
-        """Those of the suite."""
+        """The wrapped suite's held-out tasks."""
         return self.suite.held_out_tasks
 
     @property
     def goal(self) -> slice | None:
-        """That of the suite."""
+        """Slice of the goal in the wrapped suite's states; None if hidden."""
         return self.suite.goal
 
     @property
     def undisturbed(self) -> int:
-        """Trailing components of an action that are no displacement."""
+        """Number of trailing action components that are not displacements."""
         return int(getattr(self.suite, "undisturbed_actions", 0))
 
     @property
     def expert_suite(self) -> Self:
-        """That of the suite, changed in the same way.
+        """The wrapped suite's ``expert_suite``, wrapped in the same way.
 
         Raises:
-            AttributeError: If the suite has none.
+            AttributeError: If the wrapped suite has none.
         """
         shown: Suite = self.suite.expert_suite  # type: ignore[attr-defined]
         return replace(self, suite=shown)
 
     def variations(self, task: str, split: str) -> Sequence[int]:
-        """Those of the suite.
+        """The wrapped suite's variations of a task in a split.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -82,7 +82,7 @@ class WrappedSuite(ABC):
         return self.suite.variations(task, split)
 
     def __getattr__(self, name: str) -> Any:
-        """Optional parts of the suite that hold for this one too."""
+        """Delegates the optional members in ``passed_on`` to the wrapped suite."""
         if name not in self.passed_on:
             raise AttributeError(name)
         return getattr(self.suite, name)

@@ -1,10 +1,9 @@
-"""Milliseconds that a policy takes to act once, from state, on one core.
+"""Benchmark of the time of one prediction and one training step, from state, on one core [ms].
 
-Policies at default sizes, not trained, act on random observations of a language-conditioned
-Meta-World suite: a single trial, and a batch as large as evaluation fills. Rounds alternate
-between the policies, which act some steps of a trial in each; the median of the processor
-time of a step counts, so that other processes on the machine disturb little. Parameters, and
-processor time of a training step, stand beside.
+Untrained policies of default size act on random observations with the sizes of a
+language-conditioned Meta-World suite: for a single trial, and for the batch of trials that an
+evaluation uses. Rounds alternate between the policies; medians of processor time are
+reported, so that other processes on the machine have little influence.
 """
 
 import statistics
@@ -22,7 +21,7 @@ from robomtl.execution.machine import Precision
 from robomtl.policy import POLICIES, Batch, Policy, Spec
 from robomtl.versions import processor
 
-_STEPS = 10  # Of a trial, in a round.
+_STEPS = 10  # Steps of a trial in each round.
 _OWN: Mapping[str, Mapping[str, Any]] = {
     "flow": {"sampling_steps": 4},
     "diffusion": {"sampling_steps": 10},
@@ -31,16 +30,16 @@ _OWN: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is timed."""
+    """Settings of the benchmark."""
 
     policies: tyro.conf.Positional[tuple[str, ...]] = (
         *("film", "mlp", "transformer", "act", "flow", "diffusion", "octo"),
     )
     """Architectures."""
     rounds: int = 30
-    """Rounds, in each of which a policy acts ten times and is trained for a step."""
+    """Number of rounds, each with ten predictions and one training step per policy."""
     batch_size: int = 128
-    """Samples in a step of training."""
+    """Samples per training step."""
     precision: Precision = "float32"
     """Arithmetic of training."""
 
@@ -88,7 +87,7 @@ def _policy(name: str) -> Policy:
 
 
 def _jobs(policy: Policy, benchmark: Benchmark) -> dict[str, Callable[[], float]]:
-    """What is timed of a policy, by name; each returns its processor time [s]."""
+    """The timed functions of a policy, by name; each returns its processor time [s]."""
     one, many = (_batch(policy, rows) for rows in (1, CHUNK))
     batch = _batch(policy, benchmark.batch_size)
     mixed = benchmark.precision == "bfloat16"

@@ -1,11 +1,11 @@
-"""A step that balances tasks against one that averages samples, side by side.
+"""Benchmark of training steps with gradient aggregation or task weighting.
 
-Both draw nothing: ten tasks with the sizes of Meta-World and language conditioning lie in
-memory, as many samples of each. Everything else of a step of training is timed: loss,
-gradients, their combination, clipping, optimiser and averaged weights. Blocks of steps of
-all methods alternate, so that each has the caches as in a run, and a method's ratio is the
-median over rounds of its block over the plain one of the same round: by the clock, and in
-CPU time, which a busy machine distorts less.
+Each method is compared with a plain step that averages all samples. Batches are fixed: ten
+tasks with the sizes of Meta-World and language conditioning, with equally many samples of
+each. The rest of a training step is timed: loss, gradients, their combination, clipping,
+optimiser and EMA. Blocks of steps alternate between the methods, and the ratio of a method is
+the median over rounds of its block over the plain block of the same round: in wall time, and
+in CPU time, which a busy machine distorts less.
 """
 
 import statistics
@@ -29,18 +29,18 @@ _STATE, _ACTION, _EMBEDDING = 39, 4, 384
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is timed."""
+    """Settings of the benchmark."""
 
     methods: tuple[str, ...] = (*get_args(Aggregation)[1:], *get_args(Weighting)[1:])
-    """Aggregations and weightings."""
+    """Aggregations and weightings to time."""
     policy: str = "film"
-    """Architecture, in its default size."""
+    """Architecture, at its default size."""
     tasks: int = 10
     """Number of tasks."""
     steps: int = 10
     """Steps in a block."""
     rounds: int = 12
-    """Blocks of each, and one more to warm up."""
+    """Number of timed blocks of each method, after one block to warm up."""
     config: TrainConfig = field(default_factory=TrainConfig)
     """Settings of the run."""
 
@@ -79,7 +79,7 @@ def _step(benchmark: Benchmark, name: str) -> Callable[[], object]:
     architecture = POLICIES.get(benchmark.policy)
     spec = Spec(state=_STATE, action=_ACTION, embedding=_EMBEDDING)
     made = architecture(architecture.Config(), spec)
-    tasks = [f"task {place}" for place in range(benchmark.tasks)]
+    tasks = [f"task {index}" for index in range(benchmark.tasks)]
     learner = learner_for(made, TrainConfig(**settings), tasks=tasks)
     batch = _batch(benchmark, made.chunk)
     return lambda: learner.update(batch)
@@ -101,7 +101,7 @@ def _batch(benchmark: Benchmark, chunk: int) -> Batch:
 
 
 def _seconds(step: Callable[[], object], steps: int) -> tuple[float, float]:
-    """Those of some steps, by the clock and in CPU time."""
+    """Wall time and CPU time of some steps [s]."""
     clock, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()

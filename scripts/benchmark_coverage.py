@@ -1,18 +1,18 @@
 #!/usr/bin/env python
-"""How often the 95 % intervals hold the true value, in worlds where that is known.
+"""Simulated coverage of robomtl's 95 % intervals, in worlds with known true values.
 
-Success in a trial is drawn with a logit that is the sum of normal effects: of the task
-(fixed), of the policy (a seed of training, the same in all tasks), of the policy in the
-task, of the draw of demonstrations and of the goal in the task, and of the trial's start,
-shared by all policies. Every interval that robomtl prints is computed from such trials,
-again and again. The target is that 92 to 98 % of them hold the true value.
+Success in a trial is Bernoulli. Its logit is a sum of normal effects: the task (fixed), the
+policy (a training seed, equal in all tasks), the policy in the task, the draw of
+demonstrations and the goal in the task, and the initial state of the trial, which is shared
+by all policies. Every interval that robomtl reports is computed from many such data sets. The
+target is a coverage of 92 to 98 %.
 
-Then two equal policies play: how often is one of them called worse in some task? The
-target is 5 % at most.
+False alarms are simulated with two equal policies: the fraction of experiments in which one
+of them is called worse in some task. The target is at most 5 %.
 
-Each figure is beside its standard error, which is that of the simulation. A target is
-met, or missed, if the figure is more than two standard errors on that side of the limits,
-else undecided. The command ends with status 1 if a target is missed.
+Each result is reported with the standard error of the simulation. A target is met or missed
+if the result is more than two standard errors on that side of the limits, and undecided
+otherwise. The exit status is 1 if a target is missed.
 """
 
 from collections import Counter
@@ -47,43 +47,46 @@ from robomtl.files.durable import write_json
 
 Target = Literal["met", "undecided", "missed"]
 
-_LOW, _HIGH = 0.92, 0.98  # Wanted coverage.
-_ALARMS = 0.05  # Most that may be called worse somewhere.
+_LOW, _HIGH = 0.92, 0.98  # Target range of coverage.
+_ALARMS = 0.05  # Largest target fraction of false alarms.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is simulated."""
+    """Settings of the simulation."""
 
     repeats: int = 400
-    """Simulated experiments in each world; 0 leaves coverage out."""
+    """Simulated experiments in each world; 0 skips coverage."""
     alarms: int = 600
-    """Simulated experiments with equal policies in each world; 0 leaves them out."""
+    """Simulated experiments with equal policies in each world; 0 skips false alarms."""
     tasks: tuple[int, ...] = (10, 50)
     """Numbers of tasks."""
     levels: tuple[float, ...] = (1.0, 3.0, 5.0)
-    """Mean logits of the tasks: with these, 67, 91 and 98 % of trials are solved."""
+    """Mean logits of the tasks; the defaults solve 67, 91 and 98 % of trials."""
     seed: int = 0
     """Seed of the simulation."""
     most: int = 10
-    """Most seeds of training."""
+    """Largest number of training seeds."""
     out: Path | None = None
     """JSON file for the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """What a simulation shows of one kind of interval, or of false alarms."""
+    """Result of a simulation: coverage of one kind of interval, or false alarms."""
 
     name: str
+    """Kind of interval, or the compared commands for false alarms."""
     world: World
+    """World in which trials were simulated."""
     fraction: float
-    """Fraction of the intervals that held the true value, or of false alarms."""
+    """Fraction of intervals that contain the true value, or of false alarms."""
     error: float
     """Standard error of the fraction, over repeats."""
     width: float | None
     """Mean width of the intervals; None for false alarms."""
     target: Target
+    """Whether the target is met."""
 
     @property
     def line(self) -> str:
@@ -94,7 +97,7 @@ class Figure:
 
 
 class _Ledger:
-    """Counts how often intervals hold the true values."""
+    """Counts how often intervals contain the true values."""
 
     def __init__(self) -> None:
         self._held: dict[str, list[list[bool]]] = {}
@@ -103,13 +106,13 @@ class _Ledger:
     def note(
         self, name: str, *found: tuple[Interval, float] | tuple[Interval, np.float64]
     ) -> None:
-        """Enters the intervals of one experiment, each with its true value."""
+        """Adds the intervals of one experiment, each with its true value."""
         held = [bool(x.low <= truth <= x.high) for x, truth in found]
         self._held.setdefault(name, []).append(held)
         self._width.setdefault(name, []).extend(x.high - x.low for x, _ in found)
 
     def figures(self, world: World) -> Iterator[Figure]:
-        """A figure for each kind of interval."""
+        """A result for each kind of interval."""
         for name, held in self._held.items():
             fraction, error = _estimated([fmean(some) for some in held])
             yield Figure(
@@ -128,7 +131,7 @@ Simulated = Callable[[World, int, np.random.Generator], Iterator[Figure]]
 def one_policy(
     world: World, repeats: int, generator: np.random.Generator
 ) -> Iterator[Figure]:
-    """Intervals of an evaluation and of a paired comparison: of these policies alone."""
+    """Coverage of intervals of an evaluation and of a paired comparison of two policies."""
     ledger = _Ledger()
     ours, theirs = world.rates(), world.rates(SHIFT)
     gained = ours - theirs
@@ -153,7 +156,7 @@ def one_policy(
 def several_seeds(
     world: World, repeats: int, generator: np.random.Generator
 ) -> Iterator[Figure]:
-    """Intervals of a comparison of several seeds of training of each of two methods."""
+    """Coverage of intervals of a comparison of two methods with several training seeds."""
     ledger = _Ledger()
     ours, (iqm_a, iqm_b) = world.rates().mean(), true_iqms(replace(world, seeds=50))
     starts, improvement = true_improvement(replace(world, seeds=50))
@@ -173,7 +176,7 @@ def several_seeds(
 def crossed(
     world: World, repeats: int, generator: np.random.Generator
 ) -> Iterator[Figure]:
-    """Intervals of multitask (one draw) and adapt: seeds, draws and trials crossed."""
+    """Coverage of intervals of multitask (one draw) and adapt, with crossed effects."""
     ledger = _Ledger()
     ours, theirs = world.rates(), world.rates(SHIFT)
     gained = ours - theirs
@@ -198,7 +201,7 @@ def crossed(
 def equal_policies(
     world: World, repeats: int, generator: np.random.Generator
 ) -> Iterator[Figure]:
-    """How often one of two equal methods is called worse in some task."""
+    """Fraction of experiments in which one of two equal methods is called worse in a task."""
     found: dict[str, list[float]] = {}
     for _ in range(repeats):
         starts = world.starts(generator)
@@ -224,7 +227,7 @@ def equal_policies(
 
 
 def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
-    """What is simulated, and where intervals are."""
+    """Simulations of coverage, and their worlds."""
     for tasks, level in product(benchmark.tasks, benchmark.levels):
         for trials in (20, 50):
             yield one_policy, same_policy(tasks, level, trials)
@@ -232,7 +235,7 @@ def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
             world = World(tasks=tasks, level=level, seeds=seeds)
             yield several_seeds, world
             yield crossed, replace(world, trials=20)
-            draws = min(seeds, 5)  # One draw varies nothing: it is that draw alone.
+            draws = min(seeds, 5)  # A single draw has no variation.
             drawn = replace(world, draws=draws, draw=0.5, trials=20)
             yield crossed, drawn
             if seeds == 3:
@@ -240,7 +243,7 @@ def worlds(benchmark: Benchmark) -> Iterator[tuple[Simulated, World]]:
 
 
 def equal_worlds(most: int) -> Iterator[tuple[Simulated, World]]:
-    """What is simulated, and where policies are equal."""
+    """Simulations of false alarms, and their worlds."""
     for level in (0.0, 1.0, 3.0):
         yield equal_policies, same_policy(50, level, 50)
     for seeds in (each for each in (2, 5) if each <= most):
@@ -248,7 +251,7 @@ def equal_worlds(most: int) -> Iterator[tuple[Simulated, World]]:
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints coverage and false alarms, and fails where a target is missed."""
+    """Prints coverage and false alarms; exits with status 1 if a target is missed."""
     generator, figures = np.random.default_rng(benchmark.seed), []
     every = [(benchmark.repeats, *each) for each in worlds(benchmark)]
     every += [(benchmark.alarms, *each) for each in equal_worlds(benchmark.most)]
@@ -276,7 +279,7 @@ def _named(world: World) -> str:
 def _estimated(values: list[float]) -> tuple[float, float]:
     """The mean of values from 0 to 1, and its standard error.
 
-    For the error, one more of each extreme keeps that of 100 % above 0.
+    A 0 and a 1 are added for the standard error, so that it is above 0 if all are equal.
     """
     spread = np.std([*values, 0.0, 1.0])
     return fmean(values), float(spread / np.sqrt(len(values)))
@@ -291,7 +294,7 @@ def _judged(fraction: float, error: float, low: float, high: float) -> Target:
 
 
 def _tiers(tasks: int) -> NDArray[np.float64]:
-    """Weights of the mean of four tiers, the smallest of which has a tenth of tasks."""
+    """Weight of each task in the mean over four tiers, the smallest with 1/10 of tasks."""
     of_tier = [tasks // 2, tasks // 5, tasks // 5, tasks // 10]
     return np.concatenate([np.full(n, 1 / len(of_tier) / n) for n in of_tier])
 

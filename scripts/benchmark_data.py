@@ -1,7 +1,7 @@
-"""Training on a large data set against a small one: opening, memory and samples a second.
+"""Benchmark of opening a large data set and training on it, compared with a small one.
 
-Both are synthetic, in the layout that LeRobot writes: one row group an episode, files of
-about 100 MB, and statistics of each episode. The large one is made once and kept.
+Both data sets are synthetic, in the layout that LeRobot writes: one row group per episode,
+files of about 100 MB, and statistics of each episode. They are written once and kept.
 
     scripts/benchmark data /tmp/data --episodes 100000
 """
@@ -34,29 +34,29 @@ from robomtl.versions import processor
 
 STATE, ACTION, TASKS = 39, 4, 50
 _SMALL = 1000  # Episodes of the small data set.
-_PER_FILE = 4000  # Episodes.
+_PER_FILE = 4000  # Episodes per file.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is measured."""
+    """Settings of the benchmark."""
 
     folder: tyro.conf.Positional[Path]
-    """Receives the data sets."""
+    """Folder for the data sets."""
     episodes: int = 100_000
     """Episodes of the large data set."""
     length: int = 100
     """Frames of an episode."""
     steps: int = 1500
-    """Training steps that are timed."""
+    """Number of timed training steps."""
     blocks: int = 10
-    """Blocks into which the steps are divided, alternating between the data sets."""
+    """Number of blocks into which the steps are divided, alternating between data sets."""
     only: Path | None = None
-    """Data set that is opened and trained on in this process; used by the benchmark."""
+    """Data set to open and train on in this process; set by the benchmark itself."""
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints what each data set costs."""
+    """Prints time, memory and samples per second for each data set."""
     if benchmark.only is not None:
         _measure(benchmark.only, benchmark)
         return
@@ -154,7 +154,7 @@ def _statistics(
 
 
 def _lists(parts: list[NDArray[np.float64]]) -> pa.Array:
-    """Rows of numbers as a column of lists."""
+    """An array of rows as an Arrow column of lists."""
     values = np.concatenate(parts)
     flat = pa.array(values.reshape(-1))
     rows = pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
@@ -205,7 +205,7 @@ class _Run:
         self._learner = learner_for(self._policy, self._config)
 
     def rate(self, steps: int) -> float:
-        """Samples a second of so many steps [1/s]."""
+        """Samples per second over a number of steps [1/s]."""
         before = time.perf_counter()
         for _ in range(steps):
             batch = self._sampler.batch(self._learner.step, self._config.batch_size)
@@ -214,7 +214,7 @@ class _Run:
 
 
 def _measure(path: Path, benchmark: Benchmark) -> None:
-    """Prints seconds and memory of opening a data set and training on it."""
+    """Prints time and memory of opening a data set and training on it."""
     torch.set_num_threads(1)
     film = POLICIES.get("film")
     film(film.Config(), Spec(state=STATE, action=ACTION, embedding=TASKS))
@@ -227,22 +227,22 @@ def _measure(path: Path, benchmark: Benchmark) -> None:
     more = [now - then for now, then in zip(_memory(), before, strict=True)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before[0]
     print(
-        f"  after {benchmark.steps} steps ({rate:.0f} samples a second) {more[0]:.0f} MB"
-        f" resident and {more[1]:.0f} MB private above torch's {before[0]:.0f} MB; at"
-        f" most {peak:.0f} MB resident",
+        f"  after {benchmark.steps} steps ({rate:.0f} samples per second) {more[0]:.0f} MB"
+        f" resident and {more[1]:.0f} MB private above torch's {before[0]:.0f} MB; peak"
+        f" {peak:.0f} MB resident",
         flush=True,
     )
 
 
 def _compare(runs: list[_Run], benchmark: Benchmark) -> None:
-    """Prints samples a second on both, in blocks that alternate."""
+    """Prints samples per second on both data sets, measured in alternating blocks."""
     torch.set_num_threads(1)
     each = benchmark.steps // benchmark.blocks
     pairs = [[run.rate(each) for run in runs] for _ in range(benchmark.blocks + 1)][1:]
     small, large = (float(np.median(column)) for column in zip(*pairs, strict=True))
     ratio = float(np.median([two / one for one, two in pairs]))
     print(
-        f"{small:.0f} samples a second on the small data set, {large:.0f} on the large"
+        f"{small:.0f} samples per second on the small data set, {large:.0f} on the large"
         f" one; ratio {ratio:.3f}, median of {len(pairs)} pairs of {each} steps"
     )
 

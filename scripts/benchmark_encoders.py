@@ -1,9 +1,9 @@
-"""Images a second of every encoder, and its parameters.
+"""Benchmark of image encoders: images per second, and number of parameters.
 
     scripts/benchmark encoders --size 84
 
-Rates are of processor time of one thread, as other work on the machine disturbs them less;
-the best of a few tries counts.
+Rates are per second of processor time of one thread, on which other work on the machine has
+less influence; the best of a few tries is reported.
 """
 
 import time
@@ -22,20 +22,20 @@ _TRIES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is measured."""
+    """Settings of the benchmark."""
 
     size: int = 84
     """Side of an image [px]."""
     batch_size: int = 32
-    """Images of a step."""
+    """Images per step."""
     encoders: tuple[str, ...] = tuple(n for n in ENCODERS.own() if n != "timm")
-    """Names of the encoders; vit takes images of multiples of 14 px."""
+    """Names of the encoders; vit needs image sides that are multiples of 14 px."""
 
 
 def main(benchmark: Benchmark) -> None:
     """Prints a line for each encoder."""
     torch.set_num_threads(1)
-    print(f"{processor()}, images of {benchmark.size} px, images a second")
+    print(f"{processor()}, images of {benchmark.size} px, images per second")
     print("encoder, parameters, training float32, bfloat16, acting float32, bfloat16")
     for name in benchmark.encoders:
         kind = ENCODERS.get(name)
@@ -48,7 +48,11 @@ def main(benchmark: Benchmark) -> None:
 
 
 def _rates(encoder: ImageEncoder, benchmark: Benchmark) -> list[float]:
-    """Images a second, forward and backward, then forward alone [1/s]."""
+    """Images per second, forward and backward, then forward only [1/s].
+
+    Returns:
+        Rates in float32 and bfloat16 of training, then of acting.
+    """
     sides = benchmark.size, benchmark.size
     images = torch.randint(256, (benchmark.batch_size, *sides, 3), dtype=torch.uint8)
     task = torch.randn(benchmark.batch_size, TASK_WIDTH)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Steps a second of Meta-World's env, of ours, and of the physics alone, task by task.
+"""Benchmark of env steps per second: Meta-World's env, robomtl's, and physics alone.
 
-All three replay the same expert actions in turns, on one core; times are processor
-times. The physics is 5 ``mj_step`` and 1 ``mj_forward`` a step, with its controls set.
+All three replay the same expert actions in turns, on one core; times are processor times.
+Physics alone is 5 ``mj_step`` and 1 ``mj_forward`` per env step, with its controls set.
 """
 
 import time
@@ -22,22 +22,22 @@ from robomtl.task import Action
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What to time."""
+    """Settings of the benchmark."""
 
     variant: str = "MT50"
-    """Suite whose tasks are timed."""
+    """Meta-World suite whose tasks are timed."""
     variation: int = 1
-    """Variation that is played."""
+    """Variation of the episode."""
     steps: int = 150
     """Steps of an episode."""
     rounds: int = 5
-    """How often each is timed; the fastest counts."""
+    """Number of timed rounds; the fastest is reported."""
     dense: bool = False
-    """Whether our env computes Meta-World's shaped reward too, as Meta-World's does."""
+    """Whether robomtl's env also computes the shaped reward, as Meta-World's does."""
 
 
 def episode(config: BenchmarkConfig, task: str) -> list[Action]:
-    """Expert actions from the start of the variation."""
+    """The expert's actions from the initial state of the variation."""
     suite = metaworld(config.variant)
     env, expert = suite.make_env(task), suite.make_expert(task)
     observation, _ = env.reset(options={"variation": config.variation})
@@ -49,7 +49,7 @@ def episode(config: BenchmarkConfig, task: str) -> list[Action]:
 
 
 def made(config: BenchmarkConfig, task: str, *, upstream: bool) -> MetaWorldEnv:
-    """An env at the start of the variation."""
+    """An env reset to the variation."""
     reward = "dense" if config.dense else "success"
     options = MetaWorldConfig(upstream=upstream, reward=reward)
     suite = metaworld(config.variant, options)
@@ -67,7 +67,7 @@ def seconds(step: Callable[[Action], object], actions: list[Action]) -> float:
 
 
 def physics(env: MetaWorldEnv) -> Callable[[Action], None]:
-    """A step of the physics alone."""
+    """A function that steps the physics of an env alone."""
     inside = env.simulator.env
     model, data = inside.model, inside.data
     mocap, low, high = data.mocap_pos[0], inside.mocap_low, inside.mocap_high
@@ -82,7 +82,7 @@ def physics(env: MetaWorldEnv) -> Callable[[Action], None]:
 
 
 def rates(config: BenchmarkConfig, task: str) -> list[float]:
-    """Steps a second of Meta-World's env, of ours and of the physics."""
+    """Steps per second of Meta-World's env, robomtl's and the physics [1/s]."""
     actions = episode(config, task)
     best = [np.inf] * 3
     for _ in range(config.rounds):
@@ -95,7 +95,7 @@ def rates(config: BenchmarkConfig, task: str) -> list[float]:
 
 
 def main(config: BenchmarkConfig) -> None:
-    """Prints a line a task, and the geometric means."""
+    """Prints a line for each task, and the geometric means."""
     rows = []
     for task in metaworld(config.variant).train_tasks:
         rows.append(rates(config, task.name))

@@ -1,26 +1,26 @@
 #!/usr/bin/env python
-"""Trials a minute of robomtl's evaluation and of Meta-World's own, side by side.
+"""Benchmark of evaluation: trials per minute of robomtl and of Meta-World's own harness.
 
-Both play the 50 official goals of each task once, up to 500 steps, end a trial at its
-first success, and let one policy act that is conditioned on the first instruction of each task:
+Both run the 50 official goals of each task once, up to 500 steps, end a trial at its first
+success, and use one policy that is conditioned on the first instruction of each task:
 
 - *sync* and *async* are ``metaworld.evaluation`` on the vector env of ``make_mt_envs``,
-  one env a task, unmodified; goals are taken in turn (``task_select="pseudorandom"``) in
-  place of drawn with replacement, so that trials are the same. The policy acts for all
-  envs in one batch. Tasks that have played their goals go on until the last has, as
-  Meta-World's loop has it: those trials are not counted, their steps are.
+  unmodified, with one env per task; goals are used in turn (``task_select="pseudorandom"``)
+  rather than drawn with replacement, so that trials are the same. The policy acts for all
+  envs in one batch. As in Meta-World's loop, tasks that have finished their goals continue
+  until the last task has: these trials are not counted, but their steps are.
 - *robomtl* is ``robomtl.evaluate`` with 1 and 2 workers, which also writes its journal,
   results and report.
 
-Every harness takes its turn in every round; medians over the rounds are printed, once
-with all it takes to start and end (envs, processes and what they import; only what this
-process imported is left out) and once without: Meta-World's from its first reset on,
-robomtl's from when each worker has finished its first chunk of trials. *A core* is a
-minute of processor time, start and end included: it says least of parallel work, and is
-the one to read where other programs keep the cores busy.
+Every harness runs once in every round; medians over the rounds are printed, with and without
+the time to start and end (making envs, starting processes and their imports; imports of this
+process are never included). Without it, Meta-World's time begins at its first reset, and
+robomtl's when each worker has finished its first chunk of trials. *A core* is trials per
+minute of processor time, including start and end. It does not show the benefit of parallel
+work, and is the most reliable rate when other programs keep the cores busy.
 
-The table of tasks says what a trial takes of one core once started: the env's steps and
-resets, and its share of the policy's time; Meta-World's is measured in *sync*.
+The table of tasks has the processor time of a trial after the start: the env's steps and
+resets, and its fraction of the policy's time; Meta-World's is measured in *sync*.
 """
 
 import resource
@@ -54,41 +54,41 @@ _SEED = 42  # Draws the goals that ``official`` holds.
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is timed."""
+    """Settings of the benchmark."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of a policy that predicts one action at a time."""
     suite: Literal["metaworld/MT10", "metaworld/MT25", "metaworld/MT50"] = (
         "metaworld/MT10"
     )
-    """Tasks that are played."""
+    """Suite of the tasks."""
     episodes: int = 50
-    """Trials of each task; below 50, Meta-World plays any of the goals."""
+    """Trials of each task; below 50, the goals of Meta-World's harness may differ."""
     rounds: int = 3
-    """How often each harness plays all trials."""
+    """Number of rounds, in each of which every harness runs all trials."""
 
 
 class Played(NamedTuple):
-    """What a harness did in one round."""
+    """Measurements of a harness in one round."""
 
     trials: int
-    """Trials counted."""
+    """Number of counted trials."""
     steps: int
-    """Env steps taken, those of trials that are not counted among them."""
+    """Number of env steps, including those of trials that are not counted."""
     success: float
-    """Mean of the tasks' success."""
+    """Mean success over the tasks."""
     whole: float
-    """Time from nothing to results [s]."""
+    """Wall time from start to results [s]."""
     cores: float
-    """Processor time of this and all its processes [s]."""
+    """Processor time of this process and its children [s]."""
     under_way: float
-    """Trials a minute once started."""
+    """Trials per minute after the start [1/min]."""
     tasks: dict[str, float]
-    """Time of one core for a trial of each task [s]; empty where it is not measured."""
+    """Processor time for a trial of each task [s]; empty if it is not measured."""
 
 
 def processor_time() -> float:
-    """Of this process and of all that it started and that have ended [s]."""
+    """Processor time of this process and of its finished children [s]."""
     uses = (
         resource.getrusage(resource.RUSAGE_SELF),
         resource.getrusage(resource.RUSAGE_CHILDREN),
@@ -97,7 +97,7 @@ def processor_time() -> float:
 
 
 class UpstreamAgent:
-    """A policy as ``metaworld.evaluation`` takes it; one row for each env."""
+    """Adapter of a policy to ``metaworld.evaluation``; one row for each env."""
 
     def __init__(self, run: Path, suite: Suite) -> None:
         trained = checkpoint.load(run)
@@ -125,7 +125,7 @@ class UpstreamAgent:
         return actions
 
     def reset(self, env_mask: NDArray[np.bool_]) -> None:
-        """Nothing: the policy forgets."""
+        """Does nothing, as the policy has no memory."""
 
 
 class Timed(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -152,7 +152,7 @@ class Timed(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def play_upstream(benchmark: Benchmark, suite: Suite, strategy: Strategy) -> Played:
-    """Plays all trials with Meta-World's harness."""
+    """Runs all trials with Meta-World's harness."""
     begun, spent = time.perf_counter(), processor_time()
     agent = UpstreamAgent(benchmark.run, suite)
     envs: Any = metaworld.make_mt_envs(
@@ -177,24 +177,24 @@ def play_upstream(benchmark: Benchmark, suite: Suite, strategy: Strategy) -> Pla
 
 
 def _upstream_tasks(agent: UpstreamAgent, suite: Suite, envs: Any) -> dict[str, float]:
-    share = agent.seconds / len(envs.envs)
+    acting = agent.seconds / len(envs.envs)
     return {
-        task.name: (env.seconds + share) / max(1, env.episodes)
+        task.name: (env.seconds + acting) / max(1, env.episodes)
         for task, env in zip(suite.train_tasks, envs.envs, strict=True)
     }
 
 
 @dataclass(frozen=True)
 class Clocked:
-    """Processes on this machine, and when their chunks of trials were finished."""
+    """A local executor that records when chunks of trials finish."""
 
     local: LocalExecutor
     finished: list[tuple[float, int]] = field(default_factory=list)
-    """Time [s] and number of trials."""
+    """Time of completion [s] and number of trials of each chunk."""
 
     @property
     def workers(self) -> int:
-        """Number of processes."""
+        """Number of worker processes."""
         return self.local.workers
 
     def map(
@@ -206,7 +206,7 @@ class Clocked:
             yield index, result
 
     def under_way(self) -> float:
-        """Trials a minute after each process has finished a chunk."""
+        """Trials per minute after every worker has finished a chunk [1/min]."""
         (start, _), *rest = self.finished[self.local.workers - 1 :]
         if not rest:
             return float("nan")
@@ -214,7 +214,7 @@ class Clocked:
 
 
 def play_robomtl(benchmark: Benchmark, suite: Suite, workers: int) -> Played:
-    """Plays all trials with robomtl."""
+    """Runs all trials with robomtl."""
     begun, spent = time.perf_counter(), processor_time()
     clocked = Clocked(LocalExecutor(workers=workers))
     with tempfile.TemporaryDirectory() as out:
@@ -262,7 +262,7 @@ def print_overall(rounds: dict[str, list[Played]]) -> None:
 
 
 def print_ratios(rounds: dict[str, list[Played]]) -> None:
-    """Prints ratios of trials a minute, medians over the rounds."""
+    """Prints ratios of trials per minute, as medians over the rounds."""
     pairs = [
         ("robomtl, 2 workers", "sync"),
         ("robomtl, 2 workers", "async"),
@@ -281,7 +281,7 @@ def print_ratios(rounds: dict[str, list[Played]]) -> None:
 
 
 def print_tasks(rounds: dict[str, list[Played]], suite: Suite) -> None:
-    """Prints what a trial of each task takes of one core."""
+    """Prints the processor time of a trial of each task."""
     for task in suite.train_tasks:
         theirs, ours = (
             statistics.median(played.tasks[task.name] for played in rounds[name])
@@ -294,8 +294,9 @@ def print_tasks(rounds: dict[str, list[Played]], suite: Suite) -> None:
 
 
 def main(benchmark: Benchmark) -> None:
-    """Plays the rounds and prints rates and ratios."""
-    torch.set_num_threads(1)  # As in robomtl's workers; more are slower for few rows.
+    """Runs the rounds, and prints rates and ratios."""
+    # As in robomtl's workers; more threads are slower for small batches.
+    torch.set_num_threads(1)
     suite = robomtl.suite(benchmark.suite)
     harnesses: dict[str, Callable[[], Played]] = {
         "sync": lambda: play_upstream(benchmark, suite, "sync"),

@@ -1,11 +1,12 @@
-"""The figures that need a GPU, in pieces that are resumed: `scripts/benchmark gpu OUT`.
+"""Measurements that need a GPU, which can be resumed: `scripts/benchmark gpu OUT`.
 
-- trials: an evaluation has the same outcomes with 1, 2 and 16 workers.
-- steps: steps of training a second against those of the same network without drawing,
-  replayed as one CUDA graph of forward, backward and AdamW; on the CPU, a bare loop.
-- every: each objective and each method of adaptation takes a step.
+- trials: tests that an evaluation has the same outcomes with 1, 2 and 16 workers.
+- steps: training steps per second, compared with the same network on a fixed batch, replayed
+  as one CUDA graph of forward, backward and AdamW; on the CPU, with a bare loop.
+- objective, method: tests that each objective and each adaptation method can take a step.
 
-What is finished is kept in OUT/gpu.json; ``--device cpu`` tries the script without a GPU.
+Finished measurements are kept in OUT/gpu.json; ``--device cpu`` tests the script without a
+GPU.
 """
 
 import json
@@ -38,15 +39,15 @@ from robomtl.training.material import materials, spec_for
 from robomtl.training.objective import OBJECTIVES, Cloning, Draws
 
 _POINTS = "points/ML4"
-_FEW_SHOT = "reach-ball"  # A held-out task of it.
+_FEW_SHOT = "reach-ball"  # A held-out task of that suite.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is measured."""
+    """Settings of the measurements."""
 
     out: tyro.conf.Positional[Path]
-    """Folder of the results and of what they are made from; begun or continued."""
+    """Folder of the results, demonstrations and policies; an existing one is resumed."""
     device: str = "cuda"
     """Torch device."""
     suite: str = "metaworld/MT10"
@@ -54,13 +55,13 @@ class Benchmark:
     policy: str = "film"
     """Architecture of the steps."""
     steps: int = 200
-    """Steps that are timed."""
+    """Number of timed steps."""
     trials: int = 5
     """Trials of each task."""
 
 
 def main(benchmark: Benchmark) -> None:
-    """Measures what is missing, and prints everything."""
+    """Runs the missing measurements and prints their results."""
     check_device(benchmark.device)
     path = benchmark.out / "gpu.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -102,7 +103,7 @@ def _data(benchmark: Benchmark, name: str) -> Demonstrations:
 
 
 def _trials(benchmark: Benchmark, workers: int) -> dict[str, Any]:
-    """Outcomes of an evaluation, which are to be the same for all numbers of workers."""
+    """Outcomes of an evaluation, which must be equal for all numbers of workers."""
     run = benchmark.out / "policy"
     config = TrainConfig(steps=1_000, device=benchmark.device)
     robomtl.train(_data(benchmark, benchmark.suite), out=run, config=config)
@@ -119,7 +120,7 @@ def _trials(benchmark: Benchmark, workers: int) -> dict[str, Any]:
 
 
 def _steps(benchmark: Benchmark, precision: Precision) -> dict[str, float]:
-    """Steps of training a second by learner, and those of the yardstick."""
+    """Training steps per second of each learner and of the bare loop [1/s]."""
     data = _data(benchmark, benchmark.suite)
     config = TrainConfig(
         steps=benchmark.steps, device=benchmark.device, precision=precision
@@ -157,7 +158,7 @@ def _train(learner: Learner, draws: Draws, config: TrainConfig) -> None:
 
 
 def _bare(policy: Policy, batch: Batch, precision: Precision) -> Callable[[], None]:
-    """One step on a batch that lies on the device; a CUDA graph where there is CUDA."""
+    """A training step on a fixed batch on the device; on CUDA, replayed as a graph."""
     kind, mixed = policy.device.type, precision == "bfloat16"
     optimiser = torch.optim.AdamW(
         policy.parameters(), lr=1e-3, capturable=kind == "cuda"
@@ -185,7 +186,7 @@ def _bare(policy: Policy, batch: Batch, precision: Precision) -> Callable[[], No
 
 
 def _rate(work: Callable[[], Any], benchmark: Benchmark) -> float:
-    """Steps a second: the best of three rounds."""
+    """Steps per second, the best of three rounds [1/s]."""
     wait = (
         torch.cuda.synchronize if "cuda" in benchmark.device else torch.cpu.synchronize
     )
@@ -200,7 +201,7 @@ def _rate(work: Callable[[], Any], benchmark: Benchmark) -> float:
 
 
 def _objective(benchmark: Benchmark, name: str) -> str:
-    """A policy that has taken one step of an objective."""
+    """Trains a policy by one step of an objective."""
     robomtl.train(
         _data(benchmark, _POINTS),
         out=benchmark.out / "objectives" / name,
@@ -212,7 +213,7 @@ def _objective(benchmark: Benchmark, name: str) -> str:
 
 
 def _method(benchmark: Benchmark, name: str) -> str:
-    """A policy that a method has adapted by one step."""
+    """Adapts a policy by one step of a method."""
     objective = METHODS.get(name).objective or "cloning"
     shown = collect(
         suite(_POINTS),

@@ -1,15 +1,15 @@
-"""Training on pictures of a large data set against a small one, and against memory.
+"""Benchmark of training on pictures of a large data set, compared with a small one.
 
-Both are synthetic, 50 tasks with pictures of a camera. The small one has a fifth of the
-episodes. A fresh process opens a data set, which decodes its videos into the cache, and
-trains on it in turns with the same network on pictures that are in memory.
+Both data sets are synthetic, 50 tasks with pictures of one camera. The small one has a fifth
+of the episodes. A new process opens a data set, which decodes its videos into the cache, and
+trains on it, alternating with the same network on pictures in memory.
 
     scripts/benchmark images /tmp/images
 
-Memory is that of the process: ``anonymous`` is its own, ``total`` adds the pages of files
-that it has mapped. The cache of the system, in which read files stay as long as there is
-room, belongs to no process. Rates are of processor time, as other work on the machine
-disturbs them less.
+Memory is that of the process: ``anonymous`` memory, and the ``total`` with pages of mapped
+files. The page cache of the system, which keeps read files as long as memory is free, is not
+included. Rates are per second of processor time, on which other work on the machine has less
+influence.
 """
 
 import json
@@ -42,16 +42,16 @@ from robomtl.training.objective import Cloning, Material
 from robomtl.versions import processor
 
 _CAMERA, _KEY = "top", "observation.images.top"
-_IN_A_VIDEO = 40  # Episodes.
-_IN_MEMORY = 2000  # Frames.
+_IN_A_VIDEO = 40  # Episodes per video file.
+_IN_MEMORY = 2000  # Frames kept in memory.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is measured."""
+    """Settings of the benchmark."""
 
     folder: tyro.conf.Positional[Path]
-    """Receives the data sets."""
+    """Folder for the data sets."""
     episodes: int = 2500
     """Episodes of the large data set."""
     length: int = 100
@@ -61,15 +61,15 @@ class Benchmark:
     encoder: str = "strided"
     """Encoder of pictures."""
     batch_size: int = 128
-    """Samples of a step."""
+    """Samples per step."""
     steps: int = 100
-    """Training steps that are timed, from the cache and from memory each."""
+    """Number of timed training steps, from the cache and from memory each."""
     only: Path | None = None
-    """Data set that is opened and trained on in this process; used by the benchmark."""
+    """Data set to open and train on in this process; set by the benchmark itself."""
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints what each data set costs."""
+    """Prints time, memory and steps per second for each data set."""
     if benchmark.only is not None:
         _measure(benchmark.only, benchmark)
         return
@@ -96,12 +96,12 @@ def _write(folder: Path, episodes: int, benchmark: Benchmark) -> None:
         shutil.copy(first, first.with_name(f"file-{file:03d}.mp4"))
     path = folder / layout.EPISODES_PATH.format(chunk_index=0, file_index=0)
     table = pq.read_table(path)
-    places = {
+    located = {
         "chunk_index": np.zeros(episodes, np.int64),
         "file_index": files,
         "from_timestamp": (np.arange(episodes) % _IN_A_VIDEO) * length / 80,
     }
-    for name, values in places.items():
+    for name, values in located.items():
         table = table.append_column(f"videos/{_KEY}/{name}", pa.array(values))
     pq.write_table(table, path, row_group_size=500)
     info = layout.info(
@@ -115,7 +115,7 @@ def _write(folder: Path, episodes: int, benchmark: Benchmark) -> None:
 
 
 def _video(folder: Path, count: int, size: tuple[int, int, int]) -> Path:
-    """A video of blocks of colour that move."""
+    """Writes a video of moving coloured blocks; returns its path."""
     generator = np.random.default_rng(0)
     coarse = generator.integers(0, 256, (size[0] // 7, size[1] // 7, 3))
     still = np.kron(coarse, np.ones((7, 7, 1))).astype(np.uint8)
@@ -126,7 +126,7 @@ def _video(folder: Path, count: int, size: tuple[int, int, int]) -> Path:
 
 
 def _measure(path: Path, benchmark: Benchmark) -> None:
-    """Prints seconds and memory of opening a data set, and steps a second."""
+    """Prints time and memory of opening a data set, and training steps per second."""
     torch.set_num_threads(1)
     started = time.perf_counter(), time.process_time()
     data = Demonstrations(path, observe=("state", _CAMERA))
@@ -146,14 +146,14 @@ def _measure(path: Path, benchmark: Benchmark) -> None:
     rates = np.median(np.array(pairs), axis=0)
     ratio = float(np.median([one / two for one, two in pairs]))
     print(
-        f"  {rates[0]:.2f} steps a second from the cache, {rates[1]:.2f} from memory;"
+        f"  {rates[0]:.2f} steps per second from the cache, {rates[1]:.2f} from memory;"
         f" ratio {ratio:.3f}, median of {len(pairs)} pairs of {count} steps"
     )
     print(f"  memory {_memory()}", flush=True)
 
 
 def _in_memory(material: Material) -> Material:
-    """The same with a few frames, which are in memory, in the place of all."""
+    """The material with a subset of its frames, which is kept in memory."""
     frames = material.frames
     every = len(frames) // _IN_MEMORY
     few = Spans(*(part[::every].contiguous() for part in frames.episodes))
@@ -184,7 +184,7 @@ class _Run:
         self.rate(1)
 
     def rate(self, steps: int) -> float:
-        """Steps a second of processor time [1/s]."""
+        """Steps per second of processor time [1/s]."""
         before = time.process_time()
         for _ in range(steps):
             batch = self._draws.batch(self._learner.step, self._config.batch_size)
@@ -207,12 +207,12 @@ def _policy(spec: Spec, conditioning: Conditioning) -> Policy:
 
 
 def _memory() -> str:
-    """Memory of this process, now and at its most."""
+    """Current and peak memory of this process, in words."""
     lines = Path("/proc/self/status").read_text().splitlines()
     found = {line.split(":")[0]: line.split()[1] for line in lines if "kB" in line}
     size = {name: int(value) / 1024 for name, value in found.items()}
     return (
-        f"{size['RssAnon']:.0f} MB anonymous, {size['VmRSS']:.0f} MB in total, at most"
+        f"{size['RssAnon']:.0f} MB anonymous, {size['VmRSS']:.0f} MB in total, peak"
         f" {size['VmHWM']:.0f} MB"
     )
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Memory of a worker process, above that of an interpreter that imported torch.
+"""Benchmark of a worker's memory, compared with an interpreter that has imported torch.
 
-One worker plays the trials of an evaluation. Its resident set, shared libraries included,
-is read after each chunk of trials (``VmRSS``, the greatest counts) and at its peak
-(``VmHWM``), which is for a moment, while the model of a task is compiled.
+One worker runs the trials of an evaluation. Its resident set, including shared libraries, is
+read after each chunk of trials (``VmRSS``, of which the largest is reported) and at its peak
+(``VmHWM``), which is reached briefly while the model of a task is compiled.
 """
 
 import subprocess
@@ -26,18 +26,18 @@ _BARE = "import torch; print(open('/proc/self/status').read())"
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is measured."""
+    """Settings of the benchmark."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of a policy."""
     suite: str = "metaworld/MT10"
-    """Suite whose tasks are played."""
+    """Suite of the trials."""
     episodes: tuple[int, ...] = (5, 50)
-    """Trials of each task, in turns."""
+    """Numbers of trials per task, each measured with a new worker."""
 
 
 class Memory(NamedTuple):
-    """Resident sets of a process [MB]."""
+    """Resident set of a process, current and peak [MB]."""
 
     now: float
     peak: float
@@ -45,7 +45,7 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class MemoryAfter:
-    """Plays a chunk, and tells what its process takes then."""
+    """Work that runs a chunk of trials and returns the memory of its process."""
 
     play: PlayChunk
 
@@ -56,21 +56,21 @@ class MemoryAfter:
 
 
 def memory(status: str) -> Memory:
-    """The memory in a status as the kernel writes it."""
+    """The memory in the text of ``/proc/PID/status``."""
     words = status.split()
     now, peak = (words[words.index(name) + 1] for name in ("VmRSS:", "VmHWM:"))
     return Memory(int(now) / 1000, int(peak) / 1000)
 
 
 def bare() -> Memory:
-    """The memory of an interpreter with torch."""
+    """The memory of an interpreter that has imported torch."""
     command = [sys.executable, "-c", _BARE]
     finished = subprocess.run(command, capture_output=True, check=True, text=True)
     return memory(finished.stdout)
 
 
 def worker(benchmark: Benchmark, episodes: int) -> tuple[int, Memory]:
-    """How many trials a process played, and the most that it took."""
+    """Number of trials of a worker, and its largest memory."""
     suite = robomtl.suite(benchmark.suite)
     conditions = Conditions(
         tasks=None,
@@ -90,14 +90,14 @@ def worker(benchmark: Benchmark, episodes: int) -> tuple[int, Memory]:
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints what a worker takes, and how much of it beyond torch."""
+    """Prints the memory of workers, and the difference from torch alone."""
     floor = bare()
     print(f"interpreter with torch: {floor.now:.0f} MB")
     for episodes in benchmark.episodes:
         trials, most = worker(benchmark, episodes)
         print(
             f"worker, {trials} trials: {most.now:.0f} MB ({most.now - floor.now:+.0f}),"
-            f" at its peak {most.peak:.0f} MB ({most.peak - floor.now:+.0f})"
+            f" peak {most.peak:.0f} MB ({most.peak - floor.now:+.0f})"
         )
 
 

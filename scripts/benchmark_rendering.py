@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Pictures a second of Meta-World's own ``render()`` and of our two profiles, by task.
+"""Benchmark of pictures per second: Meta-World's ``render()`` and robomtl's two profiles.
 
-All three look at the same scene in turns, in one process: Meta-World's as it comes, with
-its camera corner2. Times are of the clock, for software drawing uses several cores. Set
-``MUJOCO_GL`` to name what draws; otherwise it is what our own pictures use.
+All three render the same scene in turns, in one process; Meta-World's is unmodified, with its
+camera corner2. Times are wall times, as software rendering uses several cores. Set
+``MUJOCO_GL`` to choose the renderer; the default is the one that robomtl chooses.
 """
 
 import os
@@ -24,20 +24,20 @@ from robomtl.envs.mujoco_opengl import find_backend
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What to time."""
+    """Settings of the benchmark."""
 
     tasks: tuple[str, ...] = ("drawer-open-v3", "push-v3", "assembly-v3", "soccer-v3")
-    """Tasks whose scenes are drawn."""
+    """Tasks whose scenes are rendered."""
     side: int = 84
     """Width and height of pictures [px]."""
     pictures: int = 5
-    """Pictures that are timed together."""
+    """Number of pictures that are timed together."""
     rounds: int = 4
-    """How often each is timed; the fastest counts."""
+    """Number of timed rounds; the fastest is reported."""
 
 
 def theirs(config: BenchmarkConfig, task: str) -> Callable[[], Any]:
-    """Draws as Meta-World's env does."""
+    """A function that renders by Meta-World's env."""
     from metaworld.env_dict import ENV_CLS_MAP
 
     env = ENV_CLS_MAP[task](
@@ -56,7 +56,7 @@ def theirs(config: BenchmarkConfig, task: str) -> Callable[[], Any]:
     assert viewer is not None
 
     def draw() -> Any:
-        # Left alone it would draw in the context of whoever drew last: in ours.
+        # Otherwise it would render in the current context, which is robomtl's.
         viewer.make_context_current()
         return env.render()
 
@@ -64,7 +64,7 @@ def theirs(config: BenchmarkConfig, task: str) -> Callable[[], Any]:
 
 
 def ours(config: BenchmarkConfig, task: str, profile: Profile) -> Callable[[], Any]:
-    """Draws as our env does."""
+    """A function that renders by robomtl's env."""
     camera = Camera(profile=profile, width=config.side, height=config.side)
     env = with_camera(metaworld(f"MT1/{task}"), camera).make_env(task)
     env.reset(options={"variation": 1})
@@ -80,7 +80,7 @@ def seconds(draw: Callable[[], Any], pictures: int) -> float:
 
 
 def rates(config: BenchmarkConfig, task: str) -> list[float]:
-    """Pictures a second of Meta-World's env, of ``faithful`` and of ``fast``."""
+    """Pictures per second of Meta-World's env, of ``faithful`` and of ``fast`` [1/s]."""
     draws = [
         theirs(config, task),
         ours(config, task, "faithful"),
@@ -96,7 +96,7 @@ def rates(config: BenchmarkConfig, task: str) -> list[float]:
 
 
 def main(config: BenchmarkConfig) -> None:
-    """Prints a line a task, and the geometric means."""
+    """Prints a line for each task, and the geometric means."""
     os.environ.setdefault("MUJOCO_GL", find_backend())
     rows = []
     for task in config.tasks:

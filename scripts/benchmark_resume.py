@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""What it costs to kill an evaluation half way: the time of the rest against the whole.
+"""Benchmark of resuming an evaluation that was killed half way.
 
-The same evaluation runs three times as `robomtl evaluate`: undisturbed; killed with
-`kill -9` once half of its chunks are in the journal; and resumed from there. The last
-is to take at most 55 % of the first, and to end with the same trials.
+The same evaluation runs three times as `robomtl evaluate`: uninterrupted; killed with
+`kill -9` once half of its chunks are in the journal; and resumed. The resumed run should take
+at most 55 % of the time of the first, and must end with the same trials.
 """
 
 import resource
@@ -20,18 +20,18 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is evaluated."""
+    """Settings of the evaluation."""
 
     agent: tyro.conf.Positional[str] = "expert"
     """Run directory of a policy, or 'expert'."""
     suite: str = "metaworld/MT50"
     """Suite."""
     episodes: int = 50
-    """Trials a task."""
+    """Trials per task."""
     horizon: int = 100
     """Steps of a trial."""
     workers: int = 2
-    """Processes."""
+    """Number of worker processes."""
 
 
 def main(benchmark: Benchmark) -> None:
@@ -55,14 +55,14 @@ def main(benchmark: Benchmark) -> None:
 
 
 def timed(words: list[str]) -> tuple[float, float]:
-    """Wall and processor time of `robomtl evaluate`, its workers included [s]."""
+    """Wall and processor time of `robomtl evaluate`, including its workers [s]."""
     before, start = _children(), time.monotonic()
     subprocess.run(_command(words), check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - start, _children() - before
 
 
 def killed_half_way(words: list[str], out: Path, total: int) -> float:
-    """Share of the chunks that are not in the journal when the parent is killed."""
+    """Kills an evaluation half way; returns the fraction of chunks not in its journal."""
     process = subprocess.Popen(_command(words), stdout=subprocess.DEVNULL)
     while process.poll() is None and len(chunks(out)) < total / 2:
         time.sleep(0.01)
@@ -72,7 +72,7 @@ def killed_half_way(words: list[str], out: Path, total: int) -> float:
 
 
 def chunks(out: Path) -> list[str]:
-    """The chunks in a folder's journal."""
+    """The lines of finished chunks in a folder's journal."""
     path = out / "journal.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [line for line in lines if line.startswith('{"chunk"')]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Milliseconds from an observation to its actions, of many clients of one policy server.
+"""Benchmark of a policy server's latency with many clients [ms].
 
-The server is the process of ``robomtl serve`` with an untrained policy of default size,
-conditioned on language; the clients are threads of another process, each with a connection
-of ``openpi-client`` over loopback. Each sends an observation at its control rate, and then
-all send the next as soon as they are answered, which is the most that they can ask.
+The server is a process of ``robomtl serve`` with an untrained policy of default size,
+conditioned on language; the clients are threads of another process, each with a connection of
+``openpi-client`` over loopback. First, each client sends observations at a control rate; then
+each sends the next observation as soon as it has an answer, which is the largest load.
 """
 
 import os
@@ -34,20 +34,20 @@ from robomtl.versions import processor
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is timed."""
+    """Settings of the benchmark."""
 
     policy: str = "film"
     """Architecture."""
     clients: int = 16
-    """Connections."""
+    """Number of connections."""
     requests: int = 500
-    """Requests of each."""
+    """Number of requests of each client."""
     rate: float = 20.0
-    """Requests of a client in a second, where it has one [1/s]."""
+    """Control rate of a client [1/s]."""
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints a line for each way to ask."""
+    """Prints latencies at the control rate, and without pauses."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / benchmark.policy
         _save(run, benchmark.policy)
@@ -65,7 +65,7 @@ def main(benchmark: Benchmark) -> None:
             print("requests            number  median   95 %   99 %  largest")
             for rate in (benchmark.rate, 0.0):
                 found = 1e3 * _asked(address, benchmark, rate)
-                name = f"{rate:g} a second each" if rate else "one after another"
+                name = f"{rate:g} per second each" if rate else "without pauses"
                 half, most, nearly = np.percentile(found, [50, 95, 99])
                 print(
                     f"{name:18} {len(found):7} {half:7.1f} {most:6.1f} {nearly:6.1f}"
@@ -102,7 +102,7 @@ def _save(run: Path, name: str) -> None:
 
 
 def _asked(address: str, benchmark: Benchmark, rate: float) -> NDArray[np.float64]:
-    """Seconds of each request; (request,)."""
+    """Latency of each request [s]; (request,)."""
     found: list[list[float]] = [[] for _ in range(benchmark.clients)]
     threads = [
         threading.Thread(target=_ask, args=(address, benchmark.requests, rate, n, each))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Time that a served env takes above the same env in this process, per env-step.
+"""Benchmark of the overhead of a served env over the same env in this process, per step.
 
-The simulator costs next to nothing: a state of 39 floats is copied. One env is stepped
-alone, and then 16 are stepped together, as an evaluation does. Times are those of a clock,
-since both processes take part: run it where cores are free.
+The simulator is trivial: it copies a state of 39 floats. One env is stepped alone, then 16
+are stepped together, as in an evaluation. Times are wall times, since both processes work:
+run the benchmark when cores are free.
 """
 
 import os
@@ -24,7 +24,7 @@ from robomtl.task import Action, Env, Observation
 
 
 class Still(gymnasium.Env[Observation, Action]):
-    """Observes a state that does not change."""
+    """An env whose state never changes."""
 
     action_space = gymnasium.spaces.Box(-1, 1, (4,), np.float32)
 
@@ -38,48 +38,48 @@ class Still(gymnasium.Env[Observation, Action]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """The state."""
+        """Returns the state."""
         return {"state": self.state.copy()}, {}
 
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """The same state."""
+        """Returns the same state."""
         return {"state": self.state.copy()}, 0.0, False, False, {"success": False}
 
 
 def make(task: str, *, size: int) -> Still:
-    """What the server, which loads this file, makes."""
+    """Makes an env in the server process, which loads this file."""
     return Still(size)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkConfig:
-    """What to time."""
+    """Settings of the benchmark."""
 
     size: int = 39
-    """Numbers in the state."""
+    """Length of the state."""
     envs: int = 16
-    """Envs that are stepped together."""
+    """Number of envs that are stepped together."""
     steps: int = 5000
-    """Steps of each."""
+    """Number of timed steps."""
 
 
 def stepped(envs: Sequence[Env], actions: Sequence[Action]) -> None:
-    """Steps all envs."""
+    """Steps all envs one after another."""
     for env, action in zip(envs, actions, strict=True):
         env.step(action)
 
 
 def announced(envs: Sequence[ServedEnv], actions: Sequence[Action]) -> None:
-    """Steps all envs together."""
+    """Steps all envs as one batch."""
     for env, action in zip(envs, actions, strict=True):
         env.announce(action)
     stepped(envs, actions)
 
 
 def microseconds(step: Callable[[], object], config: BenchmarkConfig) -> list[float]:
-    """The median and the 90th percentile of a call [us]."""
+    """Median and 90th percentile of the time of a call [us]."""
     times = []
     for _ in range(config.steps):
         begun = time.perf_counter()
@@ -89,13 +89,13 @@ def microseconds(step: Callable[[], object], config: BenchmarkConfig) -> list[fl
 
 
 def processor_time(pid: int) -> float:
-    """Processor time that a process has taken [s]; on Linux."""
+    """Processor time used by a process [s]; on Linux."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(config: BenchmarkConfig) -> None:
-    """Prints a line for one env and for several, and what an idle server takes."""
+    """Prints the overhead for one env and for several, and the load of an idle server."""
     simulator = Simulator(file=Path(__file__).absolute())
     served = [
         ServedEnv(simulator, "still", {"train": range(1)}, {"size": config.size})

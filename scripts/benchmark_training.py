@@ -1,12 +1,12 @@
-"""Steps a second of training against a bare PyTorch loop, side by side.
+"""Benchmark of training steps per second, compared with a bare PyTorch loop.
 
-The bare loop trains the same network with the same optimiser on one batch that lies in
-memory: forward, loss, backward, step. Training adds the drawing of batches, clipping,
-schedule, averaged weights and the check for losses that are not finite. Blocks of steps
-alternate between the two, and the ratio is the median over pairs of blocks.
+The bare loop trains the same network with the same optimiser on one fixed batch: forward,
+loss, backward, step. Training adds the sampling of batches, gradient clipping, the schedule,
+EMA and the check for losses that are not finite. Blocks of steps alternate between the two,
+and the ratio is the median over pairs of blocks.
 
-With --beside, blocks of training's steps alternate instead between a machine on which so
-many other processes compute without end, and one on which they are stopped.
+With --beside, blocks of training steps are compared with and without that many other
+processes that keep cores busy.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ from robomtl.versions import processor
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """What is timed."""
+    """Settings of the benchmark."""
 
     data: tyro.conf.Positional[Path]
     """Demonstrations of a suite."""
@@ -50,15 +50,15 @@ class Benchmark:
     pairs: int = 20
     """Pairs of blocks."""
     threads: ThreadCount = "auto"
-    """Threads of torch; as training chooses them by default."""
+    """Number of threads of torch; by default as in training."""
     precision: Precision = "auto"
-    """Arithmetic of the network; as training chooses it by default."""
+    """Arithmetic of the network; by default as in training."""
     beside: int = 0
-    """Processes that compute beside the steps; 0 to compare with the bare loop."""
+    """Number of processes that keep cores busy; 0 to compare with the bare loop."""
 
 
 def main(benchmark: Benchmark) -> None:
-    """Prints steps a second of both and the median ratio."""
+    """Prints steps per second of both, and the median ratio."""
     machine = resolved(Machine(device="cpu", precision=benchmark.precision))
     config = TrainConfig(device="cpu", precision=machine.precision)
     sampler, spec = _sampler(Demonstrations(benchmark.data), config)
@@ -82,7 +82,7 @@ def main(benchmark: Benchmark) -> None:
 
 
 def _compare_beside(benchmark: Benchmark, step: Callable[[], None]) -> None:
-    """Prints what other processes that compute cost a step."""
+    """Compares training steps with and without other busy processes."""
     with _spinning(benchmark.beside) as others:
 
         def signalled(number: signal.Signals) -> Callable[[], None]:
@@ -102,9 +102,9 @@ def _compare_beside(benchmark: Benchmark, step: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def _spinning(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Processes that compute without end."""
+    """Starts processes that loop forever, and kills them at the end of the block."""
     command = [sys.executable, "-c", "while True: pass"]
-    # In sessions of their own, as schedulers share cores among sessions first.
+    # In separate POSIX sessions, as Linux divides cores among sessions first.
     others = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
     try:
         yield others
@@ -115,7 +115,7 @@ def _spinning(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
 
 
 def _nothing() -> None:
-    """Nothing has to be done before a block."""
+    """Does nothing before a block."""
 
 
 def _compare(
@@ -125,7 +125,7 @@ def _compare(
     *,
     before: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing),
 ) -> None:
-    """Prints steps a second of two kinds of block, and the median ratio of the two."""
+    """Prints steps per second of two kinds of block, and the median ratio of the two."""
     pairs = []
     for _ in range(benchmark.pairs + 1):
         pair = []
@@ -134,14 +134,14 @@ def _compare(
             pair.append(_rate(step, benchmark.steps))
         pairs.append(pair)
     pairs = pairs[1:]  # The first pair warms up.
-    for place, kind in enumerate(("", "CPU ")):
+    for index, kind in enumerate(("", "CPU ")):
         columns = [
-            [each[place] for each in column] for column in zip(*pairs, strict=True)
+            [each[index] for each in column] for column in zip(*pairs, strict=True)
         ]
         rates = [statistics.median(column) for column in columns]
         ratios = sorted(one / other for one, other in zip(*columns, strict=True))
         print(
-            f"{first[0]} {rates[0]:.1f}, {second[0]} {rates[1]:.1f} steps a {kind}second,"
+            f"{first[0]} {rates[0]:.1f}, {second[0]} {rates[1]:.1f} steps per {kind}second,"
             f" ratio {statistics.median(ratios):.3f} (from {ratios[0]:.3f} to"
             f" {ratios[-1]:.3f} over {len(ratios)} pairs)"
         )
@@ -195,7 +195,7 @@ def _bare_step(
 
 
 def _rate(step: Callable[[], None], steps: int) -> tuple[float, float]:
-    """Steps a second, and a second of processor time."""
+    """Steps per second of wall time, and per second of processor time [1/s]."""
     before = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()

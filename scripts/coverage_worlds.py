@@ -1,4 +1,4 @@
-"""Worlds in which the true success of policies is known, for benchmark_coverage.py."""
+"""Simulated worlds with known true success of policies, for benchmark_coverage.py."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,22 +13,26 @@ from robomtl.experiments.seed_estimates import improvement_estimate, iqm_estimat
 
 Tasks = dict[str, Scores]
 
-SHIFT = 0.3  # Of B's logits against those of A.
+SHIFT = 0.3  # Difference of B's logits from A's.
 _NODES = np.random.default_rng(0).normal(size=20_000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """Where policies are trained and play; standard deviations are of logits."""
+    """A model of policies' success; standard deviations are of logits."""
 
     tasks: int
+    """Number of tasks."""
     seeds: int = 1
+    """Number of training seeds."""
     draws: int = 1
+    """Number of draws of demonstrations."""
     goals: int = 1
+    """Number of goals of each task."""
     trials: int = 50
     """Trials of each goal."""
     level: float = 1.0
-    """Mean logit of the tasks; theirs lie evenly up to 1.5 below and above."""
+    """Mean logit of the tasks, whose logits are spaced evenly up to 1.5 below and above."""
     seed: float = 0.25
     """Standard deviation of the effect of a seed on all tasks."""
     seed_task: float = 0.5
@@ -38,14 +42,14 @@ class World:
     goal: float = 0.0
     """Standard deviation of the effect of a goal of a task."""
     trial: float = 1.0
-    """Standard deviation of the effect of a start."""
+    """Standard deviation of the effect of an initial state."""
 
     def levels(self) -> NDArray[np.float64]:
         """The logit of each task; (task,)."""
         return self.level + np.linspace(-1.5, 1.5, self.tasks)
 
     def starts(self, generator: np.random.Generator) -> NDArray[np.float64]:
-        """The effects of goals and starts; (task, 1, 1, goal, trial)."""
+        """Draws the effects of goals and initial states; (task, 1, 1, goal, trial)."""
         size = (self.tasks, 1, 1, self.goals, self.trials)
         goals = self.goal * generator.normal(size=(*size[:4], 1))
         return np.asarray(goals + self.trial * generator.normal(size=size))
@@ -56,7 +60,7 @@ class World:
         starts: NDArray[np.float64],
         shift: float = 0.0,
     ) -> Tasks:
-        """The trials of policies that are trained anew, by task."""
+        """Draws newly trained policies and the success of their trials, by task."""
         logits = (
             self.levels()[:, None, None, None, None]
             + shift
@@ -69,7 +73,7 @@ class World:
         return _by_task(solved.astype(np.float64))
 
     def rates(self, shift: float = 0.0) -> NDArray[np.float64]:
-        """True success of each task over all that is drawn; (task,)."""
+        """True success rate of each task, over all random effects; (task,)."""
         effects = (self.seed, self.seed_task, self.draw, self.goal, self.trial)
         spread = np.sqrt(sum(each**2 for each in effects))
         logits = self.levels()[:, None] + shift + spread * _NODES
@@ -77,13 +81,13 @@ class World:
 
 
 def same_policy(tasks: int, level: float, trials: int) -> World:
-    """A world in which policies are given, not drawn."""
+    """A world in which policies are fixed, not drawn."""
     return World(tasks=tasks, level=level, trials=trials, seed=0.0, seed_task=0.0)
 
 
 @lru_cache
 def true_iqms(world: World) -> tuple[float, float]:
-    """The interquartile means of both methods, of many seeds."""
+    """The true interquartile means of both methods, estimated from many seeds."""
     generator, found = np.random.default_rng(1), []
     for _ in range(40):
         starts = world.starts(generator)
@@ -95,7 +99,7 @@ def true_iqms(world: World) -> tuple[float, float]:
 
 @lru_cache
 def true_improvement(world: World) -> tuple[NDArray[np.float64], float]:
-    """Starts, and how often a seed of A beats one of B on them, of many seeds."""
+    """Effects of initial states, and the true probability that A beats B on them."""
     generator = np.random.default_rng(2)
     starts = world.starts(generator)
     found = []
@@ -106,4 +110,4 @@ def true_improvement(world: World) -> tuple[NDArray[np.float64], float]:
 
 
 def _by_task(scores: NDArray[np.float64]) -> Tasks:
-    return {f"task-{place}": some for place, some in enumerate(scores)}
+    return {f"task-{index}": some for index, some in enumerate(scores)}

@@ -1,4 +1,4 @@
-"""Draws docs/cameras.png: what each camera of Meta-World sees at the start of a task."""
+"""Draws docs/cameras.png: the initial picture of a task from each camera of Meta-World."""
 
 import io
 import sys

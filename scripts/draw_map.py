@@ -1,4 +1,4 @@
-"""Draws docs/map.svg: the rooms, and the ways of a demonstration, a trial and a cell."""
+"""Draws docs/map.svg: the packages, and the paths of a demonstration, a trial and a cell."""
 
 from pathlib import Path
 
@@ -13,26 +13,26 @@ WAYS = {
         ("envs/", "simulator and expert"),
         ("demonstrations/expert_episodes.py", "episodes, in workers"),
         ("demonstrations/writing.py", "LeRobot v3 on disk"),
-        ("demonstrations/dataset.py", "what is in it"),
+        ("demonstrations/dataset.py", "reading it"),
         ("training/material.py", "frames, instructions"),
         ("training/samples.py", "batches"),
-        ("training/objective.py", "what is minimised"),
-        ("policies/", "a loss per sample"),
+        ("training/objective.py", "training objective"),
+        ("policies/", "loss per sample"),
     ),
     "One trial: from robomtl evaluate to the table": (
-        ("experiments/evaluating.py", "which trials"),
-        ("evaluation/loop.py", "the loop of cells"),
+        ("experiments/evaluating.py", "plans trials"),
+        ("evaluation/loop.py", "loop over cells"),
         ("execution/executor.py", "worker processes"),
-        ("evaluation/rollout.py", "env and policy, in turn"),
+        ("evaluation/rollout.py", "steps env and policy"),
         ("evaluation/journal.py", "finished trials"),
         ("experiments/report.py", "tables and charts"),
         ("pages/", "terminal and HTML"),
     ),
     "One cell: from robomtl adapt to the page": (
-        ("experiments/adapt/", "which cells"),
-        ("evaluation/loop.py", "the loop of cells"),
+        ("experiments/adapt/", "plans cells"),
+        ("evaluation/loop.py", "loop over cells"),
         ("execution/executor.py", "worker processes"),
-        ("adaptation/methods/", "the adapted policy"),
+        ("adaptation/methods/", "adapted policy"),
         ("experiments/playing.py", "its trials"),
         ("evaluation/journal.py", "finished cells"),
         ("experiments/report.py", "findings in sections"),
@@ -42,34 +42,34 @@ WAYS = {
 ROOMS = (
     ("envs/", "simulators, one module each"),
     ("policies/", "architectures, one module each"),
-    ("layers/", "what architectures are built from"),
-    ("encoders/", "encoders of images"),
+    ("layers/", "layers shared by architectures"),
+    ("encoders/", "image encoders"),
     ("conditioning/", "task to embedding"),
     ("demonstrations/", "collect, store, read, mix"),
     ("training/", "batches, loss, loop, run"),
     ("heads/", "action heads"),
-    ("pretraining/", "objectives of features"),
+    ("pretraining/", "objectives for features"),
     ("adaptation/", "contract; methods/; meta/"),
     ("continual/", "methods of lifelong learning"),
-    ("acting/", "policies that act"),
+    ("acting/", "policies in envs and servers"),
     ("evaluation/", "trials, rollout, results"),
     ("experiments/", "a folder each; one loop, one report"),
     ("pages/", "HTML and figures"),
-    ("checking/", "proves a suite's contract"),
+    ("checking/", "tests of a suite's contract"),
     ("shifts/", "suites that differ from training"),
-    ("simulators/", "in an interpreter of their own"),
+    ("simulators/", "simulators in other interpreters"),
     ("importing/", "data sets of other formats"),
     ("hub/", "push and pull"),
     ("execution/", "worker processes, devices"),
-    ("files/", "written whole, read with bounds"),
-    ("cli/", "one module a verb"),
+    ("files/", "atomic writing, bounded reading"),
+    ("cli/", "one module per verb"),
 )
 WIDTH, BOX, GAP, HIGH = 860.0, 96.0, 12.0, 52.0
 HEIGHT = 362.0 + 54 * -(-len(ROOMS) // 4)
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Writes the figure."""
     figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
     axes = axes_in(figure, 0, 0, WIDTH, HEIGHT)
     axes.set_xlim(0, WIDTH)
@@ -80,7 +80,7 @@ def main() -> None:
     axes.text(
         12,
         344,
-        "Rooms: imports go downwards, and never into envs/, policies/ or encoders/",
+        "Packages: imports go downwards, and never into envs/, policies/ or encoders/",
         color=INK,
     )
     for number, (name, line) in enumerate(ROOMS):

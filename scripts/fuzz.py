@@ -1,13 +1,13 @@
 #!/usr/bin/env python
-"""Reads mutated files of every kind, and says where anything but a sentence came out.
+"""Fuzzes the readers of files: reads mutated files of every kind, and lists failures.
 
     python scripts/fuzz.py                     # 300 mutations of every kind of file
     python scripts/fuzz.py --kind card --seed 7 --number 1000
 
-A mutation passes where it is read, or refused by an error that the command line shows as
-a sentence, within 20 s and 1 GB more than the interpreter had, and nothing is written
-outside the folder or left among temporary files. Any other is listed with its seed. The
-peak of memory is that of the process, with what reading whole files had added before.
+A mutated file passes if it is read, or refused by an error that the command line shows as a
+sentence, within 20 s and 1 GB above the interpreter's memory, and if nothing is written
+outside its folder or left among temporary files. Failures are listed with their seeds. Peak
+memory is that of the process, including memory for intact files read earlier.
 """
 
 import argparse
@@ -34,35 +34,37 @@ import readers
 import samples
 import watching
 
-LIMIT = 20  # [s] For a mutation.
-STUCK = 120  # [s] After which a library that lets no signal through is given up.
-MEMORY = 10**9  # [bytes] More than the interpreter has once everything is imported.
+LIMIT = 20  # [s] Time limit of a mutation.
+STUCK = 120  # [s] Time limit if a library blocks the signal of the first one.
+MEMORY = 10**9  # [bytes] Limit above the interpreter's memory after all imports.
 WRONG = ("traceback", "hang", "crash", "outside")
 
 
 class Tried(NamedTuple):
-    """What came of a mutation."""
+    """Outcome of reading one mutated file."""
 
     seed: int
-    """Its seed; -1 for the whole file, which is read first."""
+    """Seed of the mutation; -1 for the intact file, which is read first."""
     outcome: str
-    """``read``, ``refused``, or one of ``WRONG``."""
+    """``read``, ``refused``, or one of ``WRONG``; ``whole`` for the intact file."""
     said: str
-    """Traceback, or what was written where."""
+    """Traceback, or the paths of stray files."""
     peak: int
-    """Largest resident memory of the process so far [bytes]."""
+    """Peak resident memory of the process so far [bytes]."""
 
 
 @dataclass
 class Tally:
-    """What came of the mutations of a kind of file."""
+    """Outcomes of all mutations of a kind of file."""
 
     counts: Counter[str] = field(default_factory=Counter)
+    """Number of mutations by outcome."""
     wrong: list[Tried] = field(default_factory=list)
+    """Failed mutations."""
     before: int = 0
-    """Largest resident memory once a whole file was read [bytes]."""
+    """Peak resident memory after the intact file was read [bytes]."""
     peak: int = 0
-    """The same after all mutations [bytes]."""
+    """Peak resident memory after all mutations [bytes]."""
 
     def add(self, tried: Tried) -> None:
         """Counts a mutation."""
@@ -72,7 +74,7 @@ class Tally:
             self.wrong.append(tried)
 
     def row(self, name: str, number: int, seconds: float) -> str:
-        """All of it as a row of a table."""
+        """The tally as a row of a table."""
         bad = "".join(f"{self.counts[each]:>11}" for each in WRONG)
         more = (self.peak - self.before) / 1e6
         return (
@@ -93,8 +95,8 @@ def _late(*_: object) -> None:
 
 
 def _work(name: str, template: Path, seeds: range, answers: Connection) -> None:
-    """Sends the outcome of each mutation; the life of a process."""
-    sys.dont_write_bytecode = True  # It would be written beside the modules.
+    """Main function of a process, which sends the outcome of each mutation."""
+    sys.dont_write_bytecode = True  # It would be written outside the folder.
     with tempfile.TemporaryDirectory() as outer:
         box, temporary = Path(outer) / "box", Path(outer) / "temporary"
         temporary.mkdir()
@@ -103,7 +105,7 @@ def _work(name: str, template: Path, seeds: range, answers: Connection) -> None:
         hidden = io.StringIO()
         with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
             readers.KINDS[name].prepare(box)
-            readers.KINDS[name].read(box)  # Whatever is loaded on the way.
+            readers.KINDS[name].read(box)  # Completes lazy imports.
         watch = watching.Watch(box, temporary)
         answers.send(Tried(-1, "whole", "", watching.peak_memory()))
         signal.signal(signal.SIGALRM, _late)
@@ -126,7 +128,7 @@ def _work(name: str, template: Path, seeds: range, answers: Connection) -> None:
 
 
 def _tried(name: str, template: Path, seeds: range) -> Iterator[Tried]:
-    """The outcome of each mutation; a process that dies or hangs is one, and replaced."""
+    """Yields the outcome of each mutation; a process that dies or hangs is replaced."""
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["__main__"])  # Its imports take seconds.
     while seeds:
@@ -144,11 +146,11 @@ def _tried(name: str, template: Path, seeds: range) -> Iterator[Tried]:
         process.kill()
         process.join()
         if last < 0:
-            return  # Not even a whole file is read.
+            return  # The intact file cannot be read.
 
 
 def _answers(ours: Connection, process: BaseProcess, seeds: range) -> Iterator[Tried]:
-    """What a process says, until it is done, dies or hangs."""
+    """Yields the outcomes that a process sends, until it finishes, dies or hangs."""
     next_seed, peak = -1, 0
     while next_seed < seeds.stop:
         try:
@@ -165,7 +167,7 @@ def _answers(ours: Connection, process: BaseProcess, seeds: range) -> Iterator[T
 
 
 def main() -> int:
-    """Fuzzes as the arguments say; returns the exit status."""
+    """Fuzzes the requested kinds of files; returns the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

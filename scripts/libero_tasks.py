@@ -1,6 +1,6 @@
 """Prints the tasks of LIBERO and LIBERO-PRO as JSON, for ``envs/libero_tasks.json``.
 
-Run it with the interpreter of the environment ``libero``, which has LIBERO.
+Run it with the interpreter of the environment ``libero``, in which LIBERO is installed.
 """
 
 import contextlib
@@ -24,12 +24,12 @@ STANDS_FOR = {
     "yellow_cabinet": "wooden_cabinet",
     "yellow_stove": "flat_stove",
 }
-"""Kinds that LIBERO-PRO puts in place of others; where the name of another begins with a
-colour or a size, the rest says what it stands for."""
+"""Original kinds of objects, by the kinds that replace them in LIBERO-PRO. Other
+replacements are named by a colour or a size, followed by the original kind."""
 
 
 def main() -> None:
-    """Prints all suites, with the joints of the kinds of things."""
+    """Prints all suites, and the joints of each kind of fixture."""
     joints: dict[str, list[str]] = {}
     found = {"90": suite("libero_90", joints, set(), said_in_file=False)}
     for base, folder in BASES.items():
@@ -54,7 +54,14 @@ def main() -> None:
 def suite(
     folder: str, joints: dict[str, list[str]], known: set[str], *, said_in_file: bool
 ) -> dict[str, Any]:
-    """The folder of a suite and its tasks, in the order of LIBERO."""
+    """The folder of a suite, and its tasks in the order of LIBERO.
+
+    Args:
+        folder: Name of LIBERO's benchmark.
+        joints: Joints by kind of fixture, to which those of the suite are added.
+        known: Objects of the base suite, for a suite of LIBERO-PRO; otherwise empty.
+        said_in_file: Whether the instruction is read from the task's file.
+    """
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         tasks = benchmark.get_benchmark(folder)(task_order_index=0)
     found, scenes = [], {}
@@ -81,7 +88,7 @@ def suite(
 
 
 def slot(name: str, known: set[str]) -> str:
-    """The thing of the base suite for which one of LIBERO-PRO stands."""
+    """The object of the base suite that an object of LIBERO-PRO replaces."""
     if not known or name in known:
         return name
     kind, _, number = name.rpartition("_")
@@ -91,7 +98,7 @@ def slot(name: str, known: set[str]) -> str:
 
 
 def things(problem: dict) -> list[str]:
-    """Names of everything but tables and floors."""
+    """Names of all objects and fixtures except tables and floors."""
     named = {**problem["objects"], **problem["fixtures"]}
     return [
         name
@@ -102,7 +109,7 @@ def things(problem: dict) -> list[str]:
 
 
 def jointed(problem: dict) -> dict[str, list[str]]:
-    """The joints of the kinds of fixtures of a task, without those that are free."""
+    """The joints of each kind of fixture in a task, except free joints."""
     kinds = [kind for kind in problem["fixtures"] if not kind.endswith(SCENERY)]
     made = {kind: get_object_fn(kind)() for kind in kinds}
     named = {

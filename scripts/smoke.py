@@ -1,4 +1,4 @@
-"""Makes an env of every suite and acts in it with every policy, as installed."""
+"""Smoke test of an installed robomtl: acts in envs of two suites with two policies."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from robomtl.task import Suite
 
 
 def act_once(suite: Suite, policy_name: str) -> None:
-    """Resets the first task of a suite and takes the first action of a new policy."""
+    """Resets the first task of a suite and executes one action of an untrained policy."""
     env = suite.make_env(suite.train_tasks[0].name)
     observation, _ = env.reset(options={"variation": 0})
     assert env.action_space.shape is not None

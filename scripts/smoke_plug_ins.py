@@ -1,4 +1,4 @@
-"""Trains the installed policy gated on the installed suite tray, and adapts by wise."""
+"""Smoke test of installed plug-ins: suite tray, policy gated and method wise."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ import robomtl
 
 
 def main() -> None:
-    """Collects, trains, adapts and evaluates, with few steps."""
+    """Collects, trains, adapts and evaluates with few steps."""
     tray = robomtl.suite("tray")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -1,1 +1,1 @@
-"""The command ``robomtl``; one module a verb."""
+"""The command ``robomtl``; one module for each verb."""

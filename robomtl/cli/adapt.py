@@ -1,4 +1,4 @@
-"""``robomtl adapt``: methods of few-shot adaptation, compared on held-out tasks."""
+"""``robomtl adapt``: compares methods of few-shot adaptation on held-out tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,27 +28,28 @@ class Adapt(SuiteFlags, ComputeFlags, RecordingFlags, MethodFlags):
     """Adapts policies to held-out tasks by every method and writes the results."""
 
     run: tyro.conf.Positional[Path]
-    """Run directory of a policy, or a folder of them: OBJECTIVE/seed-NUMBER."""
+    """Run directory of a policy, or a folder of policies: OBJECTIVE/seed-NUMBER."""
     suite: str | None = None
-    """Suite, such as metaworld/ML45; the one the policies were trained on by default."""
+    """Suite, such as metaworld/ML45; by default the one the policies were trained on."""
     config: Path | None = None
-    """Hyper-parameters that `robomtl tune` chose; --settings come before them."""
+    """File of hyper-parameters chosen by `robomtl tune`; --settings override them."""
     seeds: int | None = None
-    """Seeds of training to compare over; all there are by default."""
+    """Number of training seeds to compare; all available ones by default."""
     retained: int = 5
-    """Trials of each training task that measure forgetting; 0 for none."""
+    """Trials of each training task to measure forgetting; 0 for none."""
     train: bool = False
-    """Train first the policies that methods need and RUN lacks, as RUN was trained."""
+    """First train the policies that the methods need and RUN lacks, as RUN was trained."""
     data: Path | None = None
     """Demonstrations of the held-out tasks; collected by default."""
     prior: Path | None = None
-    """Demonstrations trained on; those beside the policies by default."""
+    """Demonstrations that the policies were trained on; by default those in RUN."""
     noise: float | None = None
-    """Noise on the experts' actions while collecting; 0 by default."""
+    """Largest standard deviation of the noise on the experts' actions while collecting; 0
+    by default."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compares as the arguments say."""
+    """Runs the comparison for the given arguments."""
     flags = tyro.cli(Adapt, args=arguments, prog="robomtl adapt")
     request = replace(methods_from(flags), seeds=flags.seeds)
     if flags.config is not None:

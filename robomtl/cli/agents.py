@@ -1,6 +1,6 @@
-"""Agents that flags name, and the suites in which they are to act.
+"""Suites in which agents named by flags act.
 
-Apart from ``robomtl.cli.flags``, so that verbs without a policy do not import torch.
+Separate from ``robomtl.cli.flags``, so that verbs without a policy do not import torch.
 """
 
 from typing import Any
@@ -20,17 +20,17 @@ from robomtl.task import Suite
 def suite_for(
     agent: Agent, name: str | None, flags: TaskFlags, **defaults: Any
 ) -> Suite:
-    """The suite an agent is to act in, with the given options.
+    """The suite in which an agent acts, with the options of the flags.
 
     Args:
-        agent: Who acts.
-        name: Full name of the suite; the one the agent was trained on if None.
-        flags: The given options.
-        defaults: Options to use where no flag was given, before those of the suite the
-            agent was trained on.
+        agent: Agent that acts.
+        name: Full name of the suite; None for the suite that the agent was trained on.
+        flags: Options of the suite.
+        defaults: Options that override those of the agent's training suite, and are
+            overridden by the flags.
 
     Raises:
-        InputError: If there is no name, the suite is unknown, or it does not take an
+        InputError: If no suite is known, the suite is unknown, or it does not have an
             option.
     """
     card = agent.card if isinstance(agent, PolicyAgent) else None
@@ -44,23 +44,23 @@ def suite_of(
     flags: TaskFlags,
     **defaults: Any,
 ) -> Suite:
-    """The suite that a policy was trained on, or another; see ``suite_for``.
+    """The suite in which the policy of a card acts; see ``suite_for``.
 
     Args:
-        card: What the policy was trained for; None if that is not known.
-        trained_as: What a message calls the policy.
-        name: Full name of the suite; the one of the card if None.
-        flags: As in ``suite_for``.
-        defaults: As in ``suite_for``.
+        card: Card of the policy; None for an agent without one.
+        trained_as: Name of the agent, for messages.
+        name: Full name of the suite; None for the card's suite.
+        flags: See ``suite_for``.
+        defaults: See ``suite_for``.
 
     Raises:
-        InputError: As in ``suite_for``.
+        InputError: See ``suite_for``.
     """
     trained = card.suite if card else ""
     chosen = name or trained
     if not chosen:
         raise InputError(
-            f"It is not known what '{trained_as}' was trained on; give --suite NAME."
+            f"The suite that '{trained_as}' was trained on is not known; give --suite NAME."
         )
     options = card.suite_options if card else {}
     same = unshifted(chosen) == unshifted(trained)

@@ -1,4 +1,4 @@
-"""``robomtl check``: whether a suite or a policy keeps its contract."""
+"""``robomtl check``: tests whether a suite or a policy keeps its contract."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from robomtl.terminal import say
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Check(SuiteFlags):
-    """Proves the contract of a suite and its envs, or of a policy."""
+    """Tests the contract of a suite and its envs, or of a policy."""
 
     name: tyro.conf.Positional[str]
     """Suite, such as metaworld/MT10; policy, such as film; or a run directory."""
@@ -30,7 +30,7 @@ class Check(SuiteFlags):
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Checks as the arguments say; exits with 1 where something is wrong."""
+    """Runs the check and prints each problem; exits with status 1 if there are any."""
     flags = tyro.cli(Check, args=arguments, prog="robomtl check")
     problems = _problems(flags)
     for problem in problems:
@@ -44,16 +44,16 @@ def _refuse_flags_of_suites(flags: Check) -> None:
     superfluous = [name for name in changed(flags) if name != "name"]
     if superfluous:
         raise InputError(
-            f"{flags.name} is a policy, and {flags_of(superfluous)} would do nothing,"
-            " being about a suite; leave it out."
+            f"{flags.name} is a policy, and only the check of a suite accepts"
+            f" {flags_of(superfluous)}; leave it out."
         )
 
 
 def _problems(flags: Check) -> list[Problem]:
-    """The problems of what is named.
+    """The problems of the named suite or policy.
 
     Raises:
-        InputError: If it is neither a suite nor a policy.
+        InputError: If the name is neither a suite nor a policy.
     """
     if flags.name.partition("/")[0] in SUITES.names():
         return check_suite(flags.make(flags.name), tasks=flags.tasks, limit=flags.limit)

@@ -1,4 +1,4 @@
-"""Flags that take one of several words: another word is answered by the nearest."""
+"""Flags with a fixed set of words: an unknown word is answered by the nearest one."""
 
 from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
@@ -13,9 +13,9 @@ from robomtl.arguments import alternatives
 from robomtl.nearest import unknown
 
 CHOICES = ConstructorRegistry()
-"""How tyro makes such values while this is entered by ``with``."""
+"""Rules by which tyro parses such values, active within ``with CHOICES``."""
 
-_HANDLED: Any = "robomtl.choices"  # Marks annotations that come here again.
+_HANDLED: Any = "robomtl.choices"  # Marks annotations to which the rule was applied.
 
 
 @CHOICES.primitive_rule
@@ -36,12 +36,12 @@ def _chosen(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
                 raise
             raise ValueError(unknown("choice", wrong, words)) from error
 
-    # tyro's own check of the choices, which names no nearest, would come first.
+    # Disables tyro's own check of choices, which would come first and suggests no word.
     return replace(usual, instance_from_str=made, choices=None)
 
 
 def _words(kind: Any) -> tuple[str, ...]:
-    """The words among the values of an annotation, of its elements and alternatives."""
+    """The words of a ``Literal``, also within a union, a tuple or a list."""
     if get_origin(kind) is Literal:
         return tuple(map(str, get_args(kind)))
     inner = [k for k in alternatives(kind) if k is not kind]

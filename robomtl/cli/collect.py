@@ -1,4 +1,4 @@
-"""``robomtl collect``: episodes of a suite's experts, or of a policy."""
+"""``robomtl collect``: records episodes of a suite's experts, or of a policy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,32 +27,32 @@ class Collect(SuiteFlags):
     out: Path | None = None
     """Folder of the data set; a dated one under runs/ by default."""
     episodes: int = 50
-    """Successful episodes a task; with --policy, episodes a task that it tries."""
+    """Successful episodes per task; with --policy, attempted episodes per task."""
     noise: float | None = None
-    """Largest deviation of the disturbance of executed positions; labels stay clean. 0.5
-    by default, and 0 with --policy."""
+    """Largest standard deviation of the noise on executed actions; recorded actions have
+    no noise. 0.5 by default, and 0 with --policy."""
     policy: Path | None = None
     """Run directory of a policy that acts in place of the experts."""
     labels: Labels | None = None
     """With --policy, record the actions of the expert in every episode (DAgger, the
     default), or those of the policy in the episodes that it solves (self-imitation)."""
     first: int = 0
-    """Number of variations of each task that are skipped, such as those recorded before."""
+    """Number of variations of each task to skip, such as those recorded earlier."""
     tasks: tuple[str, ...] | None = None
     """Tasks to record; all training tasks by default."""
     seed: int = 0
-    """Seed of the disturbance."""
+    """Seed of the noise."""
     video: Video | None = None
-    """How pictures are stored: lossless, the default with cameras, or h264, which takes an
-    eighth of the room and changes the colours of things a few pixels wide."""
+    """Video codec of the pictures: lossless, the default with cameras, or h264, which takes
+    an eighth of the space and changes the colours of details a few pixels wide."""
     workers: int = 2
-    """Processes."""
+    """Number of worker processes."""
     limit: float = LIMIT
     """Seconds that a step of the simulator may take before it counts as hanging."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Collects as the arguments say."""
+    """Collects demonstrations for the given arguments."""
     flags = tyro.cli(Collect, args=arguments, prog="robomtl collect")
     made = flags.make(flags.suite)
     rollouts = _rollouts(flags)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _rollouts(flags: Collect) -> Rollouts | None:
-    """The policy that acts; None where the experts do."""
+    """The policy that acts, and the recorded labels; None if the experts act."""
     if flags.policy is not None:
         from robomtl.acting.agent import PolicyAgent  # Imports torch.
 
@@ -83,7 +83,7 @@ def _rollouts(flags: Collect) -> Rollouts | None:
         )
     if flags.labels is not None:
         raise InputError(
-            f"--labels {flags.labels} says whose actions are recorded where a policy acts;"
-            " give --policy RUN, or leave --labels out."
+            f"--labels {flags.labels} needs a policy that acts; give --policy RUN, or leave"
+            " --labels out."
         )
     return None

@@ -1,4 +1,4 @@
-"""``robomtl compare``: which of two policies is better, and how sure that is."""
+"""``robomtl compare``: tests which of two policies is better."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,30 +40,31 @@ class Compare(SuiteFlags, ExecutorFlags):
     folders: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Two evaluations, A and B; with --sequential, two run directories or 'expert'."""
     a: tuple[Path, ...] = ()
-    """Instead: evaluations of several seeds of training of A ..."""
+    """In place of FOLDERS: evaluations of several training seeds of A."""
     b: tuple[Path, ...] = ()
-    """... and of B."""
+    """In place of FOLDERS: evaluations of several training seeds of B."""
     across: bool = False
-    """Compare evaluations under different conditions."""
+    """Allow evaluations under different conditions."""
     confidence: float = 0.95
-    """Confidence of intervals; the level of tests is 1 minus this."""
+    """Confidence of intervals; the significance level of tests is 1 minus this."""
     seed: int = 0
     """Sequential: seed of the order of tasks."""
     out: Path | None = None
-    """Folder for comparison.json and comparison.html; with --sequential a dated one
-    under runs/ by default, in which an interrupted comparison goes on."""
+    """Folder for comparison.json and comparison.html; with --sequential a dated one under
+    runs/ by default, in which an interrupted comparison can be resumed."""
     sequential: bool = False
-    """Play two policies until it is decided which is better."""
+    """Run trials of two policies until it is decided which is better."""
     test: Literal["pairs", "streams"] = "pairs"
-    """Sequential: count trials that one solved alone, or compare rates of success."""
+    """Sequential: pairs counts trials that only one policy solved, streams compares success
+    rates."""
     suite: str | None = None
-    """Sequential: suite, such as metaworld/MT50; the one A was trained on by default."""
+    """Sequential: suite, such as metaworld/MT50; by default the one A was trained on."""
     tasks: tuple[str, ...] | None = None
-    """Sequential: tasks to play; all training tasks by default."""
+    """Sequential: tasks to evaluate; all training tasks by default."""
     variations: str = "fresh"
     """Sequential: split of variations."""
     episodes: int = 50
-    """Sequential: most trials a task."""
+    """Sequential: largest number of trials per task."""
     instructions: str = "canonical"
     """Sequential: canonical, held-out, shuffled, none, or a JSON file of wordings."""
     until: Literal["horizon", "success"] = "success"
@@ -71,11 +72,11 @@ class Compare(SuiteFlags, ExecutorFlags):
 
 
 _BOTH = {"folders", "confidence", "out", "sequential"}
-_FINISHED = {"a", "b", "across"}  # Of finished evaluations alone.
+_FINISHED = {"a", "b", "across"}  # Only for finished evaluations.
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compares as the arguments say."""
+    """Runs the comparison for the given arguments."""
     flags = tyro.cli(Compare, args=arguments, prog="robomtl compare")
     _refuse_ignored(flags)
     if flags.sequential:
@@ -101,7 +102,9 @@ def _paired(flags: Compare) -> None:
 
 def _seeds(flags: Compare) -> None:
     if flags.folders:
-        raise InputError("Give either two folders, or seeds of both as --a and --b.")
+        raise InputError(
+            "Give either two folders, or evaluations of several seeds as --a and --b."
+        )
     found = compare_seeds(
         flags.a,
         flags.b,
@@ -149,10 +152,10 @@ def _say_where(out: Path | None) -> None:
 
 
 def _refuse_ignored(flags: Compare) -> None:
-    """Refuses flags that this way to compare would not look at.
+    """Refuses flags that the chosen kind of comparison would ignore.
 
     Raises:
-        InputError: Naming them, and what takes them.
+        InputError: If there are any; the message says which comparison uses them.
     """
     given = {*changed(flags)}
     ignored = given & _FINISHED if flags.sequential else given - _FINISHED - _BOTH
@@ -161,21 +164,21 @@ def _refuse_ignored(flags: Compare) -> None:
     names = flags_of(sorted(ignored))
     if flags.sequential:
         raise InputError(
-            f"{names}: a comparison that plays (--sequential) does not take this; leave it"
-            " out."
+            f"{names}: a sequential comparison (--sequential) does not accept this; leave"
+            " it out."
         )
     raise InputError(
-        f"{names}: only a comparison that plays (--sequential) takes this. Finished"
+        f"{names}: only a sequential comparison (--sequential) accepts this. Finished"
         " evaluations are compared on all trials that they share; leave it out, or"
-        " evaluate what is to be compared."
+        " evaluate the policies with other settings first."
     )
 
 
 def _two(flags: Compare) -> tuple[Path, Path]:
     if len(flags.folders) != 2:
         raise InputError(
-            f"Two folders are compared, A and B; {len(flags.folders)} were given. Several"
-            " seeds of each are given as --a A1 A2 --b B1 B2."
+            f"Give two folders, A and B; given: {len(flags.folders)}. Give several seeds of"
+            " each as --a A1 A2 --b B1 B2."
         )
     first, second = flags.folders
     return first, second

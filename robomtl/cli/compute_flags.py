@@ -1,4 +1,4 @@
-"""Flags that say where trials are played and experiments computed, and for how long."""
+"""Flags for worker processes, clusters, devices and time limits."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ from robomtl.execution.ray_executor import RayExecutor
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorFlags:
-    """Where trials are played, and when one counts as hanging."""
+    """Workers in which trials run, and the time after which a trial counts as hanging."""
 
     workers: int = 2
-    """Processes."""
+    """Number of worker processes."""
     limit: float = LIMIT
     """Seconds that a step of the simulator may take before its trial counts as hanging;
-    with --ray, seconds for the trials that are played side by side."""
+    with --ray, seconds for all trials that run side by side in a worker."""
     ray: str | None = None
     """Compute on Ray: 'local' starts it here, host:port or 'auto' connects to a cluster."""
 
     @property
     def executor(self) -> Executor:
-        """The executor that --workers, --ray and --limit choose.
+        """The executor for --workers, --ray and --limit.
 
         Raises:
             InputError: If the limit is not positive.
@@ -35,21 +35,21 @@ class ExecutorFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingFlags(ExecutorFlags):
-    """Where trials are played, and the device that acts in them."""
+    """Workers in which trials run, and the device of the policy."""
 
     device: str | None = "auto"
-    """Hold the policy in one process on this torch device, such as cuda, and let the
-    others only step envs. ``auto`` is cuda if available and no Ray is used; else, and for
-    None, each process has the policy on its core."""
+    """Run the policy in one process on this torch device, such as cuda, while workers only
+    step envs. ``auto``: cuda if available and without --ray; otherwise, and with None, each
+    worker runs the policy on its CPU core."""
 
     @property
     def named_device(self) -> str | None:
-        """The device; None where it is left open."""
+        """The device; None for ``auto``."""
         return None if self.device == "auto" else self.device
 
     @property
     def executor(self) -> Executor:
-        """The executor that --workers, --ray and --limit choose.
+        """The executor for --workers, --ray and --limit.
 
         Raises:
             InputError: If both Ray and a device are given, or the limit is not positive.
@@ -57,14 +57,14 @@ class ServingFlags(ExecutorFlags):
         if self.ray is not None and self.named_device is not None:
             raise InputError(
                 "--device serves a policy to the processes of this machine; leave out"
-                " --ray, or --device for a policy on the core of each Ray worker."
+                " --ray, or leave out --device to run the policy on each Ray worker's core."
             )
         return super().executor
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellFlags(ExecutorFlags):
-    """Where cells that also learn are computed, and when one counts as hanging."""
+    """Workers that compute cells, and the time after which a cell counts as hanging."""
 
     limit: float = CELL_LIMIT
     """Seconds without progress, such as a step of training or of the simulator, after
@@ -73,11 +73,11 @@ class CellFlags(ExecutorFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeFlags(CellFlags, Machine):
-    """Where an experiment is computed, and when a cell counts as hanging."""
+    """Workers and device of an experiment, and the time limit of its cells."""
 
     @property
     def compute(self) -> Compute:
-        """What an experiment is given."""
+        """The flags as the argument ``compute`` of an experiment."""
         return Compute(
             executor=None if self.ray is None else self.executor,
             workers=self.workers,

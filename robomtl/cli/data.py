@@ -1,4 +1,4 @@
-"""``robomtl data``: changes of data sets."""
+"""``robomtl data``: derives a new data set from a recorded one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ from robomtl.nearest import unknown
 
 @dataclass(frozen=True, kw_only=True)
 class AddCamera:
-    """Gives a data set pictures, by playing its episodes again in the same simulator."""
+    """Adds pictures to a data set, by replaying its episodes in the same simulator."""
 
     data: tyro.conf.Positional[Path]
     """Data set that robomtl collected."""
     out: Path
     """Folder of the new data set; one begun by the same command is resumed."""
     cameras: tuple[str, ...] | None = None
-    """Cameras whose pictures observations hold, such as corner2-close gripperPOV."""
+    """Cameras to observe, such as corner2-close gripperPOV."""
     size: int | None = None
-    """Width and height of the pictures, 84 unless given [px]."""
+    """Width and height of the pictures [px]; 84 by default."""
     profile: Profile | None = None
-    """How they are drawn: fast (default), without shadows, reflections and smooth edges;
-    faithful, as the simulator shows itself."""
+    """Rendering: fast (default), without shadows, reflections and anti-aliasing; faithful,
+    with the simulator's own settings."""
     images: int | None = None
-    """Width and height of the images of points [px]."""
+    """Width and height of the images in the suite points [px]."""
     video: Video | None = None
-    """How pictures are stored: lossless, the default with cameras, or h264, which takes an
-    eighth of the room and changes the colours of things a few pixels wide."""
+    """Video codec of the pictures: lossless, the default with cameras, or h264, which takes
+    an eighth of the space and changes the colours of details a few pixels wide."""
     workers: int = 2
-    """Processes."""
+    """Number of worker processes."""
     limit: float = LIMIT
     """Seconds that a step of the simulator may take before it counts as hanging."""
 
@@ -46,12 +46,12 @@ _ACTS = ("add-camera",)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Changes a data set as the arguments say."""
+    """Runs the data command that the arguments name."""
     act, *words = arguments or ("--help",)
-    if act in ("-h", "--help"):  # There is one act, whose flags are shown.
+    if act in ("-h", "--help"):  # Shows the flags of the only command.
         words = [act]
     elif act not in _ACTS:
-        raise InputError(unknown("act on data sets", act, _ACTS))
+        raise InputError(unknown("data command", act, _ACTS))
     flags = tyro.cli(AddCamera, args=words, prog="robomtl data add-camera")
     given = {name: getattr(flags, name) for name in ("cameras", "size", "profile")}
     given["images"] = flags.images

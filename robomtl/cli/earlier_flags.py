@@ -1,4 +1,4 @@
-"""Flags of earlier versions: they still work, and their present name is printed."""
+"""Renamed flags of earlier versions, which still work and print their present name."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from robomtl.earlier import present_name, present_value
 from robomtl.terminal import say
 
-# A setting of the verb itself, or of a training within it; not of an architecture.
+# Matches settings of the verb itself or of its ``training``, not of an architecture.
 _FLAG = re.compile(
     r"--((?:[\w.-]+\.)?training\.)?([\w-]+(?:\.[\w-]+)?)(?:(=)(.*))?", re.DOTALL
 )
@@ -15,7 +15,7 @@ _FLAG = re.compile(
 def present_flags(arguments: Sequence[str]) -> list[str]:
     """The words of a command line with the present names of flags and their values.
 
-    Each earlier flag is answered by a line on stderr that has its present name.
+    For each earlier flag, a line on stderr has its present name.
     """
     words, setting = [], ""
     for word in arguments:

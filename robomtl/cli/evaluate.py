@@ -1,4 +1,4 @@
-"""``robomtl evaluate``: success of a policy, task by task."""
+"""``robomtl evaluate``: measures the success of a policy, task by task."""
 
 import sys
 from collections.abc import Sequence
@@ -50,32 +50,33 @@ class Evaluate(SuiteFlags, VideoFlags, ServingFlags):
     run: tyro.conf.Positional[str | None] = None
     """Run directory of a policy, or 'expert' for the suite's own experts."""
     suite: str | None = None
-    """Suite, such as metaworld/MT50; the one the policy was trained on by default."""
+    """Suite, such as metaworld/MT50; by default the one the policy was trained on."""
     protocol: str | None = None
-    """official, fresh, lerobot or strict: sets variations, episodes and horizon."""
+    """Protocol, which sets variations, episodes and horizon: official, fresh, lerobot or
+    strict."""
     tasks: tuple[str, ...] | None = None
     """Tasks to evaluate; all training tasks by default."""
     variations: str | None = None
-    """Split of variations: fresh (default), train, or one of the suite's own."""
+    """Split of variations: fresh (default), train, or another split of the suite."""
     episodes: int | None = None
-    """Trials a task, 50 unless the protocol has another number."""
+    """Trials per task; 50 by default, unless the protocol sets another number."""
     instructions: str = "canonical"
-    """canonical, train, paraphrased, held-out, shuffled, wrong, none, or a JSON file of
-    wordings by task."""
+    """Kind of instruction: canonical, train, paraphrased, held-out, shuffled, wrong, none,
+    or a JSON file of wordings by task."""
     until: Literal["horizon", "success"] = "horizon"
     """Whether a trial ends at its horizon or at its first success."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
     execute: int | None = None
-    """Actions of a predicted chunk that are executed before the next prediction; those of
-    the policy's training by default."""
+    """Number of actions of a predicted chunk to execute before the next prediction; by
+    default as set in training."""
     ensemble: float | None = None
-    """Temporal ensembling of overlapping chunks, with weights exp(-ENSEMBLE * i); that of
-    the policy's training by default."""
+    """Temporal ensembling of overlapping chunks, with weights exp(-ENSEMBLE * i); by default
+    as set in training."""
     other_pictures: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Evaluate on pictures of another --profile than those that the policy was trained on."""
+    """Allow pictures of another --profile than the one the policy was trained on."""
     seed: int = 0
-    """Seed that decides which other task's instruction each task gets (shuffled)."""
+    """Seed of the assignment of other tasks' instructions (shuffled)."""
     resume: Path | None = None
     """Resume the evaluation in this folder with its own settings. Only --workers, --limit,
     and the flags --ray and --device, and the policy's new path if it moved, are accepted."""
@@ -88,11 +89,11 @@ class _Done(NamedTuple):
     results: Results
     folder: Path
     films: tuple[Film, ...] | None = None
-    """None if no film was requested."""
+    """Films of trials; None if none was requested."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Evaluates as the arguments say."""
+    """Runs the evaluation for the given arguments, and prints the results."""
     flags = tyro.cli(Evaluate, args=arguments, prog="robomtl evaluate")
     play = _begin if flags.resume is None else _resume
     done = play(flags, flags.executor)
@@ -164,7 +165,7 @@ def _film(
 
 
 def _acting(flags: Evaluate) -> dict[str, Any]:
-    """The actor settings that are given."""
+    """The actor settings that were given as flags."""
     acting = {"execute": flags.execute, "ensemble": flags.ensemble}
     return {name: value for name, value in acting.items() if value is not None}
 
@@ -174,7 +175,7 @@ def _provenance(agent: Agent) -> dict[str, Any] | None:
 
 
 def _horizon(flags: Evaluate) -> dict[str, int]:
-    """The option that a protocol sets in its suite; none where it does not."""
+    """The suite option ``horizon``, if the protocol sets it."""
     horizon = None if flags.protocol is None else protocol(flags.protocol).horizon
     return {} if horizon is None else {"horizon": horizon}
 
@@ -198,17 +199,18 @@ def _resume(flags: Evaluate, executor: Executor) -> _Done:
 
 
 def _tell_errors(results: Results) -> None:
-    """Says of each task in which trials ended in an error how the last of them did."""
+    """Prints the last error of each task in which trials ended in an error."""
     last = {each.task: each for each in results.records if each.error is not None}
     for each in last.values():
         trial = f"variation {each.variation}, repeat {each.repeat}"
         say(
-            f"A trial of {each.task} has no outcome, {trial}: {each.error}", stderr=True
+            f"A trial of {each.task} ended in an error, {trial}: {each.error}",
+            stderr=True,
         )
 
 
 def _tell(films: Sequence[Film], out: Path) -> None:
-    """Prints where videos are, and why any is missing."""
+    """Prints the folder of the videos, and the reason for each missing video."""
     missing = [film for film in films if film.fault is not None]
     print(f"Videos: {len(films) - len(missing)} in {out / VIDEOS}")
     for each in missing:

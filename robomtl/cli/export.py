@@ -1,4 +1,4 @@
-"""``robomtl export``: an evaluation in the format of another tool."""
+"""``robomtl export``: writes an evaluation in the format of another tool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from robomtl.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Writes an evaluation as another tool has it, beside its own files."""
+    """Writes an evaluation in the format of another tool, beside its own files."""
 
     folder: tyro.conf.Positional[Path]
     """Folder of the evaluation."""
     format: Literal["lerobot"] = "lerobot"
-    """lerobot: eval_info.json, as lerobot-eval writes it."""
+    """Format; lerobot: eval_info.json, as lerobot-eval writes it."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the file."""
+    """Writes the file, and prints its path."""
     flags = tyro.cli(Export, args=arguments, prog="robomtl export")
     say(f"Written: {export_evaluation(flags.folder)}")

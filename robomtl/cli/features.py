@@ -1,4 +1,4 @@
-"""``robomtl features``: what the features of policies tell."""
+"""``robomtl features``: tests what the features of policies encode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,22 +21,23 @@ from robomtl.experiments.settings import by_label
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Features(CellFlags, FeatureConfig):
-    """Reads positions off the features of policies, and compares with random features."""
+    """Predicts positions from the features of policies, and from random features."""
 
     runs: tyro.conf.Positional[tuple[str, ...]]
-    """Run directories of policies; LABEL=RUN names one."""
+    """Run directories of policies; LABEL=RUN gives one a label."""
     data: Path
-    """Data set whose frames are read."""
+    """Data set from whose frames features are computed."""
     out: Path | None = None
-    """Folder of the results; a dated one under runs/ by default. More policies may join."""
+    """Folder of the results; a dated one under runs/ by default. More policies can be added
+    to an existing one."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Probes as the arguments say."""
+    """Runs the probe for the given arguments."""
     flags = tyro.cli(Features, args=arguments, prog="robomtl features")
     runs = by_label(flags.runs, noun="run")
     if not runs:
-        raise InputError("No run was named; name at least 1 run directory.")
+        raise InputError("No run was given; give at least 1 run directory.")
     with run_directory(flags.out, "features", flags.data.name, flags=flags) as out:
         found = probe_features(
             runs,

@@ -1,4 +1,4 @@
-"""Flags that several verbs share."""
+"""Flags shared by several verbs."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Flags = TypeVar("Flags", bound=type[Any])
 
 
 def own_first(flags: Flags) -> Flags:
-    """A verb's dataclass of flags, whose help lists the verb's own flags before shared ones."""
+    """Class decorator: the help lists a verb's own flags before inherited ones."""
     every, own = flags.__dataclass_fields__, flags.__annotations__  # pyrefly: ignore[missing-attribute]
     shared = {name: field for name, field in every.items() if name not in own}
     flags.__dataclass_fields__ = {  # pyrefly: ignore[missing-attribute]
@@ -33,47 +33,48 @@ def own_first(flags: Flags) -> Flags:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskFlags:
-    """Options of a suite without those of pictures; those left out keep the defaults."""
+    """Options of a suite except those of pictures; the suite has its own defaults."""
 
     suite_options: tuple[str, ...] = ()
-    """Options that the suite's factory takes, NAME=VALUE each, such as goals=hidden;
-    see `robomtl list SUITE`. The flags below are those of several suites."""
+    """Options of the suite, each NAME=VALUE, such as goals=hidden; see `robomtl list
+    SUITE`. The flags below are options of several suites."""
     goals: Literal["observable", "hidden"] | None = None
-    """Whether the state shows the goal, where the suite leaves the choice."""
+    """Whether the state contains the goal, if the suite supports both."""
     horizon: int | None = None
-    """Steps after which an episode ends."""
+    """Number of steps after which an episode ends."""
     images: int | None = None
-    """Width and height of the images in observations, where a suite has them [px]."""
+    """Width and height of the images in observations, if the suite has images [px]."""
     starts: Literal["fixed", "varied"] | None = None
-    """Whether several variations share a goal and start otherwise."""
+    """Whether several variations share a goal and have different initial states (varied)."""
     train_tasks: tuple[str, ...] | None = None
-    """Tasks to train on, where the suite lets them be chosen, as metaworld/custom does."""
+    """Tasks to train on, if the suite lets them be chosen, as metaworld/custom does."""
     held_out_tasks: tuple[str, ...] | None = None
-    """Names of the tasks that are held out."""
+    """Tasks to hold out, if the suite lets them be chosen."""
     upstream: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Run the simulator's own env unmodified, as metaworld can: slower, with the same results."""
+    """Run the simulator's own env unmodified, as metaworld can: slower, with equal results."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were given, but for ``suite_options``."""
+        """The options that were given, except ``suite_options``."""
         return _given(self, TaskFlags)
 
     def make(self, name: str, defaults: Mapping[str, Any] | None = None) -> Suite:
-        """The suite of this name with the given options.
+        """Builds the suite of this name with the given options.
 
         Args:
             name: Full name of the suite.
             defaults: Options to use where no flag was given.
 
         Raises:
-            ValueError: If the suite is unknown or does not take an option.
+            InputError: If the suite is unknown or does not have an option, or an option is
+                given twice.
         """
         own = options_from(name, self.suite_options)
         twice = sorted(own.keys() & self.given)
         if twice:
             raise InputError(
-                f"{twice[0]} is given twice, by a flag and in --suite-options; leave out"
-                " either."
+                f"{twice[0]} is given twice, by a flag and in --suite-options; leave one"
+                " out."
             )
         return suite(name, **{**(defaults or {}), **self.given, **own})
 
@@ -86,38 +87,39 @@ def _given(flags: TaskFlags, kind: type[TaskFlags]) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteFlags(TaskFlags):
-    """Options of a suite; those left out keep the suite's own defaults."""
+    """Options of a suite; the suite has its own defaults."""
 
     cameras: tuple[str, ...] | None = None
-    """Cameras whose pictures observations hold, such as corner2-close gripperPOV."""
+    """Cameras to observe, such as corner2-close gripperPOV."""
     size: int | None = None
-    """Width and height of these pictures, 84 unless given [px]."""
+    """Width and height of the pictures [px]; 84 by default."""
     profile: Profile | None = None
-    """How they are drawn: fast (default), without shadows, reflections and smooth edges;
-    faithful, as the simulator shows itself."""
+    """Rendering: fast (default), without shadows, reflections and anti-aliasing; faithful,
+    with the simulator's own settings."""
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were given, but for ``suite_options``."""
+        """The options that were given, except ``suite_options``."""
         return _given(self, SuiteFlags)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoFlags:
-    """Which trials are filmed, and how."""
+    """Trials to film, and settings of the videos."""
 
     video: Literal["examples", "failures", "all"] | int | None = None
-    """Film trials: examples (a failure and a success), failures, all, or how many of
-    each task. Needs robomtl[video]."""
+    """Film trials: examples (a failure and a success), failures, all, or a number per task.
+    Needs robomtl[video]."""
     video_profile: Profile | None = None
-    """fast: without shadows and reflections; faithful: as the simulator shows itself."""
+    """Rendering: fast, without shadows and reflections; faithful, with the simulator's own
+    settings."""
     video_camera: str | None = None
     """Camera of the suite, such as corner2."""
     video_size: tuple[int, int] | None = None
     """Width and height of videos [px]."""
 
     def make_camera(self) -> Camera:
-        """The camera; what is not given is left to the suite."""
+        """The camera of the videos; the suite chooses settings that are not given."""
         width, height = self.video_size or (None, None)
         return Camera(
             name=self.video_camera,
@@ -127,7 +129,7 @@ class VideoFlags:
         )
 
     def check_video(self) -> None:
-        """Refuses settings of films where none is requested.
+        """Refuses settings of videos if none is requested.
 
         Raises:
             InputError: If there are any.
@@ -136,8 +138,8 @@ class VideoFlags:
         given = [name for name in settings if getattr(self, name) is not None]
         if self.video is None and given:
             raise InputError(
-                f"Without --video nothing is filmed, so {flags_of(given)} would do nothing; add"
-                " --video examples, failures, all or a number."
+                f"Without --video, {flags_of(given)} would have no effect; add --video"
+                " examples, failures, all or a number."
             )
 
 
@@ -155,12 +157,12 @@ def changed(flags: Any) -> list[str]:
 
 
 def flags_of(names: Iterable[str]) -> str:
-    """Fields as the flags of the command line, with commas between them."""
+    """Names of fields as flags of the command line, with commas between them."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in names)
 
 
 def given(arguments: Sequence[str], flag: str) -> str | None:
-    """The value that the arguments give a flag; None if it is not among them."""
+    """The value of a flag in the arguments; None if the flag is not given."""
     for word, following in pairwise([*arguments, ""]):
         if word == flag:
             return following
@@ -176,35 +178,36 @@ class RecordingFlags:
     data: Path | None = None
     """Demonstrations; collected by default."""
     noise: float | None = None
-    """Noise on the experts' actions while collecting; 0.5 by default."""
+    """Largest standard deviation of the noise on the experts' actions while collecting, by
+    default 0.5."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default."""
 
     def noise_or(self, usual: float) -> float:
-        """The noise with which missing demonstrations are collected.
+        """The noise for collecting demonstrations.
 
         Args:
-            usual: Taken where none is given.
+            usual: Default for a noise that is not given.
 
         Raises:
-            InputError: If noise was given beside demonstrations that are recorded already.
+            InputError: If noise was given together with recorded demonstrations.
         """
         refuse_noise(self.data, self.noise)
         return usual if self.noise is None else self.noise
 
 
 def refuse_noise(data: Path | None, noise: object) -> None:
-    """Refuses a disturbance of experts beside demonstrations that are recorded already.
+    """Refuses noise on experts' actions together with recorded demonstrations.
 
     Args:
-        data: The demonstrations; None to collect some.
-        noise: What was given; None for nothing.
+        data: Recorded demonstrations; None to collect them.
+        noise: Value of --noise; None if it was not given.
 
     Raises:
         InputError: If both were given.
     """
     if data is not None and noise is not None:
         raise InputError(
-            f"{data} is recorded already, so --noise would do nothing; leave out either"
-            " that or --data."
+            f"{data} is recorded already, so --noise would have no effect; leave out"
+            " --noise or --data."
         )

@@ -1,4 +1,4 @@
-"""``robomtl import``: data sets of other tools, for training."""
+"""``robomtl import``: converts data sets of other tools for training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,18 +19,18 @@ from robomtl.terminal import say
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Import(ImportConfig):
-    """Writes a data set of LeRobot, robomimic, LIBERO or Minari as one that trains here."""
+    """Converts a data set of LeRobot, robomimic, LIBERO or Minari for training."""
 
     source: tyro.conf.Positional[Path]
     """File or folder of the data set."""
     out: Path | None = None
     """Folder of the new data set, with report.json beside it."""
     check: bool = False
-    """Prints the report alone, and writes nothing."""
+    """Print the report only, and write nothing."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Imports as the arguments say."""
+    """Imports a data set for the given arguments, and prints the report."""
     flags = tyro.cli(Import, args=arguments, prog="robomtl import")
     names = [each.name for each in fields(ImportConfig)]
     config = ImportConfig(**{name: getattr(flags, name) for name in names})
@@ -40,8 +40,8 @@ def main(arguments: Sequence[str]) -> None:
         return
     if flags.out is None:
         raise InputError(
-            "--out is missing; give the folder of the new data set, or --check for the"
-            " report alone."
+            "--out is missing; give the folder of the new data set, or --check to print"
+            " the report only."
         )
     made = import_data(flags.source, flags.out, config)
     for sentence in sentences(read_json(located(flags.out) / REPORT, Report)):

@@ -1,4 +1,4 @@
-"""Flags that name what is compared: arms and methods, by label, with their settings."""
+"""Flags for the arms or methods of a comparison, by label, with their settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -14,40 +14,39 @@ from robomtl.experiments.settings import EVERY, by_label, parsed, split_policies
 
 @dataclass(frozen=True, kw_only=True)
 class ArmFlags(ArmDesign):
-    """Ways to learn the tasks, compared on equal terms."""
+    """Arms of a comparison of training schemes, and its design."""
 
     arms: tuple[str, ...] = USUAL
-    """Ways to train; LABEL=ARM adds an arm again with other settings."""
+    """Training schemes to compare; LABEL=ARM adds an arm again, for other settings."""
     settings: tuple[str, ...] = ()
-    """Settings of arms, such as wide.policy_config.width=512; every.NAME for all."""
+    """Settings of arms, such as wide.policy_config.width=512; every.NAME for all arms."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFlags(MethodDesign):
-    """Methods of adaptation, compared on equal terms."""
+    """Methods of a comparison of adaptation methods, and its design."""
 
     methods: tuple[str, ...] = ("scratch", "zero_shot", "finetune")
-    """Methods; LABEL=METHOD adds a method again with other settings; METHOD@OBJECTIVE
-    gives a method that takes any policy those trained with an objective."""
+    """Methods to compare; LABEL=METHOD adds a method again, for other settings;
+    METHOD@OBJECTIVE adapts policies of this objective, for methods that adapt any policy."""
     settings: tuple[str, ...] = ()
     """Hyper-parameters, such as finetune.learning_rate=1e-3."""
     num_goals: int = 10
-    """Goals of each task, where goals are hidden."""
+    """Number of goals of each task, if goals are hidden."""
 
 
 def arms_from(
     flags: ArmFlags, usual: MultitaskRequest | None = None
 ) -> MultitaskRequest:
-    """The comparison of arms that flags describe.
+    """The comparison of arms for the flags.
 
     Args:
-        flags: As given.
-        usual: A comparison whose labels may be used, with their settings; the settings
-            of the flags come before them.
+        flags: Flags as given.
+        usual: Comparison, such as a recipe's, whose labels and settings are defaults; the
+            flags override its settings.
 
     Raises:
-        InputError: If a word of arms or settings has another form, or a label is
-            unknown.
+        InputError: If an arm or a setting is malformed, or a label is unknown.
     """
     words = by_label(flags.arms, noun="arm")
     arms = _resolved(words, usual.arms if usual else {})
@@ -63,16 +62,15 @@ def arms_from(
 
 
 def methods_from(flags: MethodFlags, usual: AdaptRequest | None = None) -> AdaptRequest:
-    """The comparison of methods that flags describe.
+    """The comparison of methods for the flags.
 
     Args:
-        flags: As given.
-        usual: A comparison whose labels may be used, with their settings; the settings
-            of the flags come before them.
+        flags: Flags as given.
+        usual: Comparison, such as a recipe's, whose labels and settings are defaults; the
+            flags override its settings.
 
     Raises:
-        InputError: If a word of methods or settings has another form, or a label is
-            unknown.
+        InputError: If a method or a setting is malformed, or a label is unknown.
     """
     words, policies = split_policies(flags.methods)
     methods = _resolved(by_label(words), usual.methods if usual else {})
@@ -87,12 +85,12 @@ def methods_from(flags: MethodFlags, usual: AdaptRequest | None = None) -> Adapt
 
 
 def arm_flags(arms: MultitaskRequest) -> ArmFlags:
-    """The flags of a comparison of arms; its settings are kept by ``arms_from``."""
+    """The flags of a comparison of arms, except its settings; see ``arms_from``."""
     return ArmFlags(arms=_words(arms.arms), **_shared(arms, ArmDesign))
 
 
 def method_words(methods: AdaptRequest) -> tuple[str, ...]:
-    """The words of ``MethodFlags.methods`` for a comparison of methods."""
+    """The value of ``MethodFlags.methods`` for a comparison of methods."""
     taken = methods.policies
     words = _words(methods.methods)
     pairs = zip(words, methods.methods, strict=True)
@@ -104,7 +102,7 @@ def merged(
     given: Mapping[str, Mapping[str, Any]],
     labels: Mapping[str, str],
 ) -> dict[str, dict[str, Any]]:
-    """The settings of some labels; those given come before the usual ones."""
+    """The settings of each label, where given settings override the usual ones."""
     every = {k: {**usual.get(k, {}), **given.get(k, {})} for k in labels}
     return {k: settings for k, settings in every.items() if settings}
 
@@ -114,7 +112,7 @@ def _words(names: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _resolved(words: Mapping[str, str], usual: Mapping[str, str]) -> dict[str, str]:
-    """The names by label; a label of the usual comparison alone has the name there."""
+    """The names by label; a bare label of the usual comparison stands for its name there."""
     return {k: usual.get(k, name) if k == name else name for k, name in words.items()}
 
 

@@ -1,4 +1,4 @@
-"""``robomtl lifelong``: tasks learned one after the other, and what is forgotten."""
+"""``robomtl lifelong``: trains on tasks in sequence, and measures forgetting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,20 +20,20 @@ from robomtl.experiments.settings import EVERY, by_label, parsed
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Lifelong(SuiteFlags, ComputeFlags, RecordingFlags, Design):
-    """Learns a stream of tasks by each method and writes what it forgets."""
+    """Trains on a stream of tasks by each method, and reports success and forgetting."""
 
     stream: tyro.conf.Positional[str] = "cw10"
-    """Stream: cw10, cw20, stream-10, or a suite, whose training tasks are one."""
+    """Stream: cw10, cw20, stream-10, or a suite, for the stream of its training tasks."""
     tasks: tuple[str, ...] | None = None
-    """Tasks of the suite in the order in which they are learned."""
+    """Tasks of the suite, in the order in which they are learned."""
     methods: tuple[str, ...] = USUAL
-    """Methods; LABEL=METHOD adds a method again with other settings."""
+    """Methods to compare; LABEL=METHOD adds a method again, for other settings."""
     settings: tuple[str, ...] = ()
-    """Settings of methods, such as replay.buffer=20; every.NAME for all."""
+    """Settings of methods, such as replay.buffer=20; every.NAME for all methods."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Learns as the arguments say."""
+    """Runs the experiment for the given arguments."""
     flags = tyro.cli(Lifelong, args=arguments, prog="robomtl lifelong")
     name, request = request_from(flags)
     suite = flags.make(name)
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def request_from(flags: Lifelong) -> tuple[str, LifelongRequest]:
-    """The suite and the experiment that flags describe.
+    """The name of the suite, and the experiment for the flags.
 
     Raises:
-        InputError: If a word of methods or settings has another form, or a label or the
-            stream is unknown.
+        InputError: If a method or a setting is malformed, or a label or the stream is
+            unknown.
     """
     name, tasks = stream_of(flags.stream, flags.tasks)
     methods = by_label(flags.methods)

@@ -1,4 +1,4 @@
-"""``robomtl list``: what can be named on the command line, a line each."""
+"""``robomtl list``: lists the names that the command line accepts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,15 +34,15 @@ _PLURALS = {
 
 @dataclass(frozen=True, kw_only=True)
 class List:
-    """Shows what can be named on the command line."""
+    """Lists suites, policies, objectives, methods, recipes and protocols."""
 
     suite: tyro.conf.Positional[str] = ""
-    """A suite, or its family, whose variants and options are shown; all names if left
-    out."""
+    """Suite, or family of suites, whose variants and options are listed; all names by
+    default."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Prints a table for each kind of name."""
+    """Prints a table of names for each kind."""
     flags = tyro.cli(List, args=arguments, prog="robomtl list")
     if flags.suite:
         family = flags.suite.partition("/")[0]
@@ -76,7 +76,7 @@ def _options(family: str) -> Iterator[tuple[str, str]]:
 
 
 def _values(kind: Any) -> str:
-    """What an option takes, in words: the values themselves where there are few."""
+    """The allowed values of an option, in words."""
     outer, inner = get_origin(kind), get_args(kind)
     if outer is Literal:
         return " or ".join(map(str, inner))
@@ -94,12 +94,12 @@ def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plugged_in(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
-    """Names and distributions only: importing them takes long, and may fail."""
+    """Names and distributions of plug-ins, without importing them, which may fail."""
     for name, owners in registry.plugged_in().items():
         if len(owners) == 1:
-            yield name, f"of the distribution {owners[0]}"
+            yield name, f"from the distribution {owners[0]}"
         else:
-            yield name, f"refused: of the distributions {' and '.join(owners)}"
+            yield name, f"refused: several distributions: {' and '.join(owners)}"
 
 
 def _line(documented: object) -> str:

@@ -1,4 +1,4 @@
-"""The command ``robomtl``: a verb is imported when it is given."""
+"""The command ``robomtl``, which imports the module of the given verb only."""
 
 import codecs
 import errno
@@ -30,34 +30,34 @@ from robomtl.plug_in import exit_described
 from robomtl.terminal import Terminal, in_ascii
 
 VERBS = {
-    "run": "a named recipe, from nothing to a report",
-    "collect": "demonstrations of a suite's experts",
-    "import": "a data set of LeRobot, robomimic or Minari, for training",
-    "data": "pictures for a data set of states",
-    "pretrain": "features of a policy, before it learns to act",
-    "train": "one policy on the demonstrations of many tasks",
-    "multitask": "tasks learned together against each alone",
-    "lifelong": "tasks learned one after the other, and what is forgotten",
-    "adapt": "methods of adaptation to held-out tasks, compared",
-    "tune": "hyper-parameters of methods, chosen on training tasks",
-    "evaluate": "success of a policy, task by task",
-    "probe": "whether a policy uses its instruction",
-    "features": "what the features of policies tell of positions and tasks",
-    "shift": "success of policies against the magnitude of shifts",
-    "view": "one trial, in rerun's viewer",
-    "serve": "a policy for clients on the network",
-    "compare": "which of two policies is better, and how sure that is",
-    "export": "an evaluation in another tool's format",
-    "push": "a policy or demonstrations to the Hugging Face hub",
-    "pull": "a policy or demonstrations from the hub",
-    "new": "a package for a suite, policy or method of one's own",
-    "list": "suites, policies, objectives, methods and recipes",
-    "check": "whether a suite or a policy keeps its contract",
-    "simulators": "environments of simulators that run apart from robomtl",
+    "run": "runs a named recipe: collects, trains, evaluates and reports",
+    "collect": "records demonstrations of a suite's experts",
+    "import": "converts a data set of LeRobot, robomimic, LIBERO or Minari",
+    "data": "adds pictures to a data set of states",
+    "pretrain": "trains the features of a policy, before its actions",
+    "train": "trains one policy on the demonstrations of many tasks",
+    "multitask": "compares multi-task with single-task training",
+    "lifelong": "trains on tasks in sequence, and measures forgetting",
+    "adapt": "compares methods of adaptation to held-out tasks",
+    "tune": "chooses hyper-parameters of methods on training tasks",
+    "evaluate": "measures the success of a policy, task by task",
+    "probe": "tests whether a policy uses its instruction",
+    "features": "tests which positions and tasks features encode",
+    "shift": "measures success under shifts of the simulation",
+    "view": "shows a trial in rerun's viewer",
+    "serve": "serves a policy to clients on the network",
+    "compare": "tests which of two policies is better",
+    "export": "writes an evaluation in another tool's format",
+    "push": "uploads a policy or demonstrations to the Hugging Face hub",
+    "pull": "downloads a policy or demonstrations from the hub",
+    "new": "writes a package for a new suite, policy or method",
+    "list": "lists suites, policies, objectives, methods and recipes",
+    "check": "tests whether a suite or a policy keeps its contract",
+    "simulators": "installs environments of simulators with other packages",
 }
 
-# What is no bug of ours: wrong names and settings, broken files, missing extras, plug-ins
-# and simulators that give up. Of OSErrors see _is_bug.
+# Errors that are not bugs of robomtl, such as wrong names and settings, damaged files,
+# missing extras, and failing plug-ins and simulators. For OSError see _is_bug.
 _EXPECTED = (
     EpisodesError,
     InputError,
@@ -71,7 +71,7 @@ _EXPECTED = (
 
 _OF_DEVICES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
-# Modules whose own sys.exit ends a verb: after --help, wrong flags, and a failed check.
+# Modules that may call sys.exit: after --help, wrong flags, and a failed check.
 _MAY_EXIT = ("argparse", "robomtl", "tyro")
 
 _INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
@@ -80,19 +80,19 @@ _INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb; returns the exit status.
 
-    It is 0, 2 for an error, 130 for Ctrl-C, or 143 for SIGTERM.
+    The status is 0, 2 for an error, 130 for Ctrl-C, or 143 for SIGTERM.
 
     Args:
-        arguments: Words after ``robomtl``; those of the process when None.
+        arguments: Words after ``robomtl``; None for the arguments of the process.
     """
-    _show_whatever_can_be_shown()
+    _replace_unencodable()
     with interrupting_terminate() as terminated:
         status = _run(sys.argv[1:] if arguments is None else arguments)
     return _TERMINATED if status == _INTERRUPTED and terminated.is_set() else status
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """Runs one verb, and shows what a user should know of how it ended."""
+    """Runs one verb, and prints expected errors; returns the exit status."""
     console = Terminal(stderr=True)
     try:
         modules, words = _imports(arguments)
@@ -118,21 +118,21 @@ def _run(arguments: Sequence[str]) -> int:
         console.print(str(stopped) or "Stopped.", soft_wrap=True, highlight=False)
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has left, as `robomtl list | head` does.
+        # The reader of our output has closed it, as `head` does in `robomtl list | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except _EXPECTED as error:
         if os.environ.get("ROBOMTL_TRACEBACK") or _is_bug(error):
             raise
         _show(console, _sentence(error))
-        if hasattr(error, "__notes__"):  # A worker noted where it was raised.
-            console.print("ROBOMTL_TRACEBACK=1 shows where in the worker it came from.")
+        if hasattr(error, "__notes__"):  # A worker has added its traceback.
+            console.print("ROBOMTL_TRACEBACK=1 shows the traceback in the worker.")
         return 2
     return 0
 
 
 def _imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What the flags ``--import`` name, and the other words."""
+    """The modules of all flags ``--import``, and the other words."""
     modules, words, left = list[str](), list[str](), iter(arguments)
     for word in left:
         flag, equals, value = word.partition("=")
@@ -141,19 +141,19 @@ def _imports(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
             continue
         module = value if equals else next(left, "")
         if not module or module.startswith("-"):
-            raise InputError("--import lacks what to import: a module or a .py file.")
+            raise InputError("--import has no value; give a module or a .py file.")
         modules.append(module)
     return modules, words
 
 
 def _is_ours(stopped: SystemExit) -> bool:
-    """Whether the command line itself called ``sys.exit``, and no plug-in."""
+    """Whether the command line itself called ``sys.exit``, rather than a plug-in."""
     *_, (frame, _) = traceback.walk_tb(stopped.__traceback__)
     return str(frame.f_globals.get("__name__")).partition(".")[0] in _MAY_EXIT
 
 
 def _is_bug(error: Exception) -> bool:
-    """Whether an OSError is of no file and no device: nothing a user could change."""
+    """Whether an error is an OSError that concerns neither a file nor a device."""
     return (
         isinstance(error, OSError)
         and not isinstance(error, InputError)
@@ -166,8 +166,8 @@ def _show(console: Terminal, sentence: str) -> None:
     console.print(Panel(sentence, title="robomtl", border_style="red"))
 
 
-def _show_whatever_can_be_shown() -> None:
-    """Shows characters that a terminal cannot encode by others; see ``in_ascii``."""
+def _replace_unencodable() -> None:
+    """Makes output replace characters that the terminal cannot encode; see ``in_ascii``."""
     codecs.register_error("robomtl", in_ascii)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -189,6 +189,6 @@ def _print_help() -> None:
     console.print("Task-conditioned robot policies: train, adapt, evaluate per task.\n")
     for verb, line in VERBS.items():
         console.print(f"  robomtl {verb:<10} {line}", highlight=False)
-    console.print("\n  robomtl VERB --help says what it takes.", highlight=False)
-    line = "imports a module or file first, to register its plug-ins; with any verb"
+    console.print("\n  robomtl VERB --help lists the flags of a verb.", highlight=False)
+    line = "first imports a module or .py file, to register its plug-ins"
     console.print(f"  robomtl --import MODULE VERB {line}.", highlight=False)

@@ -1,4 +1,4 @@
-"""``robomtl multitask``: tasks learned together against each alone."""
+"""``robomtl multitask``: compares multi-task with single-task training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from robomtl.experiments.multitask.arm_report import arms_report
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Multitask(SuiteFlags, ComputeFlags, RecordingFlags, ArmFlags):
-    """Trains one policy on all tasks and one on each, and writes which does better."""
+    """Trains one policy on all tasks and one on each, and compares their success."""
 
     suite: tyro.conf.Positional[str]
     """Suite, such as metaworld/MT10."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Compares as the arguments say."""
+    """Runs the comparison for the given arguments."""
     flags = tyro.cli(Multitask, args=arguments, prog="robomtl multitask")
     request = arms_from(flags)
     suite = flags.make(flags.suite)

@@ -1,4 +1,4 @@
-"""``robomtl new``: a package for a suite, a policy or a method of one's own."""
+"""``robomtl new``: writes a package for a new suite, policy or method."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from robomtl.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class New:
-    """Writes a small package that installs, passes its tests, and is there to be changed."""
+    """Writes a small package, with passing tests, as a start for a plug-in."""
 
     kind: tyro.conf.Positional[Kind]
-    """What it adds to robomtl."""
+    """Kind of plug-in."""
     name: tyro.conf.Positional[str]
-    """Name under which robomtl is to know it, such as my_suite."""
+    """Name under which the plug-in is registered, such as my_suite."""
     out: Path | None = None
-    """Folder of the package; one of this name here by default."""
+    """Folder of the package; by default a folder of this name in the working directory."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the package."""
+    """Writes the package, and prints its folder."""
     flags = tyro.cli(New, args=arguments, prog="robomtl new")
     folder = new_package(flags.kind, flags.name, out=flags.out)
     say(f"Package: {folder}; its README says how to install, test and use it.")

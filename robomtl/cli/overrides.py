@@ -1,4 +1,4 @@
-"""Recipes as flags of the command line, and as those flags change them."""
+"""Conversion of recipes to flags of the command line, and of flags back to recipes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, make_dataclass, replace
@@ -33,24 +33,23 @@ from robomtl.recipes import AnyRecipe, Experiment, Recipe
 from robomtl.training import TrainConfig
 
 HELP_ALL = "--help-all"
-"""Flag that shows all settings, those of each objective's training included."""
+"""Flag that shows all settings, including those of each objective's training."""
 
 _Policy = Annotated[str, tyro.conf.arg(help="Architecture.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(ComputeFlags):
-    """Collects if missing, trains, evaluates and reports."""
+    """Collects missing demonstrations, trains, evaluates and reports."""
 
     recipe: tyro.conf.Positional[str]
-    """Recipe, such as quickstart. `robomtl run RECIPE --help` shows all that can be set
-    of it."""
+    """Recipe, such as quickstart. `robomtl run RECIPE --help` shows all of its settings."""
     out: Path | None = None
     """Run directory; a dated one under runs/ by default. An existing one is resumed."""
     data: Path | None = None
-    """Demonstrations recorded before."""
+    """Recorded demonstrations; collected by default."""
     seed: int = 0
-    """Seed of everything that is drawn."""
+    """Seed of all random numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +59,12 @@ class _RoundsFlags(Rounds):
 
 
 def recipe_flags(recipe: AnyRecipe, common: RunFlags, arguments: Sequence[str]) -> Any:
-    """The flags of a recipe: a frozen dataclass whose values are the recipe's.
+    """The flags of a recipe: a frozen dataclass with the recipe's values.
 
     Args:
-        recipe: What the flags change.
-        common: The flags that all recipes have.
-        arguments: Words of the command line: they name the architectures whose settings
+        recipe: Recipe that the flags change.
+        common: Flags that all recipes have.
+        arguments: Words of the command line, whose architectures determine which settings
             are flags.
     """
     if isinstance(recipe, Recipe):
@@ -95,7 +94,7 @@ def overridden(recipe: AnyRecipe, flags: Any) -> AnyRecipe:
     """The recipe with the values of its flags.
 
     Raises:
-        InputError: If a label is unknown, or values do not go together.
+        InputError: If a label is unknown, or values are incompatible.
     """
     if isinstance(recipe, Recipe):
         _check_seed("training", flags.training, recipe.training)
@@ -145,13 +144,13 @@ def _overridden_comparison(recipe: AdaptationRecipe, flags: Any) -> AdaptationRe
 
 
 def _of_suite_alone(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that have no flag; ``--options.suite-options`` sets them."""
+    """The options without a flag of their own, set by ``--options.suite-options``."""
     flags = {each.name for each in fields(SuiteFlags)}
     return {name: value for name, value in options.items() if name not in flags}
 
 
 def _of_experiment(recipe: Recipe, arguments: Sequence[str]) -> dict[str, Any]:
-    """The parts of a recipe that are dataclasses of their own, by flag."""
+    """The nested dataclasses of a recipe, by flag."""
     architecture = _architecture(recipe.policy, recipe.policy_config, "", arguments)
     parts = {
         "architecture": architecture,
@@ -165,14 +164,14 @@ def _of_experiment(recipe: Recipe, arguments: Sequence[str]) -> dict[str, Any]:
 def _of_comparison(
     recipe: AdaptationRecipe, arguments: Sequence[str]
 ) -> dict[str, Any]:
-    """The parts of a comparison that are dataclasses of their own, by flag."""
+    """The nested dataclasses of a comparison of methods, by flag."""
     parts = {
         objective: _of_pretraining(objective, part, arguments)
         for objective, part in recipe.pretraining.items()
     }
     own = _of_suite_alone(recipe.options)
     options = {k: _as_tuple(v) for k, v in recipe.options.items() if k not in own}
-    # Hidden flags cannot be given, so they are hidden where only help is wanted.
+    # tyro refuses hidden flags, so they are hidden only if help is requested.
     hidden = "--help" in arguments or "-h" in arguments
     return {
         "options": SuiteFlags(**options),
@@ -201,15 +200,15 @@ def _of_pretraining(objective: str, part: Pretraining, arguments: Sequence[str])
 def _check_seed(within: str, here: TrainConfig, usual: TrainConfig) -> None:
     if here.seed != usual.seed:
         raise InputError(
-            f"--{within}.seed would do nothing: --seed {here.seed} seeds everything that"
-            " a recipe draws."
+            f"--{within}.seed would have no effect: --seed {here.seed} seeds all random"
+            " numbers of a recipe."
         )
 
 
 def _architecture(
     usual: str, config: Mapping[str, Any], within: str, arguments: Sequence[str]
 ) -> Any:
-    """The config of the architecture that the arguments or the recipe name."""
+    """The config of the architecture named by the arguments, or else by the recipe."""
     named = given(arguments, f"--{within}policy") or usual
     return checkpoint.configure(named, config if named == usual else {})
 
@@ -221,7 +220,7 @@ def _made(
     *,
     hidden: bool = False,
 ) -> type[Any]:
-    """A dataclass of these values; where they are hidden, no help shows their flags."""
+    """A dataclass with fields of these types, optionally hidden from the help."""
     kinds = [
         (each, tyro.conf.Suppress[type(value)] if hidden else type(value))  # type: ignore[misc]
         for each, value in own.items()

@@ -1,4 +1,4 @@
-"""``robomtl pretrain``: features of a policy, before it learns to act."""
+"""``robomtl pretrain``: trains the features of a policy, before its actions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ from robomtl.training.trainable import check_trainable
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Pretrain(DataFlags, TrainConfig):
-    """Trains the encoders and the trunk of a policy, for trainings that start from it."""
+    """Trains the encoders and the trunk of a policy, from which training can start."""
 
     data: tyro.conf.Positional[tuple[Path, ...]]
-    """Data set to learn from, or several; a folder of data sets stands for all in it."""
+    """Data sets to train on; a folder of data sets selects all in it."""
     objective: str
-    """What is minimised; its own settings are the flags --meta.*"""
+    """Training objective; its settings are the flags --meta.*"""
     start: Path | None = None
-    """Run directory of a policy whose weights are taken."""
+    """Run directory of a policy whose weights initialise the new one."""
     start_parts: tuple[str, ...] = ()
-    """Parts of the start whose weights are taken; all that fit by default."""
+    """Parts of the start whose weights are used; all that fit by default."""
     policy: str | None = None
-    """Architecture, film by default; its own settings are the flags --architecture.*"""
+    """Architecture, film by default; its settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] | None = None
-    """What the policy will be conditioned on, language by default; ``none`` for nothing."""
+    """Later conditioning of the policy, language by default; ``none`` for nothing."""
     out: Path | None = None
     """Run directory; a dated one under runs/ by default."""
 
@@ -47,7 +47,7 @@ _FIELDS = dataclasses.fields(TrainConfig)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Pre-trains as the arguments say."""
+    """Pre-trains a policy for the given arguments."""
     policy, objective, start = (
         given(arguments, f"--{name}") for name in ("policy", "objective", "start")
     )

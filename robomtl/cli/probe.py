@@ -1,4 +1,4 @@
-"""``robomtl probe``: whether a policy uses its instruction."""
+"""``robomtl probe``: tests whether a policy uses its instruction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,34 +24,34 @@ from robomtl.experiments.resumed_evaluation import serving_device
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Probe(SuiteFlags, ServingFlags):
-    """Compares a policy under right, reworded, wrong and empty instructions."""
+    """Evaluates a policy with right, reworded, wrong and empty instructions."""
 
     run: tyro.conf.Positional[str]
     """Run directory of a policy with a conditioning."""
     suite: str | None = None
-    """Suite, such as metaworld/MT10; the one the policy was trained on by default."""
+    """Suite, such as metaworld/MT10; by default the one the policy was trained on."""
     kinds: tuple[str, ...] | None = None
-    """Kinds of instruction besides right: paraphrased, held-out, shuffled, empty, wrong;
-    by default all that make sense for the policy."""
+    """Kinds of instruction beside the right one: paraphrased, held-out, shuffled, empty,
+    wrong; by default all that apply to the policy."""
     tasks: tuple[str, ...] | None = None
-    """Tasks to play; all training tasks by default."""
+    """Tasks to evaluate; all training tasks by default."""
     variations: str = "fresh"
-    """Split of variations: fresh, train, or one of the suite's own."""
+    """Split of variations: fresh, train, or another split of the suite."""
     episodes: int = 50
-    """Trials a task, of each kind."""
+    """Trials per task and kind."""
     until: Literal["horizon", "success"] = "success"
     """Whether a trial ends at its horizon or at its first success."""
     margin: float = MARGIN
-    """Difference of success below which a policy counts as ignoring its instruction."""
+    """Difference in success below which a policy counts as ignoring its instruction."""
     seed: int = 0
-    """Seed that decides which other task's instruction each task gets (shuffled)."""
+    """Seed of the assignment of other tasks' instructions (shuffled)."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default. An interrupted probe is
     resumed in the same folder."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Probes as the arguments say."""
+    """Runs the probe for the given arguments."""
     flags = tyro.cli(Probe, args=arguments, prog="robomtl probe")
     agent, executor = named_agent(flags.run), flags.executor
     suite = suite_for(agent, flags.suite, flags)

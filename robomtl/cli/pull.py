@@ -1,4 +1,4 @@
-"""``robomtl pull``: a policy or demonstrations from the Hugging Face hub."""
+"""``robomtl pull``: downloads a policy or demonstrations from the Hugging Face hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from robomtl.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class Pull:
-    """Gets a policy or demonstrations from the hub, verified. Needs robomtl[hub]."""
+    """Downloads and verifies a policy or demonstrations. Needs robomtl[hub]."""
 
     repository: tyro.conf.Positional[str]
-    """Owner and name of the repository."""
+    """Owner and name of the repository, such as ME/mt10."""
     out: Path
-    """Folder that receives it, which must not exist."""
+    """Folder to download into, which must not exist."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Pulls, and prints where it is."""
+    """Downloads, and prints the folder."""
     flags = tyro.cli(Pull, args=arguments, prog="robomtl pull")
     say(f"Pulled: {pull(flags.repository, out=flags.out)}")

@@ -1,4 +1,4 @@
-"""``robomtl push``: a policy or demonstrations to the Hugging Face hub."""
+"""``robomtl push``: uploads a policy or demonstrations to the Hugging Face hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,23 @@ from robomtl.terminal import say
 
 @dataclass(frozen=True, kw_only=True)
 class Push:
-    """Puts a policy or demonstrations on the hub, with a card. Needs robomtl[hub]."""
+    """Uploads a policy or demonstrations, with a card. Needs robomtl[hub]."""
 
     folder: tyro.conf.Positional[Path]
     """Run directory of the policy, or folder of the data set."""
     repository: tyro.conf.Positional[str]
-    """Owner and name of the repository, which is made if missing."""
+    """Owner and name of the repository, such as ME/mt10; created if missing."""
     evaluations: tuple[Path, ...] = ()
-    """Folders of evaluations of the policy; those in its run directory are found."""
+    """Folders of further evaluations of the policy; evaluations in its run directory are
+    included."""
     license: str = "unknown"
     """The hub's name of a licence, such as apache-2.0."""
     private: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Make the repository private, if it is made."""
+    """Make a newly created repository private."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Pushes, and prints where it is."""
+    """Uploads, and prints the address."""
     flags = tyro.cli(Push, args=arguments, prog="robomtl push")
     address = push(
         flags.folder,

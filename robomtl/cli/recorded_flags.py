@@ -1,4 +1,4 @@
-"""Settings of a folder's record, as the flags of the verb that set them."""
+"""Translation of settings in a folder's record to the flags that set them."""
 
 import re
 from collections.abc import Callable, Collection
@@ -7,18 +7,18 @@ from typing import Any
 from tyro.extras import get_parser
 
 _SPELLED = {"policy_config": "architecture", "objective_config": "meta"}
-"""Parts of recorded names that flags spell otherwise."""
+"""Spellings in flags of components of recorded names."""
 _AROUND = ("definition", "options", "request", "suite_options", "training")
-"""Parts of records whose settings a verb may have as flags of its own."""
+"""First components of recorded names that flags may omit."""
 
 _OF_LABEL = re.compile(r"(?:arms|methods)\.([^.]+\..+)")
-"""Settings of what an experiment compares, which have one flag for all labels."""
+"""Recorded settings of arms or methods by label, which share the flag --settings."""
 
 
 def by_flag(flags: Any) -> Callable[[str], str]:
-    """A function that spells a recorded setting as its flag, if the verb has one.
+    """A function from the recorded name of a setting to its flag, if the verb has one.
 
-    The recorded name follows in brackets where the flag is another one.
+    The recorded name follows in brackets if it differs from the flag's name.
 
     Args:
         flags: Dataclass of the verb's flags.
@@ -35,10 +35,10 @@ def by_flag(flags: Any) -> Callable[[str], str]:
 
 
 def flag_of(name: str, known: Collection[str]) -> str | None:
-    """The flag that sets a recorded setting, or a part of the record around it.
+    """The flag that sets a recorded setting or a prefix of its name; None without one.
 
     Args:
-        name: As recorded, with dots between its parts.
+        name: Recorded name, with dots between nested names.
         known: Flags of the verb.
     """
     label = _OF_LABEL.fullmatch(name)
@@ -47,7 +47,7 @@ def flag_of(name: str, known: Collection[str]) -> str | None:
     parts = [_SPELLED.get(part, part) for part in name.split(".")]
     inner = parts[1:] if parts[0] in _AROUND else []
     outer = [parts[:number] for number in range(len(parts) - 1, 0, -1)]
-    flags = [f"--{_dashed('.'.join(way))}" for way in (parts, inner, *outer)]
+    flags = [f"--{_dashed('.'.join(each))}" for each in (parts, inner, *outer)]
     return next((flag for flag in flags if flag in known), None)
 
 

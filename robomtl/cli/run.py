@@ -1,4 +1,4 @@
-"""``robomtl run``: a named recipe, from nothing to a report."""
+"""``robomtl run``: runs a named recipe from demonstrations to a report."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -25,7 +25,7 @@ _HELP = ("-h", "--help", HELP_ALL)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Runs the recipe that the arguments name, as they change it."""
+    """Runs the recipe that the arguments name, with the settings that they change."""
     usual, default = _named(arguments)
     flags = tyro.cli(
         type(default),
@@ -60,14 +60,14 @@ def main(arguments: Sequence[str]) -> None:
         print(f"\n{_heading(recipe, kind)}", flush=True)
         show(success_table(result))
     if ran.arms is not None:
-        print("\nThe tasks learned together and each alone:", flush=True)
+        print("\nMulti-task against single-task training:", flush=True)
         show_report(arms_report(ran.arms))
         print(f"Report of both: {out / 'multitask' / 'report.html'}")
     print(f"Report: {out / 'report.html'}")
 
 
 def _named(arguments: Sequence[str]) -> tuple[AnyRecipe, Any]:
-    """The recipe that the arguments name, and the flags that it has."""
+    """The recipe that the arguments name, and its flags with their defaults."""
     values = pairwise(["", *(word for word in arguments if word not in _HELP)])
     names = [
         word
@@ -76,29 +76,30 @@ def _named(arguments: Sequence[str]) -> tuple[AnyRecipe, Any]:
     ]
     if not names and any(word.startswith("--") for word in {*arguments} - {*_HELP}):
         raise InputError(
-            "No recipe is named. Give its name and then its settings, such as robomtl run"
+            "No recipe is named. Give its name before its settings, as in robomtl run"
             f" quickstart {' '.join(arguments)}; robomtl list shows all recipes."
         )
     if not names:
-        tyro.cli(RunFlags, args=arguments, prog="robomtl run")  # Shows what is missing.
+        # Prints the help, or the missing argument, and exits.
+        tyro.cli(RunFlags, args=arguments, prog="robomtl run")
     recipe = named_recipe(names[0])
     return recipe, recipe_flags(recipe, RunFlags(recipe=names[0]), arguments)
 
 
 def _described(recipe: AnyRecipe, arguments: Sequence[str]) -> str:
-    """What the help says of a recipe, and of the settings that it leaves out."""
+    """The description of a recipe in its help, with a hint at the hidden settings."""
     if not isinstance(recipe, AdaptationRecipe) or HELP_ALL in arguments:
         return f"{recipe.line}."
     names = ", ".join(name.replace("_", "-") for name in recipe.pretraining)
     return (
-        f"{recipe.line}.\n\nThe training of each objective has settings of its own, such"
-        f" as --pretraining.cloning.training.steps: {HELP_ALL} shows them. Objectives:"
+        f"{recipe.line}.\n\nThe training of each objective has its own settings, such as"
+        f" --pretraining.cloning.training.steps; {HELP_ALL} shows them. Objectives:"
         f" {names}."
     )
 
 
 def _heading(recipe: object, kind: str) -> str:
-    """What a table of results is of: a kind of wording, or a method."""
+    """The heading of a table of results: a kind of wording, or an adaptation method."""
     new = recipe.new_task if isinstance(recipe, Recipe) else None
     if new is None or kind not in new.methods:
         return f"With {kind} instructions:"

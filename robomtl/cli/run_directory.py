@@ -1,4 +1,4 @@
-"""The folder that a verb writes to."""
+"""The run directory to which a verb writes."""
 
 import datetime
 import shlex
@@ -18,16 +18,16 @@ from robomtl.names import file_name
 def run_directory(
     out: Path | None, verb: str, name: str, *, flags: Any
 ) -> Iterator[Path]:
-    """The folder a verb writes to, named at the start and when the verb is stopped.
+    """Provides the run directory of a verb, and prints it at the start of the block.
 
     Args:
-        out: The requested folder; a new dated one under ``runs/`` if None.
-        verb: What is done.
-        name: What it is done with.
-        flags: Dataclass of the verb's flags, by which settings are named in messages.
+        out: Requested folder; None for a new dated folder under ``runs/``.
+        verb: Name of the verb, for the name of a dated folder.
+        name: Name of a suite or the like, for the name of a dated folder.
+        flags: Dataclass of the verb's flags, for messages about differing settings.
 
     Raises:
-        KeyboardInterrupt: Saying how to go on, where the block is interrupted.
+        KeyboardInterrupt: If the block is interrupted; the message says how to resume.
         InputError: If the folder was begun with other settings.
     """
     folder = _dated(verb, name) if out is None else expanded(out)
@@ -36,18 +36,18 @@ def run_directory(
         yield folder
     except KeyboardInterrupt:
         where = "" if out else f" with --out {shlex.quote(str(folder))}"
-        message = f"What was finished is kept; the same command{where} goes on."
+        message = f"Finished work is kept; the same command{where} resumes it."
         raise KeyboardInterrupt(f"Stopped. {message}") from None
     except OtherRequestError as error:
         raise InputError(error.message(by_flag(flags))) from error
     finally:
         if out is None:
-            with suppress(OSError):  # As where something was finished in it.
+            with suppress(OSError):  # Removes the folder only if it is empty.
                 folder.rmdir()
 
 
 def _dated(verb: str, name: str) -> Path:
-    """A new folder, which no other process has, were it begun in the same second."""
+    """Creates a dated folder, unique even among processes started in the same second."""
     now = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     stem = f"{now}_{verb}_{file_name(name.replace('/', '-'))}"
     folder, number = Path("runs") / stem, 1

@@ -1,4 +1,4 @@
-"""``robomtl serve``: a policy behind a websocket, for robots and simulators elsewhere."""
+"""``robomtl serve``: serves a policy over a websocket to robots and simulators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from robomtl.terminal import say
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Serve(ServerConfig):
-    """Answers observations by actions, for clients of openpi. Needs robomtl[serve]."""
+    """Serves a policy to clients of openpi over a websocket. Needs robomtl[serve]."""
 
     run: tyro.conf.Positional[Path]
     """Run directory of the policy."""

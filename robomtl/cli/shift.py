@@ -1,4 +1,4 @@
-"""``robomtl shift``: success of policies against the magnitude of shifts."""
+"""``robomtl shift``: measures success of policies under shifts of the simulation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,36 +23,36 @@ from robomtl.suites import unshifted
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Shift(SuiteFlags, ExecutorFlags):
-    """Plays policies under shifts of physics, actions, sensors and starts."""
+    """Evaluates policies under shifts of physics, actions, sensors and initial states."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run directories of policies; those named LABEL/seed-NUMBER are seeds of one. The
-    others are compared with the first."""
+    """Run directories of policies, which are compared with the first; directories named
+    LABEL/seed-NUMBER are seeds of one policy."""
     suite: str | None = None
     """Suite, such as metaworld/MT10; by default the one the first policy was trained on,
     without shifts."""
     shifts: tuple[str, ...] | None = None
-    """Shifts, such as friction object_mass; all that the suite can do by default."""
+    """Shifts, such as friction object_mass; all that the suite supports by default."""
     magnitudes: tuple[str, ...] = ()
-    """Magnitudes in place of a shift's own, such as friction=0.5,2 action_delay=1,2."""
+    """Magnitudes that replace a shift's defaults, such as friction=0.5,2 action_delay=1,2."""
     tasks: tuple[str, ...] | None = None
-    """Tasks to play; all training tasks by default."""
+    """Tasks to evaluate; all training tasks by default."""
     variations: str = "fresh"
-    """Split of variations: fresh, train, or one of the suite's own."""
+    """Split of variations: fresh, train, or another split of the suite."""
     trials: int = 20
     """Trials of each task under each magnitude."""
     adaptations: tuple[Adaptation, ...] = ()
-    """Play policies also once they have learned of the shift: renormalise re-estimates
-    statistics from their own episodes, finetune trains on demonstrations under it."""
+    """Also evaluate policies adapted to the shift: renormalise re-estimates normalisation
+    statistics from their own episodes, finetune trains on demonstrations under the shift."""
     shots: int = 5
-    """Episodes of each task under the shift that an adaptation may use."""
+    """Number of episodes of each task under the shift that an adaptation may use."""
     out: Path | None = None
     """Folder of the results; a dated one under runs/ by default. An interrupted
     experiment is resumed in the same folder."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Plays as the arguments say."""
+    """Runs the experiment for the given arguments."""
     flags = tyro.cli(Shift, args=arguments, prog="robomtl shift")
     config = ShiftConfig(
         shifts=flags.shifts,
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> None:
         shots=flags.shots,
     )
     if not flags.runs:
-        raise InputError("Name at least 1 run directory.")
+        raise InputError("No run was given; give at least 1 run directory.")
     first = PolicyAgent(flags.runs[0])
     suite = suite_for(first, flags.suite or unshifted(first.card.suite), flags)
     with run_directory(flags.out, "shift", suite.name, flags=flags) as out:

@@ -1,4 +1,4 @@
-"""``robomtl simulators``: environments in which simulators run apart from robomtl."""
+"""``robomtl simulators``: lists, installs and removes the environments of simulators."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from robomtl.terminal import Terminal, say
 
 
 def _list() -> None:
-    """Shows the environments that are known, and which are installed."""
+    """Lists all environments, and whether they are installed."""
     table = Table(box=None)
     for heading in ("environment", "Python", "requirements", "installed"):
         table.add_column(heading)
@@ -25,7 +25,7 @@ def _described(name: str) -> tuple[str, str, str]:
     try:
         environment = ENVIRONMENTS.get(name)
         state = _state(environment)
-    except (InputError, PlugInError) as error:  # One that is broken hides no other.
+    except (InputError, PlugInError) as error:  # A broken one must not hide the others.
         return "", str(error), ""
     return environment.python, ", ".join(environment.requirements), state
 
@@ -40,7 +40,7 @@ def _state(environment: Environment) -> str:
 
 
 def _install(name: tyro.conf.Positional[str]) -> None:
-    """Installs an environment, anew if it is there already.
+    """Installs an environment; an existing one is installed anew.
 
     Args:
         name: Name of the environment.
@@ -58,14 +58,14 @@ def _remove(name: tyro.conf.Positional[str]) -> None:
         name: Name of the environment.
     """
     remove(ENVIRONMENTS.get(name))
-    say(f"'{name}' is not installed any more.")
+    say(f"Removed '{name}'.")
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Does what the arguments say; lists the environments without any."""
+    """Runs the command that the arguments name; ``list`` without arguments."""
     tyro.extras.subcommand_cli_from_dict(
         {"list": _list, "install": _install, "remove": _remove},
         prog="robomtl simulators",
-        description="Environments in which simulators run apart from robomtl.",
+        description="Python environments of simulators that need other packages.",
         args=arguments or ["list"],
     )

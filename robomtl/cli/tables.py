@@ -1,4 +1,4 @@
-"""Tables on the terminal."""
+"""Printing of tables and reports on the terminal."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from robomtl.terminal import Terminal
 
 
 def show(table: Table) -> None:
-    """Prints a table; what users named is shown as it is."""
+    """Prints a table, with names that users chose shown literally."""
     Terminal().print(table)
 
 
@@ -23,7 +23,7 @@ def show_report(report: Report) -> None:
 
 
 def show_experiment(report: Report, folder: Path) -> None:
-    """Prints the tables of an experiment's report, and the paths of what it wrote."""
+    """Prints the tables of an experiment's report, and the paths of results and page."""
     show_report(report)
     print(f"Results: {folder / RESULTS}")
     print(f"Report: {folder / REPORT}")

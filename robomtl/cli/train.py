@@ -1,4 +1,4 @@
-"""``robomtl train``: one policy on the demonstrations of many tasks."""
+"""``robomtl train``: trains one policy on the demonstrations of many tasks."""
 
 import dataclasses
 import io
@@ -38,16 +38,15 @@ from robomtl.training.trainable import check_trainable
 
 @dataclass(frozen=True, kw_only=True)
 class DataFlags:
-    """How recorded data sets are read."""
+    """Settings by which recorded data sets are read."""
 
     beyond: Beyond = "refuse"
     """Whether actions of the data set beyond [-1, 1] are refused or clipped."""
     failed: Failed = "omit"
     """Whether episodes that the data set marks as failed are omitted or cloned."""
     observe: tuple[str, ...] | None = None
-    """Observation features that the policy observes: image.CAMERA, proprioception, state,
-    or further vectors; by default the images and the proprioception of data that has both,
-    and else the state."""
+    """Features that the policy observes: image.CAMERA, proprioception, state, or further
+    vectors; by default images and proprioception if the data has both, otherwise state."""
 
 
 @own_first
@@ -56,36 +55,37 @@ class Train(DataFlags, SuiteFlags, TrainConfig):
     """Clones demonstrations; give --data, or --suite to collect them first."""
 
     suite: str | None = None
-    """Suite to collect from where no data is given, such as metaworld/MT10."""
+    """Suite to collect from if no data is given, such as metaworld/MT10."""
     data: tuple[Path, ...] = ()
-    """Data set to clone, or several; a folder of data sets stands for all in it."""
+    """Data sets to clone; a folder of data sets selects all in it."""
     weights: tuple[float, ...] | None = None
-    """Weight of each data set, to which its fraction of the samples is proportional; tasks
-    are drawn as from one data set by default."""
+    """Weight of each data set, proportional to its fraction of the samples; by default tasks
+    are sampled as from one data set."""
     episodes: int | None = None
-    """Successful episodes per task to collect; as many as ``collect`` if None."""
+    """Successful episodes per task to collect; by default as in ``collect``."""
     noise: float | None = None
-    """Noise on the experts' actions while collecting; that of ``collect`` if None."""
+    """Largest standard deviation of the noise on the experts' actions while collecting; by
+    default as in ``collect``."""
     start: Path | None = None
-    """Run directory of a policy to continue from. Architecture, conditioning and objective
-    are then its own where they are not given."""
+    """Run directory of a policy to continue from, which also determines the default
+    architecture, conditioning and objective."""
     start_parts: tuple[str, ...] = ()
-    """Parts of the start whose weights are taken, such as encoder trunk; all that fit by
-    default. --train names those that are trained."""
+    """Parts of the start whose weights are used, such as encoder trunk; all that fit by
+    default. --train names the parts that are trained."""
     policy: str | None = None
-    """Architecture, film by default; its own settings are the flags --architecture.*"""
+    """Architecture, film by default; its settings are the flags --architecture.*"""
     conditioning: tuple[Kind, ...] | None = None
-    """What the policy is conditioned on, language by default; ``none`` for nothing."""
+    """Conditioning of the policy, language by default; ``none`` for nothing."""
     objective: str | None = None
-    """What is minimised, cloning by default; its own settings are the flags --meta.*"""
+    """Training objective, cloning by default; its settings are the flags --meta.*"""
     out: Path | None = None
     """Run directory; a dated one under runs/ by default."""
     workers: int = 2
-    """Processes that collect."""
+    """Number of worker processes for collecting."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Trains as the arguments say; of several processes the main one alone prints."""
+    """Trains a policy for the given arguments; with several processes only one prints."""
     with ExitStack() as stack:
         if follows():
             stack.enter_context(redirect_stdout(io.StringIO()))
@@ -115,12 +115,12 @@ def _train(arguments: Sequence[str]) -> None:
 
 
 def print_next(trained: TrainedPolicy, out: Path, data: Sequence[Path]) -> None:
-    """Prints what was trained, the commands that go on with it, and that of its curves.
+    """Prints the size of a trained policy, and commands that use it or show its curves.
 
     Args:
-        trained: The policy.
-        out: Its run directory.
-        data: Data sets that it was trained on; none where they were collected.
+        trained: Policy that was trained.
+        out: Run directory of the policy.
+        data: Data sets that it was trained on; empty if they were collected in ``out``.
     """
     run, logs = shlex.quote(str(out)), shlex.quote(str(out / "tensorboard"))
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
@@ -130,7 +130,7 @@ def print_next(trained: TrainedPolicy, out: Path, data: Sequence[Path]) -> None:
     else:
         read = " ".join(shlex.quote(str(d)) for d in data or [out / "demonstrations"])
         flags = f"--data {read}{import_flags()}"
-        print(f"Features tell of:  robomtl features {run} {flags}")
+        print(f"Probe of features: robomtl features {run} {flags}")
         print(f"Train from them:   robomtl train {flags} --start {run}")
     print(f"Curves of losses:  tensorboard --logdir {logs}")
 
@@ -140,7 +140,7 @@ _RECORDING = ("episodes", "noise")
 
 
 def with_settings(kind: type[Any], model: Resolved) -> type[Any]:
-    """A class of flags, with those of the architecture and the objective."""
+    """A class of flags extended by the settings of the architecture and the objective."""
     settings = {
         "architecture": configure(model.policy, model.policy_config),
         "meta": configure_objective(model.objective, model.objective_config),
@@ -151,7 +151,7 @@ def with_settings(kind: type[Any], model: Resolved) -> type[Any]:
     made: type[Any] = dataclasses.make_dataclass(
         kind.__name__, own, bases=(kind,), frozen=True, kw_only=True
     )
-    # The order of the class, which the new one does not inherit.
+    # Restores the order of flags, which a derived dataclass does not inherit.
     made.__dataclass_fields__ = {
         name: made.__dataclass_fields__[name]
         for name in (*kind.__dataclass_fields__, *settings)
@@ -160,7 +160,7 @@ def with_settings(kind: type[Any], model: Resolved) -> type[Any]:
 
 
 def _model(arguments: Sequence[str]) -> Resolved:
-    """What is trained by default: as the start, the policy and the objective say."""
+    """The architecture, objective and default settings for the given arguments."""
     policy, objective, start = (
         given(arguments, f"--{name}") for name in ("policy", "objective", "start")
     )
@@ -169,37 +169,39 @@ def _model(arguments: Sequence[str]) -> Resolved:
     has_loss = "loss" in {each.name for each in dataclasses.fields(config)}
     if given(arguments, "--architecture.loss") and not has_loss:
         raise InputError(
-            f"The policy '{model.policy}' has an action head of its own; leave"
-            " --architecture.loss out, or give a policy that ends in any head, such as"
-            " --policy transformer."
+            f"The policy '{model.policy}' does not let its action head be chosen; leave"
+            " --architecture.loss out, or give another policy, such as --policy"
+            " transformer."
         )
     return model
 
 
 def _check(flags: Train) -> None:
     if flags.start_parts and flags.start is None:
-        raise InputError("--start-parts names parts of a start; give --start RUN too.")
+        raise InputError(
+            "--start-parts needs a policy to start from; give --start RUN."
+        )
     check_device(flags.device)
     if launched() and (flags.out is None or not flags.data):
         raise InputError(
-            "A launcher has started several processes, which write to one folder and"
-            " collect nothing; give --out DIR and --data DIR, or leave the launcher out"
-            " and give --processes."
+            "A launcher has started several processes, which need one output folder and"
+            " recorded demonstrations; give --out DIR and --data DIR, or give --processes"
+            " in place of the launcher."
         )
     if not flags.data and flags.suite is None:
         raise InputError("Give --data DIR to clone, or --suite NAME to collect from.")
     for name in ("beyond", "failed", "weights"):
         if not flags.data and getattr(flags, name) != getattr(Train, name):
             raise InputError(
-                f"--{name} is about a data set; give --data DIR, or leave it out."
+                f"--{name} applies to recorded data sets; give --data DIR, or leave it out."
             )
     recording = [name for name in _RECORDING if getattr(flags, name) is not None]
     own = ["suite_options"] if flags.suite_options else []
     superfluous = [*flags.given, *own, *recording]
     if flags.data and superfluous:
         raise InputError(
-            f"{flags.data[0]} is recorded already, so {flags_of(superfluous)} would do"
-            " nothing; leave out either that or --data."
+            f"{flags.data[0]} is recorded already, so {flags_of(superfluous)} would have"
+            " no effect; leave it out, or leave out --data."
         )
 
 
@@ -223,22 +225,24 @@ def _demonstrations(flags: Train, out: Path) -> Data:
     found = recorded(flags.data, flags, flags.weights)
     if flags.suite is not None:
         for each in found.sets:
-            check_suite(each, flags.suite, "leave --suite out, or give data of it")
+            check_suite(
+                each, flags.suite, "leave --suite out, or give data of that suite"
+            )
     return found
 
 
 def recorded(
     folders: Sequence[Path], flags: DataFlags, weights: Sequence[float] | None = None
 ) -> Data:
-    """The data set of a folder, or the mixture of several.
+    """The data set of a folder, or the mixture of several data sets.
 
     Args:
-        folders: Each a data set, or a folder of several.
-        flags: How they are read.
-        weights: Of each data set; None where tasks are drawn as from one.
+        folders: Data sets, or folders of several data sets.
+        flags: Settings by which data sets are read.
+        weights: Weight of each data set; None to sample tasks as from one data set.
 
     Raises:
-        InputError: If one is missing or damaged, or the weights do not fit.
+        InputError: If a data set is missing or damaged, or the number of weights differs.
     """
     found = [
         Demonstrations(

@@ -1,4 +1,4 @@
-"""``robomtl tune``: hyper-parameters of methods, chosen without held-out tasks."""
+"""``robomtl tune``: chooses hyper-parameters of adaptation methods on training tasks."""
 
 import json
 from collections.abc import Sequence
@@ -22,20 +22,21 @@ from robomtl.experiments.settings import gridded
 @own_first
 @dataclass(frozen=True, kw_only=True)
 class Tune(SuiteFlags, ComputeFlags, Tuning):
-    """Holds out training tasks in turn, and tries a grid of settings on them."""
+    """Holds out training tasks in turn, and tries a grid of hyper-parameters on them."""
 
     run: tyro.conf.Positional[Path]
-    """Run directory of a policy, or a folder of them, with the demonstrations in it."""
+    """Run directory of a policy, or a folder of policies, with their demonstrations."""
     grid: tuple[str, ...]
-    """What to try, such as finetune.steps=30,100,300 finetune.part=all,head."""
+    """Values to try, such as finetune.steps=30,100,300 finetune.part=all,head."""
     suite: str | None = None
-    """Suite; the one the policies were trained on by default."""
+    """Suite; by default the one the policies were trained on."""
     out: Path | None = None
-    """Folder; a dated one under runs/ by default. Its config.json is for adapt --config."""
+    """Folder of the results; a dated one under runs/ by default. Its config.json is the
+    input of adapt --config."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Tunes as the arguments say."""
+    """Runs the grid search for the given arguments, and prints the results."""
     flags = tyro.cli(Tune, args=arguments, prog="robomtl tune")
     family = find_family(flags.run)
     member = first_member(family)

@@ -1,4 +1,4 @@
-"""``robomtl view``: a trial in rerun's viewer."""
+"""``robomtl view``: shows a trial in rerun's viewer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class View(TaskFlags):
     """Plays a trial and shows it in rerun. Needs robomtl[view]."""
 
     folder: tyro.conf.Positional[Path]
-    """An evaluation, of which the first failure is played unless a trial is named; or the
-    run directory of a policy, or 'expert'."""
+    """Folder of an evaluation, whose first failure is shown by default; or the run directory
+    of a policy, or 'expert', for a new trial."""
     run: Path | None = None
-    """Run directory of the policy that was evaluated, where it is not found."""
+    """Run directory of the evaluated policy, if it was moved."""
     suite: str | None = None
     """Suite of a new trial, such as metaworld/MT50."""
     task: str | None = None
@@ -31,13 +31,14 @@ class View(TaskFlags):
     variation: int | None = None
     """Variation of the trial."""
     repeat: int | None = None
-    """Repeat of a trial of an evaluation."""
+    """Repeat of the trial, in an evaluation."""
     save: Path | None = None
     """Write a file for rerun, .rrd, instead of opening the viewer."""
     pictures: bool = True
-    """Show what a camera sees, if the suite can be seen."""
+    """Show pictures of a camera, if the suite renders any."""
     profile: Profile | None = None
-    """fast: without shadows and reflections; faithful: as the simulator shows itself."""
+    """Rendering: fast, without shadows and reflections; faithful, with the simulator's own
+    settings."""
     camera: str | None = None
     """Camera of the suite, such as corner2."""
     size: tuple[int, int] | None = None

@@ -1,1 +1,1 @@
-"""Texts of packages that ``robomtl new`` writes, and of cards that ``robomtl push`` writes."""
+"""Templates of the packages of ``robomtl new`` and the cards of ``robomtl push``."""
