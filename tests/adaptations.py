@@ -1,4 +1,4 @@
-"""Findings of comparisons of methods, made up: success rises with the logarithm of K."""
+"""Fabricated findings of method comparisons: success rises with the logarithm of K."""
 
 import dataclasses
 import math
@@ -37,7 +37,7 @@ def interval(middle, half=0.1):
 
 
 def success(rate, *, tasks=TASKS, errors=0):
-    """Of some tasks, the later ones harder."""
+    """Success on some tasks, of which later ones are harder."""
     rates = {name: rate * (1 - 0.2 * place) for place, name in enumerate(tasks)}
     mean = sum(rates.values()) / len(rates)
     return Success(
@@ -69,7 +69,7 @@ def difference(value, *, worse=()):
 
 
 def method(name, base, slope, **fields):
-    """One that looks at its support, without anything that takes scratch."""
+    """Findings of a method that uses its support, without comparisons with scratch."""
     curve = {k: min(1.0, base + slope * math.log10(k)) for k in SHOTS}
     made = MethodFindings(
         method=name,

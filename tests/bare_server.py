@@ -1,4 +1,4 @@
-"""A simulator that needs numpy alone, for any Python from 3.8 on."""
+"""A simulator that needs numpy only, for Python 3.8 and later."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Data sets as others may leave them: each fault, and what is said of it."""
+"""Data sets with one fault each, and the message that is expected for it."""
 
 import json
 import os

@@ -1,7 +1,7 @@
 """Debian's Chromium, headless, driven through the pipe of its DevTools protocol.
 
-A message is JSON that ends in a zero byte: commands go to file descriptor 3, answers
-and events come from 4. https://chromedevtools.github.io/devtools-protocol/ has them.
+A message is JSON terminated by a zero byte: commands go to file descriptor 3, answers and
+events come from 4. See https://chromedevtools.github.io/devtools-protocol/.
 """
 
 import base64

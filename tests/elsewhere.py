@@ -1,7 +1,7 @@
-"""A device that there is not: tensors on it compute on the CPU, and mix with no others.
+"""A fake device: its tensors compute on the CPU, but cannot be mixed with CPU tensors.
 
-Tensors are told apart by their storages. What a real device refuses is refused: an
-operation on tensors of both, numpy, and a generator of the other.
+Its tensors are distinguished by their storages. As on a real device, operations on tensors
+of both devices, conversion to numpy, and generators of the other device are refused.
 """
 
 from contextlib import contextmanager
@@ -48,7 +48,7 @@ def _place(result, there):
 
 
 def _tensors(given):
-    """Those in nested tuples, lists and mappings."""
+    """All tensors in nested tuples, lists and mappings."""
     if isinstance(given, Tensor):
         return [given]
     if isinstance(given, dict):
@@ -138,7 +138,7 @@ def _device(given):
 
 @contextmanager
 def elsewhere(*modules):
-    """In the block there is the device.
+    """Makes the device available in the block.
 
     Args:
         modules: Names of those that make generators on it.

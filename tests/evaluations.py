@@ -1,4 +1,4 @@
-"""Evaluations made of outcomes, with which comparisons are tried."""
+"""Evaluations fabricated from outcomes, for tests of comparisons."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Tiny policies by objective and seed, and hidden goals, with which methods are tried."""
+"""Tiny policies by objective and seed, and hidden goals, for tests of methods."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Few demonstrations of a new task, and those of the tasks before it."""
+"""A few demonstrations of a new task, and demonstrations of the training tasks."""
 
 import robomtl
 from robomtl.adaptation import Support, draw_support

@@ -1,4 +1,4 @@
-"""Demonstrations of reaching goals that no state shows, and what is learned of them."""
+"""Demonstrations of reaching goals that are hidden from the state, for few-shot methods."""
 
 import torch
 from einops import rearrange, repeat

@@ -1,4 +1,4 @@
-"""A stand-in of the Hugging Face hub: the routes that its client calls, in memory."""
+"""A fake Hugging Face hub in memory, with the routes that its client calls."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Run by the interpreter of LIBERO: compares our env of a task with LIBERO's own."""
+"""Compares robomtl's env of a task with LIBERO's own; run by LIBERO's interpreter."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Meta-World, as a server steps it."""
+"""A server that steps Meta-World."""
 
 from robomtl.envs.metaworld import metaworld
 from robomtl.envs.metaworld_config import MetaWorldConfig

@@ -1,4 +1,4 @@
-"""Seeded mutations of files: what a broken disk, an editor or an enemy makes of them."""
+"""Seeded mutations of files, as by disk errors, manual edits or attackers."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Policies that serving is tried with, light to import in workers."""
+"""Policies for tests of serving, which import quickly in workers."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The points, as a server steps them; and what else a server may meet."""
+"""A server that steps the suite points, and servers with faults."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Probes made of outcomes, with which verdicts, tables and pages are tried."""
+"""Probes fabricated from outcomes, for tests of verdicts, tables and pages."""
 
 from evaluations import evaluation
 

@@ -1,4 +1,4 @@
-"""Every kind of file that robomtl reads, and what reads it; see ``scripts/fuzz.py``."""
+"""Readers of every kind of file that robomtl reads; see ``scripts/fuzz.py``."""
 
 import contextlib
 import hashlib
@@ -99,7 +99,7 @@ def _go_on(folder: Path) -> None:
 
 
 def _requests(folder: Path) -> None:
-    """What asks how a run was trained."""
+    """Calls that read the record of a run."""
     settings = PolicyAgent(folder / "run").settings
     results = Results.read(folder / "evaluation")
     write_report(folder / "report.html", results, provenance=settings)
@@ -389,7 +389,7 @@ class LateError(BaseException):
 
 
 class Attempt(NamedTuple):
-    """How a mutation was read."""
+    """Outcome of reading a mutated file."""
 
     outcome: Literal["read", "refused", "traceback", "hang"]
     said: str
@@ -397,7 +397,7 @@ class Attempt(NamedTuple):
 
 
 def attempt(name: str, folder: Path, seed: int) -> Attempt:
-    """How a mutation was read.
+    """Outcome of reading a mutated file.
 
     Args:
         name: Kind of the file.

@@ -1,4 +1,4 @@
-"""A whole file of every kind that robomtl reads; see ``readers.py``."""
+"""Intact files of every kind that robomtl reads; see ``readers.py``."""
 
 import contextlib
 import json

@@ -14,10 +14,10 @@ SIMULATOR = Simulator(file=Path(__file__).with_name("points_server.py"))
 
 @dataclass(frozen=True, kw_only=True)
 class ServedPoints(PointsSuite):
-    """The same trials as those of ``PointsSuite``."""
+    """The suite ``PointsSuite``, with envs in a server."""
 
     how: str = ""
-    """Of what happens in one variation; see ``points_server``."""
+    """Name of the fault in one variation; see ``points_server``."""
 
     def make_env(self, task):
         options = {"horizon": self.horizon, "images": self.images, "how": self.how}

@@ -1,4 +1,4 @@
-"""Findings of a multi-task experiment, made up: sharing pays where data are few."""
+"""Fabricated findings of a multi-task experiment: sharing helps with few demonstrations."""
 
 import dataclasses
 import math
@@ -26,7 +26,7 @@ ABOUT = {
 
 
 def success(rate, tasks=TASKS):
-    """Of some tasks, the later ones harder."""
+    """Success on some tasks, of which later ones are harder."""
     rates = {task: rate * (1 - 0.15 * place) for place, task in enumerate(tasks)}
     mean = sum(rates.values()) / len(rates)
     return Success(
@@ -84,7 +84,7 @@ def definition(base="together", **changes):
 
 
 def affinity():
-    """Of tasks of which the first two help each other, and the last is harmed."""
+    """Affinity of tasks, of which the first two help each other, and the last is harmed."""
     mean = [
         [0.05, 0.02, 0.001, -0.004],
         [0.018, 0.06, 0.002, -0.003],
@@ -97,7 +97,7 @@ def affinity():
 
 
 def findings(**changes):
-    """Of four arms: one of them pays up to 5 demonstrations and loses in a task."""
+    """Findings of four arms; one helps up to 5 demonstrations and is worse in a task."""
     rates = {
         "together": (0.67, 0.84, 0.88, 0.9, 0.9),
         "alone": (0.44, 0.76, 0.88, 0.93, 0.95),

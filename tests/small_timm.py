@@ -1,4 +1,4 @@
-"""Small networks in the place of the package timm, which needs torchvision."""
+"""Small networks that replace the package timm, which needs torchvision."""
 
 import sys
 from types import ModuleType, SimpleNamespace

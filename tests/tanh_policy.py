@@ -1,4 +1,4 @@
-"""A tiny smooth policy in float64, whose gradients of any order can be checked."""
+"""A tiny smooth policy in float64, for checks of gradients of any order."""
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ SPEC = Spec(state=5, action=2, embedding=3)
 
 
 class Tanh(Policy):
-    """One hidden layer, and the squared error of actions without bounds."""
+    """A network with one hidden layer and the squared error of unbounded actions."""
 
     def __init__(self, seed=0):
         super().__init__(None, SPEC)

@@ -1,4 +1,4 @@
-"""How chunks are executed: all of them, some actions of each, or ensembled over time."""
+"""Execution of chunks: whole, the first actions of each, or with temporal ensembling."""
 
 import json
 from dataclasses import replace

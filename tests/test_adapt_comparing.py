@@ -29,7 +29,7 @@ REQUEST = AdaptRequest(
     batch_size=16,
 )
 CELLS = 2 * (2 * (2 * 2 + 2 * 2) + 1) + 1
-"""Of 2 tasks: 2 methods at 2 shots, and probes, in 2 draws, and zero_shot; and before."""
+"""For 2 tasks: 2 draws of 2 methods and probes at 2 shots, and zero_shot; and 1 before."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What every method of adaptation and every objective that is built in must pass."""
+"""Conformance of all built-in adaptation methods and objectives."""
 
 import pytest
 import torch
@@ -59,7 +59,7 @@ def learn(data, out, objective, **config):
 
 
 def settings_of(objective, folder):
-    """What an objective needs beside its defaults."""
+    """Settings that an objective needs beside its defaults."""
     if objective in ("coral", "dann"):
         return {"target": str(folder)}
     if objective != "text_cotraining":
@@ -88,7 +88,7 @@ def equal(a, b):
 
 
 def acted(trained, support):
-    """What a policy does in the states of a support, given its task."""
+    """A policy's actions in the states of a support, conditioned on its task."""
     state = torch.from_numpy(support.demonstrations.state[:16])
     conditioning = trained.card.conditioning
     task_info = TaskInfo(support.name, support.task.instruction)

@@ -64,7 +64,7 @@ def trained(data, tmp_path_factory):
 
 
 def full_forward(policy, batch, context):
-    """One sequence a query, prompt and all, through every block under one mask.
+    """Outputs for queries, each in one sequence with its prompt under one mask.
 
     Written out from the description: tokens of a demonstration see each other, the query
     sees every demonstration, all see nothing beside that, of which keys are zeros.

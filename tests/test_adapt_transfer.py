@@ -1,4 +1,4 @@
-"""Methods that go on from what the policy has learned: fine-tuning, LoRA, embedding."""
+"""Methods that start from the policy's weights: fine-tuning, LoRA, task embedding."""
 
 from dataclasses import replace
 

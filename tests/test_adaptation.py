@@ -1,4 +1,4 @@
-"""Adaptation: every method under one contract, what it refuses, and what it keeps."""
+"""The contract of adaptation methods: refusals, saving, and reading back."""
 
 from dataclasses import dataclass
 from typing import ClassVar

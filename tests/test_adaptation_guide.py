@@ -1,4 +1,4 @@
-"""What the guide of adaptation shows and says holds as it stands there."""
+"""Examples and statements of the guide of adaptation."""
 
 import re
 import shlex

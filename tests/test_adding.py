@@ -1,4 +1,4 @@
-"""Pictures that a data set of states gains by playing its episodes again."""
+"""Adding pictures to a data set of states by replaying its episodes."""
 
 import json
 from pathlib import Path

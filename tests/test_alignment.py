@@ -1,4 +1,4 @@
-"""One action that robots share: the displacement of the hand, and the gripper."""
+"""A shared action for several robots: displacement of the hand, and gripper."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trainings in several threads of a process, which share torch's random numbers."""
+"""Trainings in several threads of a process, which share torch's random generator."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The way to a thing from elsewhere: where it ends, what it asks for, what stays."""
+"""Augmentation of the approach to an object: end points, actions and unchanged parts."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ GAIN = 6.0  # Of the demonstrators, who ask for so much by the metre.
 
 
 def answer(task, state):
-    """What a demonstrator does who is to bring the point to a target; (2,)."""
+    """Action of an expert that moves the point to a target; (2,)."""
     row = 2 * ROW[AIMS[task].goal]
     wanted = GAIN * (state[..., row : row + 2] - state[..., :2])
     return np.clip(wanted, -1, 1).astype(np.float32)

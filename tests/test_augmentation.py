@@ -1,4 +1,4 @@
-"""More tasks from those there are: what moves, what stays, and what is refused."""
+"""Augmentation of demonstrations: moved parts, unchanged parts, and refusals."""
 
 from dataclasses import replace
 

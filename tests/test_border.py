@@ -1,4 +1,4 @@
-"""What comes back from envs, agents and experts, made right or refused in words."""
+"""Values returned by envs, agents and experts: converted, or refused by a message."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the pages do in a real browser, at the width of a desk and of a phone."""
+"""Behaviour of pages in a real browser, at the widths of a desktop and a phone."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ PLAYS = f"{DIALOG}.querySelector('video')?.videoWidth > 0"
 
 
 def sides(selector):
-    """Where an element begins and ends, across."""
+    """A script for the left and right coordinates of an element."""
     box = f"document.querySelector('{selector}').getBoundingClientRect()"
     return f"[{box}.left, {box}.right]"
 

@@ -1,4 +1,4 @@
-"""Small broken envs of somebody's own, each found by the check and named in a sentence."""
+"""Small broken plug-in envs, each found by the check and described in a sentence."""
 
 import gymnasium
 import numpy as np

@@ -1,4 +1,4 @@
-"""Small broken policies of somebody's own, each found by the check and named in a sentence."""
+"""Small broken plug-in policies, each found by the check and described in a sentence."""
 
 import random
 from dataclasses import dataclass

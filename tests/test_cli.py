@@ -88,7 +88,7 @@ def wide_data(run_directory, tmp_path):
 
 
 def refusal(capsys, *words):
-    """What robomtl says of a mistake, in one line, without the frame around it."""
+    """The error message of a command in one line, without its frame."""
     assert main([str(word) for word in words]) == 2
     said = capsys.readouterr().err
     assert "Traceback" not in said
@@ -680,7 +680,7 @@ def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
 
 
 def interrupted(begun, *words, cwd, by=signal.SIGINT):
-    """What a verb prints when a signal comes once ``begun`` finds files of its folder."""
+    """Output of a verb that gets a signal once files matching ``begun`` exist."""
     # A shell that runs tests in the background has its children ignore Ctrl-C.
     code = (
         "import signal, sys; from robomtl.cli.main import main;"

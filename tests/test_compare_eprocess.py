@@ -16,7 +16,7 @@ def played(rate_a, rate_b, *, runs=1000, pairs=500, seed=0):
 
 
 def decided(log_e):
-    """How often the evidence suffices at any moment, and after how many pairs."""
+    """Fraction of runs that are decided at any time, and the mean number of pairs."""
     over = log_e >= THRESHOLD
     first = np.where(over.any(axis=-1), over.argmax(axis=-1) + 1, log_e.shape[-1])
     return over.any(axis=-1).mean(), first.mean()

@@ -159,7 +159,7 @@ def test_files_are_split_by_size_and_read_back_unchanged(
 
 
 def opened(folder: Path, count: int) -> Counter[CodeType]:
-    """How often each function ran to open a data set of so many files, an episode each."""
+    """Number of calls of each function in opening a data set of so many episode files."""
     first = episodes()[0]
     many = [first._replace(variation=number) for number in range(count)]
     write(folder, header(), many, file_mb=1e-6)

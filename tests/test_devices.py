@@ -1,4 +1,4 @@
-"""Training and adaptation make no tensor on another device than they compute on."""
+"""Training and adaptation create tensors on their own device only."""
 
 from concurrent.futures import Future
 from functools import partial

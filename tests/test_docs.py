@@ -1,4 +1,4 @@
-"""Documents that lead somewhere."""
+"""Links and references of the documentation."""
 
 import json
 import re

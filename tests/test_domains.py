@@ -1,4 +1,4 @@
-"""Objectives that align features with those of a target domain."""
+"""Objectives that align features with features of a target domain."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Files of an earlier version are read and resumed: those in ``earlier`` are of 6e60fcf.
+"""Files of an earlier version, in ``earlier``, are read and resumed; see 6e60fcf.
 
 They were written by ``robomtl`` collect, train, evaluate, probe, adapt, multitask and compare
 in November 2026, before features had names, on the suite ``points/ML4``.
@@ -42,7 +42,7 @@ def earlier(tmp_path, monkeypatch):
 
 
 def outcomes(folder):
-    """What a journal has of each cell."""
+    """The lines of cells in a journal."""
     lines = map(json.loads, (folder / "journal.jsonl").read_text().splitlines())
     return [line for line in lines if "chunk" in line]
 

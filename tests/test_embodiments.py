@@ -1,4 +1,4 @@
-"""Policies of robots that differ: projections, heads and statistics of each, one trunk."""
+"""Policies of several robots: separate projections, heads and statistics, one trunk."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ TRAINED = [
     "soft_modularization",
 ]
 OWN = {"act", "diffusion", "flow"}
-"""Those with a loss of their own."""
+"""Policies without an action head that can be chosen."""
 ROWS = 6
 
 

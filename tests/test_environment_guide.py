@@ -1,4 +1,4 @@
-"""The guide to an environment of one's own, run as it is written."""
+"""Examples of the guide to environments."""
 
 import re
 import shlex

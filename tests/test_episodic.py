@@ -1,4 +1,4 @@
-"""Batches of small problems: support and query of the same task, never of one episode."""
+"""Batches of few-shot problems: support and query from different episodes of a task."""
 
 import pytest
 import torch
@@ -150,7 +150,7 @@ def test_a_problem_may_be_a_part_of_its_episodes(material):
 
 
 def places_of(material, states):
-    """Where in its episode each state stands, from 0 to 1."""
+    """Position of each state within its episode, from 0 to 1."""
     there, known = material.frames.episodes, material.frames.state
     rows = torch.stack([(known == state).all(1).nonzero()[0, 0] for state in states])
     episode = episode_of(material, states)

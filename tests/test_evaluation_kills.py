@@ -1,4 +1,4 @@
-"""Processes of an evaluation killed at every moment; what it ends with is the same."""
+"""Evaluations whose processes are killed at any moment end with the same results."""
 
 import os
 import random
@@ -51,7 +51,7 @@ class Evaluation:
         return path.read_bytes().count(b'\n{"chunk"') if path.exists() else 0
 
     def written(self):
-        """What there is besides the journal, and when it was written."""
+        """Files other than the journal, and their times of modification."""
         names = [path for path in self.out.glob("*") if path.name != "journal.jsonl"]
         return {(path.name, modified(path)) for path in names if path.name != ".lock"}
 

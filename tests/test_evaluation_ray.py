@@ -1,4 +1,4 @@
-"""Evaluation on Ray clusters, real ones with nodes that die."""
+"""Evaluation on real Ray clusters, with nodes that die."""
 
 import threading
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from robomtl.execution.executor import Failure, LocalExecutor
 from robomtl.execution.pulse import PULSE
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
-"""Where the subject is what becomes of items; those about starts spawn their workers."""
+"""For tests of items; tests of starting workers spawn them."""
 
 
 class Unreadable:
@@ -364,7 +364,7 @@ def test_processes_end_when_the_results_are_not_wanted_any_more():
 
 
 def python(*words, **options):
-    """What a Python process said that ran to its end."""
+    """The finished Python process of a script, with its output."""
     environment = {**os.environ, "PYTHONPATH": python_path()}
     command = [sys.executable, *map(str, words)]
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""Experiments on a Ray cluster of two nodes, one of which dies half way."""
+"""Experiments on a Ray cluster of two nodes, of which one dies half way."""
 
 import threading
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the framework gives to every cell, and to the results of every experiment."""
+"""The framework of experiments: inputs of cells, and files of results."""
 
 import json
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def threads(cell):
 
 
 def giving_up(cell):
-    """As a policy does whose action is not finite."""
+    """Raises the error of a policy whose action is not finite."""
     raise GaveUpError("reach-red: action [nan] is not finite.")
 
 

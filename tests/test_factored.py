@@ -1,4 +1,4 @@
-"""Gradients of tasks from what layers read, against those that are written out."""
+"""Gradients per task from layer inputs, compared with explicit gradients."""
 
 from typing import NamedTuple
 
@@ -38,7 +38,7 @@ class Network(nn.Module):
 
 
 class Twice(nn.Module):
-    """One layer, and one norm, used twice."""
+    """A network that uses one layer and one norm twice."""
 
     def __init__(self):
         super().__init__()
@@ -66,7 +66,7 @@ class Frozen(nn.Module):
 
 
 class Layered(nn.Module):
-    """One layer; ``forward`` says what becomes of it."""
+    """A network with one layer; subclasses define ``forward``."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What features tell: positions by a linear map, and tasks by retrieval."""
+"""Probes of features: positions by a linear map, and tasks by retrieval."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Statistics of features that come in blocks, against those of all frames at once."""
+"""Statistics of features in blocks, compared with statistics of all frames at once."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Features and embodiments: what they refuse, how they compare, and where they come from."""
+"""Features and embodiments: refusals, comparisons, and derivation from suites."""
 
 from collections.abc import Callable
 

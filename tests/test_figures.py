@@ -1,4 +1,4 @@
-"""Figures of pages, as the SVG that is written."""
+"""Figures of pages, as written SVG."""
 
 from xml.etree import ElementTree
 

@@ -1,4 +1,4 @@
-"""A few seeded mutations of every kind of file; ``scripts/fuzz.py`` makes many."""
+"""A few seeded mutations of every kind of file; ``scripts/fuzz.py`` runs many."""
 
 import shutil
 from dataclasses import replace

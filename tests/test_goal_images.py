@@ -1,4 +1,4 @@
-"""Conditioning on images of the goal: in hindsight in training, the expert's in evaluation."""
+"""Conditioning on goal images: by hindsight in training, the expert's in evaluation."""
 
 from dataclasses import replace
 

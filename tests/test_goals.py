@@ -1,4 +1,4 @@
-"""Goals that tell tasks apart, each in a place of its own."""
+"""Goals that distinguish tasks, at different indices of the state."""
 
 from dataclasses import dataclass, replace
 

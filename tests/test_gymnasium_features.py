@@ -1,4 +1,4 @@
-"""Gymnasium envs of many kinds as robomtl takes them: spaces, actions, success, pictures."""
+"""Adapted Gymnasium envs: spaces, actions, success and pictures."""
 
 import gymnasium
 import numpy as np

@@ -1,4 +1,4 @@
-"""What action heads compute, against other implementations and identities."""
+"""Action heads, compared with other implementations and identities."""
 
 import pytest
 import torch
@@ -80,7 +80,7 @@ def kept_at(levels, time):
 
 
 def exact(name, mean, deviation):
-    """What a network would predict for chunks that are Gaussian, in closed form."""
+    """The optimal prediction for Gaussian chunks, in closed form."""
 
     def predict(chunk, time):
         here = time[:, None, None]

@@ -1,4 +1,4 @@
-"""Images shifted and recoloured in training."""
+"""Random shifts and colours of images in training."""
 
 from dataclasses import replace
 

@@ -92,7 +92,7 @@ def own(written: Path, tmp_path: Path) -> Path:
 def placed(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """Where frames lie."""
+    """Storage of frames: in memory or in a file."""
     monkeypatch.setenv("ROBOMTL_CACHE", str(tmp_path / "cache"))
     if request.param == "file":
         monkeypatch.setattr(frame_file, "LIMIT", 0)

@@ -1,4 +1,4 @@
-"""Data sets of other tools: imported, reported on, and refused where they are unsound."""
+"""Data sets of other tools: imports, reports, and refusals of invalid data."""
 
 import json
 import shutil
@@ -704,7 +704,7 @@ FAULTS: dict[tuple[str, str], tuple[Callable[[Path], object], str]] = {
         for each, (damage, said) in ARROW.items()
     },
 }
-"""By the name of the data set and the fault: what damages it, and what is said."""
+"""Function that damages a data set, and the message, by data set and fault."""
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS)

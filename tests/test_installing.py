@@ -25,7 +25,7 @@ KITCHEN = Environment(name="kitchen", python=VERSION, requirements=("numpy",))
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """Where environments are installed."""
+    """Folder in which the environment is installed."""
     monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path / "simulators"))
     monkeypatch.setattr(ENVIRONMENTS, "_items", {"kitchen": KITCHEN})
     return tmp_path / "simulators" / "kitchen"

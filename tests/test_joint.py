@@ -1,4 +1,4 @@
-"""Several suites in one policy: names, goals, data sets, training, and pseudo-embodiments."""
+"""Joint suites and pseudo-embodiments: names, goals, data sets and training."""
 
 import json
 from dataclasses import replace

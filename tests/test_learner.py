@@ -1,4 +1,4 @@
-"""Learners keep one contract, and optimise parts of a policy by groups."""
+"""Learners: their contract, and optimiser groups for parts of a policy."""
 
 import pytest
 import torch

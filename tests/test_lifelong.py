@@ -1,4 +1,4 @@
-"""Streams of tasks: methods, what they keep, and the measures of transfer."""
+"""Streams of tasks: methods, their memory, and measures of transfer."""
 
 import re
 import shlex
@@ -112,7 +112,7 @@ def stage_in(data, folder, **changes):
 
 
 def learned(method, stage, stages):
-    """What a method has learned after each of some stages."""
+    """Each stage, and the method's result after it."""
     found, before = [], None
     for number in range(stages):
         at = replace(stage, number=number)

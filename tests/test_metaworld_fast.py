@@ -1,6 +1,6 @@
-"""Fast simulators of every task, beside Meta-World's own envs and by themselves.
+"""Fast simulators of every task, compared with Meta-World's own envs and alone.
 
-All that is said of every task is here, as the model of each takes long to compile.
+All tests over all tasks are in this file, as each task's model takes long to compile.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ WANDERING = 20
 VARIATIONS = dict.fromkeys(TASKS, 1) | {"push-back-v3": 2}
 """Official variations in which the expert succeeds."""
 NEAR_HIDDEN = {"box-close-v3": 0.01}
-"""Where the goal moves what is seen a little: the box tilts the lid."""
+"""Tolerance of observations that hidden goals change slightly: the box tilts the lid."""
 
 
 def reference_env(task, vector):
@@ -37,7 +37,7 @@ def reference_env(task, vector):
 
 @pytest.fixture(scope="module")
 def simulator(task):
-    """One that decides success alone, for all tests of a task."""
+    """A simulator without dense reward, shared by all tests of a task."""
     from robomtl.envs.metaworld_fast import FastSimulator
 
     return FastSimulator(task, dense_reward=False)

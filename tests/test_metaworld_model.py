@@ -1,4 +1,4 @@
-"""Envs that share a model beside envs alone with it."""
+"""Envs that share a compiled model, compared with envs that do not."""
 
 import threading
 

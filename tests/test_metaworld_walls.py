@@ -1,4 +1,4 @@
-"""Experts that pass a wall on either side."""
+"""Experts that can pass a wall on either side."""
 
 import numpy as np
 import pytest

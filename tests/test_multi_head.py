@@ -1,4 +1,4 @@
-"""What is particular to the policy with a head for each task."""
+"""Properties of the policy with one head per task."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Tasks learned together and alone: plans, budgets, and what comes of them."""
+"""Multi-task and single-task training: plans, budgets and findings."""
 
 import json
 import re

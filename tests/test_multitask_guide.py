@@ -1,4 +1,4 @@
-"""What the guide of multi-task learning shows and says holds as it stands there."""
+"""Examples and statements of the guide of multi-task learning."""
 
 import json
 import re

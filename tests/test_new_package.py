@@ -1,4 +1,4 @@
-"""Packages for plug-ins; scripts/wheel installs them, runs their tests and trains."""
+"""Packages of ``robomtl new``; scripts/wheel installs them, tests them and trains."""
 
 import subprocess
 import tomllib

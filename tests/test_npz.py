@@ -1,4 +1,4 @@
-"""Arrays of ``.npz`` files that anyone may have written."""
+"""Untrusted ``.npz`` files."""
 
 import io
 import zipfile

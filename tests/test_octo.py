@@ -1,4 +1,4 @@
-"""Octo: which token attends to which, and what that means for tasks and readouts."""
+"""Octo: attention between tokens, and its consequences for tasks and readouts."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Adaptation of a policy of several robots: to one that it knows, and to one it never saw."""
+"""Adaptation of a policy of several robots to a known and to an unseen robot."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Data sets with pictures and proprioception, and what policies read of them."""
+"""Data sets with pictures and proprioception, and policies that observe them."""
 
 import json
 from dataclasses import replace
@@ -58,7 +58,7 @@ def trained(pictured: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained
 
 
 def action(trained: TrainedPolicy, changed: dict[str, Any]) -> Any:
-    """What a policy does in an observation with some parts changed."""
+    """A policy's action for an observation with some features changed."""
     observation = {
         "state": np.zeros(3, np.float32),
         "proprioception": np.zeros(2, np.float32),

@@ -21,13 +21,13 @@ SPEC = Spec(state=6, action=3, embedding=4, tasks=3)
 # Those that methods of adaptation make have no architecture of their own.
 POLICY_NAMES = [name for name in POLICIES.names() if POLICIES.get(name).trainable]
 DRAWING = ["diffusion", "flow"]
-"""Those that draw their actions."""
+"""Policies that sample their actions."""
 HEADED = [
     name
     for name in POLICY_NAMES
     if issubclass(POLICIES.get(name).Config, HeadConfig) and name not in DRAWING
 ]
-"""Those that end in any action head."""
+"""Policies whose action head can be chosen."""
 SMALL = {name: {"head_width": 32, "head_blocks": 1} for name in DRAWING}
 
 
@@ -315,7 +315,7 @@ def test_a_config_refuses_values_by_a_value_error_and_has_bugs_by_any_other(
 ):
     @dataclass(frozen=True, kw_only=True)
     class Config:
-        """Of a plug-in."""
+        """Settings of a plug-in."""
 
         width: int = 1
 

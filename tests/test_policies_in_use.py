@@ -1,4 +1,4 @@
-"""Every policy trains, acts, adapts and is stored, also without conditioning."""
+"""Every policy trains, acts, adapts and is saved, with and without conditioning."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ SUITE = robomtl.suite("points/ML4", horizon=20)
 TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
 TRUNKS = [name for name in TRAINED if name not in ("in_context", "regent")]
 DRAWING = ["diffusion", "flow", "octo", "rt1"]
-"""Those whose head is not solved for."""
+"""Policies without a head that adaptation can solve for."""
 
 
 def unconditioned(name):
@@ -154,7 +154,7 @@ METHODS = [
     ("task_embedding", {}),
     ("vinn", {}),
 ]
-"""Those that address a part of the policy, or read its features."""
+"""Methods that train a part of the policy, or read its features."""
 
 
 @pytest.mark.parametrize(

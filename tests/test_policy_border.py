@@ -1,4 +1,4 @@
-"""Policies of somebody's own that return other shapes or types than the contract has."""
+"""Plug-in policies that return wrong shapes or types."""
 
 from dataclasses import dataclass
 
@@ -298,7 +298,7 @@ def test_layers_that_share_a_weight_share_its_average_and_are_saved(
 
 
 class Mixed(MLP):
-    """One of its weights is of another type."""
+    """A policy with one weight of another dtype."""
 
     def __init__(self, config, spec):
         super().__init__(config, spec)

@@ -1,4 +1,4 @@
-"""Auxiliary losses on positions, which only training sees."""
+"""Auxiliary losses on positions, which only training uses."""
 
 from dataclasses import replace
 

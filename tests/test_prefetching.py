@@ -1,4 +1,4 @@
-"""Batches that a thread draws ahead are those of before."""
+"""Batches that a thread draws in advance equal those drawn without it."""
 
 import threading
 from dataclasses import replace

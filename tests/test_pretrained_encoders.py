@@ -1,4 +1,4 @@
-"""Encoders of images with weights that others trained."""
+"""Image encoders with pretrained weights."""
 
 import sys
 from types import ModuleType, SimpleNamespace

@@ -1,4 +1,4 @@
-"""Features learned before a policy learns to act, and what starts from them."""
+"""Pre-training of features, and training and adaptation that start from them."""
 
 import itertools
 import shutil

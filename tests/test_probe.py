@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = PointsSuite(variant="MT4", horizon=40)
 BRIEF = PointsSuite(variant="MT4", horizon=10)
-"""For what does not depend on success, which comes later."""
+"""Suite with a short horizon, for tests that do not depend on success."""
 NAMES = [task.name for task in SUITE.train_tasks]
 
 

@@ -1,4 +1,4 @@
-"""What the guide says of probes holds as it stands there."""
+"""Examples and statements of the guide on probes."""
 
 import re
 import shlex

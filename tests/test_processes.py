@@ -1,4 +1,4 @@
-"""Processes that share a training end with the numbers of one."""
+"""Training in several processes gives the numbers of a single process."""
 
 import multiprocessing
 import subprocess
@@ -66,7 +66,7 @@ class Threads:
         self.ranks = [Rank(self, rank) for rank in range(number)]
 
     def run(self, works):
-        """What each of some functions returns, side by side."""
+        """Runs functions in parallel threads; returns their results."""
         with ThreadPoolExecutor(len(works)) as pool:
             return [each.result() for each in [pool.submit(work) for work in works]]
 

@@ -15,7 +15,7 @@ from robomtl.errors import MissingExtraError
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 CORNERS = ((-60, 0), (60, 0), (60, 30), (-60, 30), (-15, 30), (15, 30), (15, 120))
-"""Of the block in its frame, as states have them; one more follows."""
+"""Corners of the block in its frame, in the order of states; an eighth follows."""
 
 
 @pytest.fixture

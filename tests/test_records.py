@@ -1,4 +1,4 @@
-"""Data sets whose frames lie in a file, as those of large data sets do."""
+"""Data sets whose frames stay in a file, as for large data sets."""
 
 import copy
 import os

@@ -1,4 +1,4 @@
-"""Retrieval inside a prompt: what is near, what is copied, and what it does not see."""
+"""Retrieval within a prompt: neighbours, copied actions, and masked inputs."""
 
 import pytest
 import torch

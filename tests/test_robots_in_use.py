@@ -1,4 +1,4 @@
-"""Robots that differ, images and histories, from demonstrations to trials."""
+"""Several robots, images and histories, from demonstrations to trials."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""RT-1: what the TokenLearner computes, and that no token sees a later one."""
+"""RT-1: the TokenLearner, and causal attention."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""RT-2: tokens of actions in the vocabulary of a language model, and where that is from."""
+"""RT-2: action tokens in the vocabulary of a language model, and its sources."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The record of a run, by one type."""
+"""The typed record of a run."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Shifted suites: names, refusals, and what each shift changes."""
+"""Shifted suites: names, refusals, and the effects of each shift."""
 
 from collections.abc import Iterator
 from pathlib import Path

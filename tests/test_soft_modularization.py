@@ -1,4 +1,4 @@
-"""The mathematics of the policy whose modules are routed."""
+"""The mathematics of the policy with routed modules."""
 
 import torch
 from test_policies import build, make_batch

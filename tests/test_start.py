@@ -1,4 +1,4 @@
-"""Training continues from a trained policy, or from some of its parts."""
+"""Training that starts from a trained policy, or from some of its parts."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Options of a plug-in's suite on the command line."""
+"""Options of a plug-in suite on the command line."""
 
 import re
 from collections.abc import Sequence

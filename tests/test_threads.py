@@ -39,7 +39,7 @@ def clock(monkeypatch):
 
 
 def taken(folder, seconds, *, request="auto", steps=(0,), device="cpu"):
-    """How many threads each step was computed with."""
+    """Number of threads at each step."""
     found = []
     with Threads(request, device=device, folder=folder) as chosen:
         for step in steps:

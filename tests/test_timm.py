@@ -1,4 +1,4 @@
-"""Models of the real package timm, where it and the torchvision of this torch are there."""
+"""Models of the real package timm, if it and a matching torchvision are installed."""
 
 from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""What the guide of training shows and says holds as it stands there."""
+"""Examples and statements of the guide of training."""
 
 import re
 import shlex

@@ -59,7 +59,7 @@ class FailingEnv(PointsEnv):
 
 @dataclass(frozen=True, kw_only=True)
 class FailingSuite(PointsSuite):
-    """Its envs cannot be drawn once so many steps are taken."""
+    """A suite whose envs fail to render after some steps."""
 
     draws: int = 0
 
@@ -102,7 +102,7 @@ def pictures(data):
 
 
 def near(picture, colour):
-    """Where a picture has a colour, give or take compression."""
+    """Pixels close to a colour, up to compression."""
     return np.argwhere(np.abs(picture.astype(int) - colour).sum(-1) < 60)
 
 

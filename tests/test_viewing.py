@@ -43,7 +43,7 @@ def evaluated(out, *, agent=None, suite=POINTS, **options):
 
 
 def recorded(path):
-    """What a file for rerun holds: values of each step, or for good, by entity."""
+    """Values in a file of rerun by entity, for each step or static."""
     from rerun import chunk
 
     series = {}

@@ -1,4 +1,4 @@
-"""Encoders of images, and how policies read images through them."""
+"""Image encoders, and policies that observe images."""
 
 from dataclasses import replace
 

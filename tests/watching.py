@@ -1,4 +1,4 @@
-"""Sees where this process writes, and how much memory it takes."""
+"""Records file writes and memory use of this process."""
 
 import os
 import sys
@@ -25,12 +25,12 @@ class Watch:
         self._allowed = ["/dev/", *(f"{os.path.realpath(each)}/" for each in allowed)]
         self._on = False
         self.strays: list[str] = []
-        """What was written beyond them in the last block."""
+        """Paths written outside the folders in the last block."""
         sys.addaudithook(self._hear)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watches for as long as the block lasts."""
+        """Watches during the block."""
         self.strays, self._on = [], True
         try:
             yield

@@ -1,4 +1,4 @@
-"""Agents and suites with which evaluation is tried, light to import in workers."""
+"""Agents and suites for tests of evaluation, which import quickly in workers."""
 
 import os
 import signal
@@ -112,7 +112,7 @@ class BrokenEnv(PointsEnv):
 
 
 class Panic(BaseException):
-    """What a panic of a simulator in Rust becomes: no ``Exception``."""
+    """Error like a panic in a Rust extension, which is not an ``Exception``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ class ShakySuite(PointsSuite):
 
 
 def shaky(variant, **options):
-    """What the entry point of ``installed`` names."""
+    """Factory that the entry point of ``installed`` names."""
     return ShakySuite(variant=variant, **options)
 
 
@@ -170,7 +170,7 @@ def installed(folder):
 
 
 def python_path(*folders):
-    """Where child processes find modules: these folders, the tests, and as before."""
+    """PYTHONPATH for child processes: these folders, the tests, and the current value."""
     before = os.environ.get("PYTHONPATH")
     paths = [
         *map(str, folders),
