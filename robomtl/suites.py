@@ -190,7 +190,7 @@ def _typed_options(
     for option in options:
         if option not in kinds:
             raise InputError(
-                f"Suite '{name}' refuses an option: {unknown('option', option, kinds)}"
+                f"Suite '{name}': {unknown('option', option, kinds)}"
             )
     return {
         option: typed(option, value, kinds[option]) for option, value in options.items()

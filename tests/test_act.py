@@ -89,7 +89,9 @@ def test_a_negative_weight_of_the_divergence_is_refused():
 
 
 def test_the_command_line_says_that_it_has_a_head_of_its_own():
-    with pytest.raises(InputError, match="'act' has an action head of its own; leave"):
+    with pytest.raises(
+        InputError, match="'act' does not let its action head be chosen"
+    ):
         main(["--data", "any", "--policy", "act", "--architecture.loss", "flow"])
 
 

@@ -315,11 +315,11 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"supports": 0}, "supports is 0; give at least 1"),
         (
             {"supports": 10**12},
-            "supports is 1000000000000; give how many .*at most 1000",
+            "supports is 1000000000000; give the number of .*at most 1000",
         ),
         (
             {"seeds": 2**62},
-            "seeds is 4611686018427387904; give how many .*at most 1000",
+            "seeds is 4611686018427387904; give the number of .*at most 1000",
         ),
         ({"retained": -1}, "retained is -1"),
         ({"probe": 3}, "probe is 3, none of the shots 1, 2"),

@@ -106,7 +106,7 @@ def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
         add_cameras(states, tmp_path / "new", options={})
     from robomtl.cli import data
 
-    with pytest.raises(InputError, match="Unknown act on data sets 'add'. Did you"):
+    with pytest.raises(InputError, match="Unknown data command 'add'. Did you"):
         data.main(["add", str(states)])
     with pytest.raises(SystemExit):
         data.main([])

@@ -123,12 +123,10 @@ def test_a_camera_that_cannot_be_is_refused(given, message):
 
 
 def test_what_a_suite_cannot_show_is_refused():
-    message = (
-        "points/MT4 shows its envs in its own way: name and profile cannot be chosen"
-    )
-    with pytest.raises(ValueError, match=f"{message}, but width and height"):
+    message = "points/MT4 does not support name and profile for its pictures"
+    with pytest.raises(ValueError, match=f"{message}; supported: width and height"):
         with_camera(POINTS, Camera(name="corner2", profile="fast"))
-    with pytest.raises(ValueError, match="toys .* width cannot be chosen, but nothing"):
+    with pytest.raises(ValueError, match="toys .* support width .*supported: none"):
         with_camera(suite_of(a_picture), Camera(width=84))
 
 
@@ -147,7 +145,9 @@ def test_gymnasium_envs_named_by_an_id_are_made_to_be_seen():
 
 def test_what_an_env_needs_to_be_drawn_is_told():
     env = with_camera(suite_of(Undrawn), Camera()).make_env("toy")
-    with pytest.raises(ImportError, match="cannot be drawn: pygame is not installed"):
+    with pytest.raises(
+        ImportError, match="cannot be rendered: pygame is not installed"
+    ):
         take_picture(env)
 
 
@@ -170,7 +170,9 @@ def test_a_suite_without_cameras_is_seen_as_it_is():
 
     bare = Bare()
     assert with_camera(bare, Camera()) is bare
-    with pytest.raises(ValueError, match="bare shows its envs in its own way"):
+    with pytest.raises(
+        ValueError, match="bare does not support profile for its pictures"
+    ):
         with_camera(bare, Camera(profile="fast"))
 
 

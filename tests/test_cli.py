@@ -301,7 +301,7 @@ def test_train_needs_data_or_a_suite(capsys):
 def test_settings_of_films_are_refused_where_none_is_requested(capsys):
     words = ["evaluate", "expert", "--suite", "points/MT4", "--video-size", "64", "64"]
     said = refusal(capsys, *words)
-    assert "Without --video nothing is filmed, so --video-size would do nothing" in said
+    assert "Without --video, --video-size would have no effect" in said
 
 
 @pytest.mark.parametrize("verb", ["evaluate", "probe"])
@@ -320,14 +320,15 @@ def test_an_evaluation_says_why_trials_have_no_outcome(known, tmp_path, capsys):
         main([*words.split(), "--out", str(tmp_path)])
     assert stopped.value.code == 1
     said = capsys.readouterr().err
-    assert "A trial of reach-red has no outcome, variation 1000000, repeat 0" in said
+    assert "A trial of reach-red ended in an error, variation 1000000, repeat 0" in said
     assert "Every trial ended in an error, so there is no success rate." in said
     assert "step 1: ZeroDivisionError: simulated (test_cli.py" in said
 
 
 def test_experts_need_a_suite(capsys):
-    assert "not known what 'expert' was trained on; give --suite NAME" in refusal(
-        capsys, "evaluate", "expert"
+    assert (
+        "suite that 'expert' was trained on is not known; give --suite NAME"
+        in refusal(capsys, "evaluate", "expert")
     )
 
 
@@ -345,9 +346,7 @@ def test_flags_of_collecting_are_refused_beside_data(
 ):
     data = run_directory / "demonstrations"
     said = refusal(capsys, "train", "--data", data, *flags.split())
-    assert (
-        f"is recorded already, so {message} would do nothing; leave out either" in said
-    )
+    assert f"is recorded already, so {message} would have no effect; leave it" in said
 
 
 def test_no_verb_begins_on_a_device_that_is_not_there(run_directory, capsys, tmp_path):
@@ -369,13 +368,13 @@ def test_no_verb_takes_a_disturbance_beside_data(run_directory, capsys, words):
     data = run_directory / "demonstrations"
     words = [run_directory if word == "RUN" else word for word in words]
     said = refusal(capsys, *words, "--data", data, "--noise", "0.3")
-    assert "is recorded already, so --noise would do nothing; leave out" in said
+    assert "is recorded already, so --noise would have no effect; leave out" in said
 
 
 @pytest.mark.parametrize("flag", ["--beyond clip", "--failed clone"])
 def test_flags_of_a_data_set_are_refused_without_data(capsys, flag):
     said = refusal(capsys, "train", "--suite", "points/MT4", *flag.split())
-    assert f"{flag.split()[0]} is about a data set; give --data DIR" in said
+    assert f"{flag.split()[0]} applies to recorded data sets; give --data DIR" in said
 
 
 def test_actions_beyond_the_range_are_clipped_on_request(wide_data, capsys, tmp_path):
@@ -500,7 +499,10 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
         ("train --data DATA --execute 9 --out NEW/a/b", "execute is 9, but the policy"),
         ("collect points/MT4 --out FILE", "is a file, or a link that leads nowhere"),
         ("evaluate RUN --video 0", "0 videos of each task were requested"),
-        ("check RUN --tasks x --limit 3", "--tasks, --limit would do nothing"),
+        (
+            "check RUN --tasks x --limit 3",
+            "only the check of a suite accepts --tasks, --limit",
+        ),
         (
             "--imprt x list",
             "Unknown flag before the verb '--imprt'. Did you mean '--im",
@@ -524,7 +526,7 @@ def test_what_is_another_kind_of_folder_or_flag_is_named(
 
 def test_an_option_the_suite_does_not_take_is_refused(capsys):
     said = refusal(capsys, "check", "points/MT4", "--goals", "hidden")
-    assert "Suite 'points/MT4' does not take this" in said
+    assert "Suite 'points/MT4': Unknown option 'goals'" in said
 
 
 def test_the_unmodified_env_is_an_option_of_the_suite(capsys):
@@ -672,7 +674,7 @@ def test_an_error_of_a_worker_says_how_to_see_where(capsys, known, monkeypatch):
     known("noted", Noted())
     said = refusal(capsys, "collect", "noted")
     assert "There is no task 'reach-rod'." in said
-    assert "ROBOMTL_TRACEBACK=1 shows where in the worker it came from." in said
+    assert "ROBOMTL_TRACEBACK=1 shows the traceback in the worker." in said
     monkeypatch.setenv("ROBOMTL_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no task 'reach-rod'") as raised:
         main(["collect", "noted"])
@@ -711,7 +713,7 @@ def test_collecting_that_is_interrupted_says_how_to_go_on(tmp_path, by):
     begun = ".collecting/task-*/*.npz"
     folder, said = interrupted(begun, *words, cwd=tmp_path, by=by)
     where = f"--out {folder.relative_to(tmp_path)}"
-    assert f"What was finished is kept; the same command with {where} goes on." in said
+    assert f"Finished work is kept; the same command with {where} resumes it." in said
     assert any(folder.glob(begun))
 
 
@@ -723,7 +725,7 @@ def test_training_that_is_interrupted_keeps_a_checkpoint(run_directory, tmp_path
     words += ["--steps", 1_000_000, "--save-every", 300, "--architecture.width", 16]
     folder, said = interrupted("training.safetensors", *words, cwd=tmp_path)
     assert folder == out
-    assert "What was finished is kept; the same command goes on." in said
+    assert "Finished work is kept; the same command resumes it." in said
     assert load_file(out / "training.safetensors")["step"] % 300 != 0
 
 

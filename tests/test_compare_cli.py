@@ -76,17 +76,19 @@ def test_other_than_two_folders_are_refused(folders, capsys):
 
 def test_folders_and_seeds_at_once_are_refused(folders, capsys):
     words = (folders / "a1", folders / "b1", "--a", folders / "a2")
-    assert "Give either two folders, or seeds" in refusal(capsys, *words)
+    assert "Give either two folders, or evaluations of several seeds" in refusal(
+        capsys, *words
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--tasks", "push"), "--tasks: only a comparison that plays"),
-        (("--seed", 3, "--horizon", 9), "--horizon, --seed: only a comparison that"),
+        (("--tasks", "push"), "--tasks: only a sequential comparison"),
+        (("--seed", 3, "--horizon", 9), "--horizon, --seed: only a sequential"),
         (
             ("--sequential", "--a", "x"),
-            "--a: a comparison that plays (--sequential) does",
+            "--a: a sequential comparison (--sequential) does",
         ),
     ],
 )
@@ -97,4 +99,4 @@ def test_flags_that_would_be_ignored_are_refused(folders, capsys, options, said)
 
 def test_experts_against_each_other_need_a_suite(capsys):
     words = ("--sequential", "expert", "expert")
-    assert "was trained on; give --suite NAME" in refusal(capsys, *words)
+    assert "was trained on is not known; give --suite NAME" in refusal(capsys, *words)

@@ -292,7 +292,7 @@ def test_features_that_are_not_used_are_named(others: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"horizn": 9}, "'points/MT4' does not take this: .* Did you mean 'horizon'"),
+        ({"horizn": 9}, "'points/MT4': Unknown option .* Did you mean 'horizon'"),
         ({"horizon": "x"}, "horizon is 'x'; give a whole number"),
     ],
 )

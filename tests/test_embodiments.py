@@ -174,18 +174,18 @@ def test_one_robot_acts_in_every_embodiment_that_has_its_features() -> None:
     [
         (lambda: Spec(embedding=0), "state is 0 and action 0"),
         (lambda: replace(SPEC, tasks=0), "tasks is 0"),
-        (lambda: replace(SPEC, state=7), "state is 7, but 5 of the embodiments"),
+        (lambda: replace(SPEC, state=7), "state is 7, but the embodiments have 5"),
         (lambda: replace(SPEC, embodiments=(LONG, LONG)), "the name 'long'"),
         (
             lambda: replace(
                 SPEC,
                 embodiments=(SEEING, other("front", Feature(kind="state", shape=(1,)))),
             ),
-            "a name means one kind",
+            "features of one name must have one kind",
         ),
         (
             lambda: replace(SPEC, embodiments=(SEEING, other("front", SQUARE))),
-            "images of one name have one shape",
+            "images of one name must have one shape",
         ),
         (
             lambda: SPEC.serving(replace(LONG, name="lang")),

@@ -80,7 +80,7 @@ def test_more_features_than_needed_fit_but_not_other_actions() -> None:
         (lambda: ActionFeature(size=2, units=("m",)), "has 1 units"),
         (
             lambda: Embodiment(name="x", observation={}, action=ARM.action),
-            "observes nothing",
+            "has no observation feature; give at least 1",
         ),
         (lambda: ARM.feature("frond"), "front"),
         (

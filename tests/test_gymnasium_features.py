@@ -224,7 +224,7 @@ def test_each_component_of_an_action_is_scaled_to_its_bounds(low, high, options,
         (
             {"high": np.inf},
             {"action_bounds": (-2, -1)},
-            "each low bound lies below its",
+            "each low bound must be below its",
         ),
     ],
 )
@@ -375,7 +375,7 @@ def test_an_unknown_camera_is_refused():
 
 
 def test_an_env_that_does_not_render_shows_no_pictures():
-    with pytest.raises(InputError, match="The env shows no pictures"):
+    with pytest.raises(InputError, match="The env renders no pictures"):
         of(Goals)(cameras="render").make_env("a").reset(options={"variation": 3})
 
 

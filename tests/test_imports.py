@@ -73,7 +73,7 @@ def test_workers_import_what_was_imported_here(written):
 def test_what_cannot_be_imported_is_reported(written, capsys):
     assert "no module 'ghost'" in refusal(capsys, "list", "--import", "ghost")
     assert "There is no file" in refusal(capsys, "list", "--import", "ghost.py")
-    assert "--import lacks what" in refusal(capsys, "list", "--import")
+    assert "--import has no value" in refusal(capsys, "list", "--import")
     written("json", "x = 3")
     assert "'json' is already imported" in refusal(
         capsys, "list", "--import", "json.py"

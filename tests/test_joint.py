@@ -60,10 +60,14 @@ def test_a_joint_suite_names_tasks_after_their_suites() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("joint/points/MT4", {}, "at least two suites, each once, with"),
-        ("joint/points/MT4+points/MT4", {}, "at least two suites, each once, with"),
+        ("joint/points/MT4", {}, "at least two different suites, with"),
+        ("joint/points/MT4+points/MT4", {}, "at least two different suites, with"),
         ("joint/points/MT4+pionts/MT6", {}, "Unknown suite 'pionts'"),
-        (NAME, {"points/MT4": {}}, "options of 'points/MT4', and joint/.* has points/"),
+        (
+            NAME,
+            {"points/MT4": {}},
+            "options for 'points/MT4', which is not in joint/.* suites are points/",
+        ),
     ],
 )
 def test_what_is_no_joint_suite_is_refused(

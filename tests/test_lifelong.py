@@ -456,9 +456,12 @@ def test_orders_are_permutations_that_stay_the_same():
         ),
         (
             {"seeds": 2**62},
-            "seeds is 4611686018427387904; give how many .*at most 1000",
+            "seeds is 4611686018427387904; give the number of .*at most 1000",
         ),
-        ({"orders": 10**12}, "orders is 1000000000000; give how many .*at most 1000"),
+        (
+            {"orders": 10**12},
+            "orders is 1000000000000; give the number of .*at most 1000",
+        ),
         ({"settings": {"replay": {"buffer": 0}}}, "buffer is 0; give at least 1"),
         (
             {"settings": {"replay": {"buffer": 4}}},

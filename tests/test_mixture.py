@@ -224,7 +224,7 @@ def test_the_command_line_trains_on_several_data_sets(
     said = refusal(capsys, "train", *data, "--weights", "1", *rest)
     assert "There are 1 weights for 2 data sets" in said
     said = refusal(capsys, "train", "--suite", "points/MT4", "--weights", "1", *rest)
-    assert "--weights is about a data set; give --data DIR" in said
+    assert "--weights applies to recorded data sets; give --data DIR" in said
 
 
 def test_a_folder_stands_for_the_data_sets_in_it(

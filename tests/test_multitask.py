@@ -420,7 +420,7 @@ def test_a_single_task_is_refused():
         ({"seeds": 0}, "seeds is 0; give at least 1."),
         (
             {"seeds": 2**62},
-            "seeds is 4611686018427387904; give how many.*, at most 1000",
+            "seeds is 4611686018427387904; give the number of.*, at most 1000",
         ),
         ({"demonstrations": ()}, r"demonstrations is \(\); give numbers of at least 1"),
         ({"demonstrations": (0, 2)}, r"demonstrations is \(0, 2\); give numbers of"),

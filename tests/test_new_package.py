@@ -55,13 +55,13 @@ def test_a_package_is_in_the_style_of_the_house(packages: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("My-Suite", r"'My-Suite' does not fit; .* such as 'my_suite'"),
+        ("My-Suite", r"'My-Suite' is invalid; .* such as 'my_suite'"),
         ("3d", "such as 'my_3d'"),
         ("../up", "such as 'up'"),
         ("a" * 41, f"such as '{'a' * 40}'"),
         ("", "such as 'my_suite'"),
-        ("lambda", "'lambda' is a word of Python; take 'suite_lambda'"),
-        ("points", "The suite 'points' exists already; take 'my_points'"),
+        ("lambda", "'lambda' is a reserved word .*; use 'suite_lambda'"),
+        ("points", "The suite 'points' exists already; use 'my_points'"),
     ],
 )
 def test_a_name_that_does_not_fit_is_refused_with_one_that_does(

@@ -338,7 +338,9 @@ def test_a_config_field_that_does_not_exist_is_refused():
 
 
 def test_an_impossible_spec_is_refused():
-    with pytest.raises(ValueError, match="state and action take 1 or more"):
+    with pytest.raises(
+        ValueError, match="without embodiments, both must be at least 1"
+    ):
         Spec(state=0, action=1, embedding=0)
 
 

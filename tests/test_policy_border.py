@@ -192,7 +192,7 @@ def test_a_policy_with_lazy_layers_is_refused(monkeypatch):
         suite_options={},
         step=1,
     )
-    message = "Lazy has no sizes for more.weight, more.bias; replace lazy layers"
+    message = "Lazy has lazy parameters without shapes: more.weight, more.bias; replace"
     for make in (checkpoint.count_parameters, checkpoint.build):
         with pytest.raises(InputError, match=message):
             make(card)
@@ -231,7 +231,7 @@ class Summed(Cloning):
     [
         (
             "tensor",
-            r"Summed.loss returned a tensor of shape \(\) .*expected a Loss, of a",
+            r"Summed.loss returned a tensor of shape \(\) .*expected a Loss with a",
         ),
         (
             "column",
@@ -254,7 +254,7 @@ def test_an_objective_without_settings_that_can_be_recorded_is_refused(monkeypat
 
     monkeypatch.setitem(OBJECTIVES._items, "plain", Plain)
     with pytest.raises(
-        InputError, match="'plain' has .*Plain .*is no dataclass; put @da"
+        InputError, match="'plain': .*Plain, are not a dataclass; decorate"
     ):
         checkpoint.configure_objective("plain", {})
 

@@ -208,7 +208,7 @@ def test_a_recipe_may_end_with_a_task_it_never_saw(monkeypatch, tmp_path):
     [
         (
             NewTask(suite="metaworld/MT50", task="door-lock-v3"),
-            "The policy is trained in points/MT4, and the new task, 'door-lock-v3', is of"
+            "The policy is trained on points/MT4, and the new task 'door-lock-v3' belongs to"
             r" metaworld/MT50; name a task of points \(--new-task\.suite, --new-task\.task",
         ),
         (

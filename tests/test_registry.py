@@ -120,7 +120,7 @@ def test_register_adds_a_name(suites):
 
 def test_register_refuses_a_name_with_a_slash(suites):
     with pytest.raises(
-        ValueError, match="suite 'arms/two' holds a slash, which is kept"
+        ValueError, match="suite 'arms/two' contains a slash, which is reserved"
     ):
         suites.register("arms/two", points)
 
@@ -150,7 +150,9 @@ def test_a_ready_suite_takes_no_other_variant_name_or_option(no_suites):
         ValueError, match="no suite 'other'.* the suite 'mine' has no variants"
     ):
         registry.suite("other")
-    with pytest.raises(ValueError, match="'mine' was registered ready.*'horizon': 7"):
+    with pytest.raises(
+        ValueError, match="'mine' was registered as an object.*'horizon': 7"
+    ):
         registry.suite("mine", horizon=7)
 
 
@@ -241,9 +243,9 @@ def test_list_shows_plug_ins_without_importing_them(distribution, capsys):
     assert main(["list"]) == 0
     shown = capsys.readouterr().out
     for name in ("good", "broken[/x]"):
-        assert re.search(rf"{re.escape(name)} +of the distribution arms", shown)
+        assert re.search(rf"{re.escape(name)} +from the distribution arms", shown)
     assert "points/MT4" in shown
-    assert re.search("twice +refused: of the distributions (arms|limbs) and", shown)
+    assert re.search("twice +refused: several distributions: (arms|limbs) and", shown)
     assert not {"arms_working", "arms_broken"} & set(sys.modules)
 
 

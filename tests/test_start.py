@@ -233,4 +233,4 @@ def test_train_continues_from_a_run_and_ends_with_the_next_commands(
 
 def test_parts_of_no_start_are_refused(new, capsys):
     assert main(["train", "--data", str(new.path), "--start-parts", "trunk"]) == 2
-    assert "give --start RUN too" in capsys.readouterr().err
+    assert "--start-parts needs a policy to start from" in capsys.readouterr().err

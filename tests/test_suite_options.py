@@ -102,8 +102,11 @@ def test_a_plug_in_takes_its_own_options(capsys):
     [
         (["joints=many"], "joints is 'many'; give a whole number"),
         (["grip=hart"], "Unknown grip 'hart'. Did you mean 'hard'"),
-        (["joint=6"], "does not take this: Unknown option 'joint'. Did you mean 'join"),
-        (["joints"], "--suite-options holds 'joints'; give NAME=VALUE, such as horiz"),
+        (["joint=6"], "Suite 'arms': Unknown option 'joint'. Did you mean 'join"),
+        (
+            ["joints"],
+            "--suite-options contains 'joints'; give NAME=VALUE, such as horiz",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_a_sentence(words, message, capsys):

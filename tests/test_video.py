@@ -335,7 +335,9 @@ def test_what_chooses_no_trial_is_refused(evaluation, which, message):
 def test_a_suite_that_shows_nothing_is_refused(tmp_path):
     suite = BlindSuite(horizon=8)
     played(tmp_path, suite=suite, tasks=("reach-blue",), episodes=1)
-    with pytest.raises(ValueError, match="The env shows no pictures: its render_mode"):
+    with pytest.raises(
+        ValueError, match="The env renders no pictures: its render_mode"
+    ):
         filmed(tmp_path, suite=suite)
 
 

@@ -199,9 +199,7 @@ def test_a_trial_that_was_not_played_is_refused(evaluation):
 def test_a_trial_that_goes_otherwise_leaves_no_file(evaluation, tmp_path):
     place = viewing.recorded_trial(evaluation, WobblingAgent(), POINTS)
     path = tmp_path / "trial.rrd"
-    with pytest.raises(
-        ValueError, match="did not go as it did before: success is False"
-    ):
+    with pytest.raises(ValueError, match="differs from its record: success is False"):
         viewing.view(ExpertAgent(), POINTS, place, save=path)
     assert not list(tmp_path.iterdir())
 
@@ -209,7 +207,7 @@ def test_a_trial_that_goes_otherwise_leaves_no_file(evaluation, tmp_path):
 def test_a_new_trial_that_breaks_off_leaves_no_file_and_says_why(tmp_path):
     suite, path = BrokenSuite(horizon=8), tmp_path / "trial.rrd"
     trial = viewing.new_trial(suite, task="reach-red", variation=BROKEN)
-    message = "The trial of 'reach-red' broke off: step 3: it blew up"
+    message = "The trial of 'reach-red' ended in an error: step 3: it blew up"
     with pytest.raises(EpisodesError, match=message):
         viewing.view(ExpertAgent(), suite, trial, camera=None, save=path)
     assert not path.exists()
@@ -242,7 +240,9 @@ def test_the_policy_of_an_evaluation_is_found_beside_it_or_named(tmp_path, capsy
     save = ("--no-pictures", "--save", str(path))
     for folder in ((run,), (run / "again",), (out, "--run", run)):
         assert main(["view", *map(str, folder), *save]) == 0
-    assert "evaluation of 'run', which is not there; name its run" in say(capsys, out)
+    assert "evaluation of 'run', which was not found there; name its run" in say(
+        capsys, out
+    )
     other = an_agent(tmp_path / "other", seed=1)
     message = "not the trials that were evaluated: fingerprint is"
     assert message in say(capsys, out, "--run", other.run)

@@ -176,7 +176,7 @@ def test_a_spec_of_an_earlier_version_reads_images_as_it_did():
         (
             {"encoder": "strided"},
             {"top": 12},
-            "'strided' cannot read 'top': it takes images of 16 x 16 px or more, and"
+            "'strided' cannot read 'top': it needs images of at least 16 x 16 px, and"
             " these are 12 x 12.",
         ),
         (
@@ -188,7 +188,7 @@ def test_a_spec_of_an_earlier_version_reads_images_as_it_did():
         (
             {"encoder": "impala", "weights": "imagenet"},
             {"top": 64},
-            r"takes no weights of others .*, as efficientnet_lite0 and timm:NAME do",
+            r"does not support pretrained weights .*, as efficientnet_lite0 and timm:NAME do",
         ),
         (
             {"encoder": "efficientnet_lite0"},

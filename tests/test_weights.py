@@ -71,7 +71,7 @@ def change(run, *, tensors=None, **values):
         ({"config__blocks": 4}, "(?s)does not fit its card: .*Missing key"),
         ({"config__blocks": "4"}, "blocks is '4'; give a whole number"),
         ({"config__chunk": 2**31}, "does not fit its card"),
-        ({"spec__state": 2**31}, "state is 2147483648, but 6 of the embodiments"),
+        ({"spec__state": 2**31}, "state is 2147483648, but the embodiments have 6"),
         (
             {"spec__embedding": 5},
             "its conditioning has length 4, its spec.embedding is",
@@ -84,7 +84,10 @@ def change(run, *, tensors=None, **values):
         ({"conditioning__goal": [4, 99]}, "goal .* of a state of length 6"),
         ({"conditioning__goal": [-3, 2]}, "goal .* of a state of length 6"),
         ({"conditioning__inferred": {"a": [1.0]}}, "inferred of 'a' has length 1"),
-        ({"weights": 3}, "is missing or not the file its card was made with"),
+        (
+            {"weights": 3},
+            "is missing, or is not the file for which its card was written",
+        ),
     ],
 )
 def test_a_card_that_does_not_fit_is_refused_before_memory_is_taken(
