@@ -92,7 +92,7 @@ def method(name, base, slope, **fields):
 
 
 def methods():
-    """Scratch, one that looks at no support, and one of which all is known."""
+    """Findings of scratch, a method without support, and a method with all figures."""
     zero = method(
         "zero_shot",
         0.2,
@@ -123,7 +123,7 @@ def methods():
 
 
 def findings(some=None, **fields):
-    """A comparison, of those methods by default."""
+    """A comparison of these methods by default."""
     made = AdaptationFindings(
         suite="points/ML4",
         benchmark="transfer",
@@ -141,7 +141,7 @@ def findings(some=None, **fields):
 
 
 def many(number=18):
-    """A comparison of as many methods, more than there are colours."""
+    """A comparison of more methods than there are colours."""
     first = methods()
     more = {
         f"a-method-of-a-long-name-{place}": dataclasses.replace(
@@ -154,7 +154,7 @@ def many(number=18):
 
 
 def requested(found):
-    """The request for these findings, plain."""
+    """The request for these findings, as plain data."""
     names = {label: each.method for label, each in found.methods.items()}
     return plain(
         AdaptRequest(methods=names, shots=found.shots, supports=found.supports)

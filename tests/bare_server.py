@@ -21,7 +21,7 @@ class Space:
 
 
 class Counter:
-    """Adds actions up; it costs next to nothing."""
+    """A trivial simulator that sums its actions."""
 
     metadata = {"render_fps": 50}
     action_space = Box(-1, 1, (4,), np.float32)

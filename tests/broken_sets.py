@@ -44,7 +44,7 @@ def header() -> Header:
 
 
 def sound(folder: Path) -> Path:
-    """A data set as robomtl writes it, in which nothing is wrong yet."""
+    """An intact data set as robomtl writes it."""
     write(folder, header(), episodes())
     return folder
 
@@ -71,7 +71,7 @@ def without(name: str) -> Callable[[Any], Any]:
 
 
 def drop_actions(folder: Path) -> None:
-    """Leaves a data set of which no actions were recorded."""
+    """Removes all actions from a data set."""
     edit(
         folder,
         INFO,
@@ -127,19 +127,19 @@ def replaced(content: bytes) -> Callable[[Path], None]:
 
 
 def linked(path: Path) -> None:
-    """Puts a link to a file elsewhere in the place of a file."""
+    """Replaces a file by a link to a file outside the folder."""
     path.unlink()
     path.symlink_to(__file__)
 
 
 def piped(path: Path) -> None:
-    """Puts a pipe in the place of a file, which nobody ever writes to."""
+    """Replaces a file by a pipe without a writer."""
     path.unlink()
     os.mkfifo(path)
 
 
 def inflating(path: Path) -> None:
-    """Writes few bytes that are texts of gigabytes in memory."""
+    """Writes a small file that decompresses to gigabytes of text."""
     text = "x" * 2**20
     entries = pa.DictionaryArray.from_arrays(np.zeros(50_000, np.int32), [text])
     table = pa.table({"task_index": np.arange(50_000), "task": entries})
@@ -147,7 +147,7 @@ def inflating(path: Path) -> None:
 
 
 def repeated(path: Path, names: Sequence[str]) -> None:
-    """Writes few bytes that are many rows in memory."""
+    """Writes a small file that decompresses to many rows."""
     rows = np.zeros(30_000_000 // len(names), np.int8)
     table = pa.table(dict.fromkeys(names, rows))
     pq.write_table(table, path, compression="zstd")
@@ -492,7 +492,7 @@ REPLACED: dict[str, tuple[str, Callable[[Path], None], str]] = {
 
 
 class Fault(NamedTuple):
-    """Something wrong with a data set."""
+    """A fault of a data set."""
 
     put: Callable[[Path], object]
     """Puts it into the folder of a sound data set."""

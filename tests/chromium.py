@@ -34,7 +34,7 @@ _FLAGS = (
 
 
 class Page:
-    """A tab, what it asked the network for, and what it complained about."""
+    """A tab, with its network requests and its errors."""
 
     def __init__(self, commands, answers):
         self.requests, self.complaints = [], []
@@ -47,7 +47,7 @@ class Page:
             self.send(f"{domain}.enable")
 
     def open(self, path, *, width, height=800, dark=False, touch=False):
-        """Shows a file at a size, and waits until it is loaded."""
+        """Loads a file in a window of a size, and waits until it is loaded."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
         self.send("Emulation.setTouchEmulationEnabled", enabled=touch)
@@ -75,7 +75,7 @@ class Page:
         return found["result"].get("value")
 
     def wait(self, expression):
-        """Waits until an expression holds."""
+        """Waits until an expression of JavaScript is true."""
         end = time.monotonic() + _PATIENCE
         while not self.run(expression):
             assert time.monotonic() < end, f"It never came to be: {expression}"
@@ -116,7 +116,7 @@ class Page:
             )
 
     def picture(self, path, *, whole=True):
-        """Writes what the page looks like as PNG; all of it, or the window alone."""
+        """Writes a screenshot as PNG, of the whole page or of the window."""
         shot = self.send(
             "Page.captureScreenshot",
             captureBeyondViewport=whole,
@@ -181,7 +181,7 @@ class Page:
 
 @contextmanager
 def chromium(profile):
-    """A page of a browser of its own, which keeps its state in an empty folder."""
+    """A page in a new browser, whose profile is an empty folder."""
     from_us, commands = os.pipe()
     answers, from_it = os.pipe()
     words = [PROGRAM, *_FLAGS, f"--user-data-dir={profile}"]

@@ -42,13 +42,13 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items):
-    """Begins with the longest files, so that no worker ends with one alone."""
+    """Orders the longest files first, so that no worker finishes late with one of them."""
     place = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def pytest_collection_finish():
-    """Leaves what was imported out of every later search for garbage.
+    """Excludes imported modules from later garbage collections.
 
     A process that is forked would copy what it searches.
     """
@@ -58,20 +58,20 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Small networks wait for threads longer than they compute."""
+    """Uses one thread, as small networks wait for threads longer than they compute."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """No test writes into the cache of whoever runs it; installed simulators are used."""
+    """Uses a temporary cache, and the user's installed simulators."""
     os.environ["ROBOMTL_SIMULATORS"] = str(simulators_folder())
     os.environ["ROBOMTL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(autouse=True)
 def wide_terminal(monkeypatch):
-    """No message is broken into lines, so that a test finds its words wherever it runs.
+    """Makes the terminal wide, so that messages are not wrapped.
 
     At 80 columns it would depend on the length of the folder's name where a line ends.
     """
@@ -80,7 +80,7 @@ def wide_terminal(monkeypatch):
 
 @pytest.fixture(scope="session", autouse=True)
 def ray_priority():
-    """Workers of Ray's clusters have the priority of the tests, and not Ray's niceness of 15.
+    """Gives Ray's workers the priority of the tests, in place of Ray's niceness of 15.
 
     Beside other tests they took ten times as long.
     """
@@ -89,12 +89,12 @@ def ray_priority():
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c():
-    """Ctrl-C works in tests and their children, even in a job that ignores it."""
+    """Restores Ctrl-C in tests and their children, even in a job that ignores it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Forking(multiprocessing.context.ForkContext):
-    """Forks a process, which closes our ends of pipes as one that is spawned has none."""
+    """Forks a process and closes the parent's ends of pipes in it, as when spawning."""
 
     def __init__(self):
         self.ours = WeakSet()
@@ -115,7 +115,7 @@ class Forking(multiprocessing.context.ForkContext):
 
 @pytest.fixture(scope="module")
 def forked_workers():
-    """Worker processes are forked, which saves each the seconds in which it imports.
+    """Forks worker processes, which saves the seconds of their imports.
 
     For files whose subject is not how processes start.
     """
@@ -126,13 +126,13 @@ def forked_workers():
 
 @pytest.fixture
 def spawned_workers(monkeypatch):
-    """Worker processes start as they do for users, also in a file that forks them."""
+    """Spawns worker processes as for users, even in a file that forks them."""
     monkeypatch.setattr(executor, "_SPAWN", multiprocessing.get_context("spawn"))
 
 
 @pytest.fixture
 def no_suites(monkeypatch):
-    """The registry of suites, empty until the end of the test.
+    """The registry of suites, emptied until the end of the test.
 
     It is emptied, and not replaced: a module that is first imported meanwhile, as those of
     the command line are, would keep another registry for good.

@@ -13,10 +13,10 @@ from torch._C import _functorch as functorch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-ELSEWHERE = torch.device("mps")  # Of those whose names torch takes without a library.
+ELSEWHERE = torch.device("mps")  # A device name that torch accepts without a library.
 _CPU = torch.device("cpu")
 _CROSSING = ("copy_", "index", "index_put", "_index_put_impl_", "lift_fresh")
-_STORAGES = {}  # Those elsewhere, by their addresses.
+_STORAGES = {}  # Storages on the fake device, by address.
 
 
 class Other(torch.Generator):
@@ -59,7 +59,7 @@ def _tensors(given):
 
 
 class _Operations(TorchDispatchMode):
-    """Results are where their arguments are, which must be in one place."""
+    """Puts results on the device of their arguments, which must be on one device."""
 
     inside = False
     """Whether torch itself makes tensors, within a call that was given some elsewhere."""
@@ -80,7 +80,7 @@ class _Operations(TorchDispatchMode):
 
 
 class _Calls(TorchFunctionMode):
-    """Takes calls that name the device."""
+    """Handles calls that name the device."""
 
     def __init__(self, operations):
         super().__init__()

@@ -28,7 +28,7 @@ SETTING = Setting(
 
 
 def record(task, variation, solved, *, repeat=0, instruction=None):
-    """A trial; one without an outcome where ``solved`` is None."""
+    """A trial; with an error if ``solved`` is None."""
     error = "it blew up" if solved is None else None
     return Record(
         suite=SETTING.suite,
@@ -46,7 +46,7 @@ def record(task, variation, solved, *, repeat=0, instruction=None):
 
 
 def evaluation(outcomes, **setting):
-    """Results with these outcomes of each task: 1 solved, 0 not, x an error."""
+    """Results with these outcomes of each task: 1 solved, 0 failed, x an error."""
     meaning = {"1": True, "0": False, "x": None}
     records = tuple(
         record(task, variation, meaning[letter])

@@ -11,7 +11,7 @@ SUITE = PointsSuite(variant="ML4", horizon=40)
 
 
 def grow(folder, *, seeds=(0,), steps=2):
-    """A family of cloned policies that have hardly learned, and their demonstrations."""
+    """A family of cloned policies after a few training steps, and their demonstrations."""
     data = collect(
         SUITE,
         folder / "demonstrations",
@@ -31,7 +31,7 @@ def grow(folder, *, seeds=(0,), steps=2):
 
 @dataclass(frozen=True, kw_only=True)
 class GoalsSuite(PointsSuite):
-    """Points that hide what their goals are: variations a hundred apart share one."""
+    """The suite points with hidden goals, shared by variations a hundred apart."""
 
     @property
     def goal(self):
@@ -49,7 +49,7 @@ class GoalsSuite(PointsSuite):
 
 @dataclass(frozen=True)
 class Here:
-    """Works in this process, and stops as if killed after some items."""
+    """An executor in this process, which stops as if killed after some items."""
 
     stop: int | None = None
     workers: int = 1

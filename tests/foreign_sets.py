@@ -18,7 +18,7 @@ SHAPE = (32, 48, 3)
 
 
 class Frames(NamedTuple):
-    """The content of an episode, of which every other format holds the same."""
+    """The content of an episode, equal in all formats."""
 
     state: Any
     force: Any
@@ -172,7 +172,7 @@ def robomimic(path: Path) -> Path:
 
 
 def libero(folder: Path) -> Path:
-    """A folder with a file a task, as LIBERO's ``create_dataset.py`` writes them."""
+    """A folder with one file per task, as LIBERO's ``create_dataset.py`` writes it."""
     folder.mkdir()
     for number, words in ((0, WORDS[0]), (1, WORDS[1])):
         with h5py.File(folder / f"task_{number}_demo.hdf5", "w") as file:
@@ -234,7 +234,7 @@ def minari(folder: Path, *, bound: float = 1.0, storage: str = "hdf5") -> Path:
 
 
 def minari_columns(number: int) -> Any:
-    """The table of an episode, in which all columns have a row for the last observation."""
+    """The table of an episode; all columns include a row for the last observation."""
     each, rows = frames(number), LENGTHS[number] + 1
 
     def padded(values: Any) -> Any:

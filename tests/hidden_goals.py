@@ -20,7 +20,7 @@ _GOALS, _EPISODES, _STEPS, _SPEED = 200, 4, 8, 0.2
 
 
 def goals(conditioning, seed):
-    """Episodes of a point that goes straight to its goal, one group a goal."""
+    """Episodes of a point that moves straight to its goal, grouped by goal."""
     generator = torch.Generator().manual_seed(seed)
 
     def places(*shape):
@@ -56,7 +56,7 @@ def goals(conditioning, seed):
 
 
 def errors(objective, *, name, policy, policy_config, steps):
-    """Action errors at new goals: shown the right goal, a wrong one, and none."""
+    """Action errors at new goals, with supports of the right goal, a wrong one, and none."""
     size = objective.demonstration
     conditioning = Conditioning(
         kinds=("demonstration",) if size else (), tasks=("reach",), demonstration=size

@@ -12,14 +12,14 @@ KINDS = {"model": "", "dataset": "datasets/"}
 
 
 class Hub(ThreadingHTTPServer):
-    """Repositories: their files by commit, the last of which is main."""
+    """Repositories with their files by commit; the last commit is main."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.commits = {}  # (kind, name) -> [{path: content}]
-        self.objects = {}  # Of large files, by their hash.
+        self.objects = {}  # Contents of large files, by hash.
         self.announced = {}  # Sizes in place of the true ones, by path.
         self.described = b""  # Said of every repository in place of what it holds.
         self.requests = []

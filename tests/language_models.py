@@ -7,7 +7,7 @@ import torch
 
 
 def save(folder: Path, *, tied: bool = True) -> str:
-    """Writes it as the library does; returns the folder."""
+    """Writes the model as the library does; returns the folder."""
     transformers = pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers
 

@@ -31,7 +31,7 @@ _LITERALS = (
 
 
 def mutated(content: bytes, name: str, random: Random) -> bytes:
-    """The content of a file, changed.
+    """The content of a file, mutated.
 
     Args:
         content: What it holds.
@@ -75,7 +75,7 @@ def _bytes(content: bytes, random: Random) -> bytes:
 
 
 def _places(value, path=()):
-    """The paths of all values in a value, its own last."""
+    """The paths of all nested values, the value's own path last."""
     if isinstance(value, dict):
         for key in value:
             yield from _places(value[key], (*path, key))
@@ -95,7 +95,7 @@ def _json(content: bytes, random: Random) -> bytes:
 
 
 def _place(value, random: Random):
-    """A dict or list inside a value, and a key or an index of it."""
+    """A nested dict or list, and one of its keys or indices."""
     *outer, last = random.choice([p for p in _places(value) if p])
     for each in outer:
         value = value[each]
@@ -226,7 +226,7 @@ def _hdf5(content: bytes, random: Random) -> bytes:
 
 
 def _attribute(entry, random: Random) -> None:
-    """Changes an attribute of an entry of HDF5, or of a group that has it."""
+    """Changes an attribute of an HDF5 entry, or of its group."""
     while not entry.attrs and entry.name != "/":
         entry = entry.parent
     name = random.choice([*entry.attrs, "num_samples"])
@@ -241,7 +241,7 @@ def _attribute(entry, random: Random) -> None:
 
 
 def _member(group, name: str, random: Random) -> None:
-    """Removes or replaces an entry of HDF5."""
+    """Removes or replaces an HDF5 entry."""
     before = group[name]
     rows = getattr(before, "shape", (3,))[:1] or (3,)
     if random.random() < 0.2:

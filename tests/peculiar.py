@@ -12,7 +12,7 @@ from robomtl.policy import Memory
 
 
 class Drawing(MLP):
-    """Draws its actions."""
+    """A policy that samples its actions."""
 
     def act(self, observation, task_embedding, memory):
         chunk, memory = super().act(observation, task_embedding, memory)
@@ -20,7 +20,7 @@ class Drawing(MLP):
 
 
 class Counting(MLP):
-    """Remembers the steps of each row, and acts by them."""
+    """A policy that counts the steps of each row, and acts by them."""
 
     def act(self, observation, task_embedding, memory):
         chunk, _ = super().act(observation, task_embedding, None)
@@ -30,7 +30,7 @@ class Counting(MLP):
 
 
 class Sociable(MLP):
-    """Lets rows look at each other, as no policy should."""
+    """A policy whose rows influence one another, which the contract forbids."""
 
     def act(self, observation, task_embedding, memory):
         chunk, memory = super().act(observation, task_embedding, memory)
@@ -38,7 +38,7 @@ class Sociable(MLP):
 
 
 class Full(MLP):
-    """Finds no memory left once it is asked for the actions of a trial."""
+    """A policy that runs out of memory in a trial."""
 
     def act(self, observation, task_embedding, memory):
         if task_embedding.sum() == len(task_embedding):
@@ -47,7 +47,7 @@ class Full(MLP):
 
 
 class Odd(MLP):
-    """Divides by zero once it is asked for the actions of a trial."""
+    """A policy that divides by zero in a trial."""
 
     def act(self, observation, task_embedding, memory):
         chunk, memory = super().act(observation, task_embedding, memory)
@@ -64,7 +64,7 @@ class Buggy(MLP):
 
 @dataclass(frozen=True)
 class KindAgent(PolicyAgent):
-    """The weights of a run directory in another class of policy."""
+    """A run directory's weights in another policy class."""
 
     kind: type = MLP
 
@@ -78,7 +78,7 @@ class KindAgent(PolicyAgent):
 
 
 class StillbornAgent(PolicyAgent):
-    """Takes its process down as it arrives there."""
+    """An object that kills the process in which it is unpickled."""
 
     def __setstate__(self, state):
         os._exit(1)

@@ -14,7 +14,7 @@ BROKEN = 1_000_003
 
 
 class Broken(PointsEnv):
-    """Something happens in one variation."""
+    """An env with a fault in one variation."""
 
     how = ""
 

@@ -13,7 +13,7 @@ SHUFFLED = {"push": "0000000001", "reach": "0000010000", "open": "1111111111"}
 
 
 def found(families=FAMILIES, *, margin=0.1, left_out=None, **kinds):
-    """Findings on outcomes of each kind: 1 solved, 0 not, x an error."""
+    """Findings from outcomes of each kind: 1 solved, 0 failed, x an error."""
     results = {
         kind.replace("_", "-"): evaluation(outcomes, instructions=kind)
         for kind, outcomes in kinds.items()
@@ -30,7 +30,7 @@ def found(families=FAMILIES, *, margin=0.1, left_out=None, **kinds):
 
 
 def many():
-    """A probe of all kinds in two families and a task of its own."""
+    """A probe of all kinds, in two families and a single task."""
     worse = {task: letters[:-3] + "0x0" for task, letters in RIGHT.items()}
     return found(
         {**FAMILIES, "cupboard": ("reach", "open")},

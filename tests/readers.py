@@ -85,7 +85,7 @@ def _act(folder: Path, name: str = "run") -> None:
 
 
 def _act_with_hash(folder: Path, name: str = "run") -> None:
-    """The same with a card that has the hash of the weights that are there."""
+    """Loads a policy after its card was given the hash of the existing weights."""
     path = folder / name / "policy.json"
     digest = hashlib.sha256((folder / name / "policy.safetensors").read_bytes())
     path.write_text(
@@ -163,7 +163,7 @@ def _pictures(folder: Path) -> None:
 
 
 def _cache(folder: Path) -> None:
-    """Fills the cache of frames, as if they did not fit in memory."""
+    """Fills the cache of frames, as for frames that do not fit in memory."""
     found = robomtl.Demonstrations(folder / "data")
     _ = found.state[:], found.action[:]
 
@@ -224,14 +224,14 @@ def _say(folder: Path) -> None:
 
 
 def _see(folder: Path) -> None:
-    """Trains with an encoder of images that others trained."""
+    """Trains with a pretrained image encoder."""
     with pytest.MonkeyPatch.context() as patch:
         small_timm.stand_in(patch)
         see(folder, folder / "new")
 
 
 def _pull(folder: Path) -> None:
-    """Gets a policy from a hub that describes it."""
+    """Downloads a policy from a hub."""
     with stand_in.running() as there:
         there.put(
             "me/run", {p.name: p.read_bytes() for p in (folder / "run").glob("*.*")}
@@ -254,7 +254,7 @@ def _import(folder: Path) -> None:
 
 
 def _draw(folder: Path) -> None:
-    """Gives data pictures."""
+    """Adds pictures to a data set."""
     compute = robomtl.Compute(executor=Inline())
     options = {"images": 16}
     robomtl.add_cameras(
@@ -379,13 +379,13 @@ KINDS = {
 
 
 def fresh(template: Path, folder: Path) -> None:
-    """Copies what ``make`` wrote into a folder, instead of what is there."""
+    """Replaces the content of a folder by the files that ``make`` wrote."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
 
 
 class LateError(BaseException):
-    """A mutation was not read in time; no reader takes this for an error of its file."""
+    """A mutated file was not read in time; no reader catches this error."""
 
 
 class Attempt(NamedTuple):

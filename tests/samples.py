@@ -52,7 +52,7 @@ class Inline:
 
 
 def make(folder: Path) -> None:
-    """Writes a file of every kind, each where its reader looks for it."""
+    """Writes a file of every kind, each at the path of its reader."""
     data = collected(SUITE, folder / "data", 2)
     for name in ("run", "half"):
         train(data, folder / name)
@@ -109,7 +109,7 @@ def _make_plans(plans: Path) -> None:
 
 
 def _make_foreign(foreign: Path) -> None:
-    """Data sets of other tools, and a picture as they keep them."""
+    """Data sets of other tools, and a picture in their format."""
     foreign_sets.lerobot(foreign / "lerobot", images="image")
     foreign_sets.lerobot(foreign / "video", images="video")
     foreign_sets.robomimic(foreign / "can.hdf5")
@@ -131,7 +131,7 @@ def _make_pictures(folder: Path) -> None:
 
 
 def _make_vision(path: Path) -> None:
-    """Weights that others trained, of an encoder of images."""
+    """Pretrained weights of an image encoder."""
     save_file(small_timm.Small().state_dict(), path)
 
 
@@ -176,7 +176,7 @@ def train(data, folder: Path, start: Path | None = None):
 
 
 def talk(folder: Path, out: Path):
-    """The same of a policy that is a language model."""
+    """Files of a policy that is a language model."""
     return robomtl.train(
         robomtl.Demonstrations(folder / "data"),
         out=out,
@@ -188,7 +188,7 @@ def talk(folder: Path, out: Path):
 
 
 def see(folder: Path, out: Path):
-    """The same of a policy whose encoder of images has weights that others trained."""
+    """Files of a policy with a pretrained image encoder."""
     weights = str(folder / "vision.safetensors")
     vision = Vision(encoder="timm:small", features=16, weights=weights, frozen=True)
     return robomtl.train(
@@ -204,7 +204,7 @@ def see(folder: Path, out: Path):
 
 
 def experiment(folder: Path):
-    """The journal of an experiment, and the places in it."""
+    """The journal of an experiment."""
     identity = {"suite": "points", "arms": {"x": {}}, "chunks": {"a": 2, "b": 1}}
     path = folder / "experiment" / "journal.jsonl"
     return open_growing(path, identity, growing=("arms",))

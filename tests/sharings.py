@@ -160,6 +160,6 @@ def findings(**changes):
 
 
 def requested(found):
-    """The request for these findings, plain."""
+    """The request for these findings, as plain data."""
     arms = {label: each.base for label, each in found.definitions.items()}
     return plain(MultitaskRequest(arms=arms, demonstrations=found.demonstrations))

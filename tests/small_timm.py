@@ -8,7 +8,7 @@ from torch import nn
 
 
 class Small(nn.Module):
-    """Stands in for a model of timm."""
+    """A replacement for a model of timm."""
 
     pretrained_cfg = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.2, 0.2)}
     num_features = 32
@@ -24,7 +24,7 @@ class Small(nn.Module):
 
 
 class Patches(Small):
-    """Gives tokens, a class token first, for images of one size."""
+    """A model of tokens, with a class token first, for images of one size."""
 
     num_prefix_tokens = 1
     patch_embed = SimpleNamespace(grid_size=(8, 8))
@@ -35,7 +35,7 @@ class Patches(Small):
 
 
 class Divided(Small):
-    """Takes images of whole windows of 32 pixels alone."""
+    """A model for images whose sides are multiples of 32 pixels."""
 
     def forward_features(self, image):
         assert image.shape[2] % 32 == 0, "height must be divisible by 32"
@@ -43,14 +43,14 @@ class Divided(Small):
 
 
 class OneCell(Small):
-    """Gives the mean over an image as its map."""
+    """A model whose feature map is the mean over the image."""
 
     def forward_features(self, image):
         return super().forward_features(image).mean((2, 3), keepdim=True)
 
 
 class Odd(Patches):
-    """Gives a token that no attribute counts among those without a place."""
+    """A model with a prefix token that no attribute counts."""
 
     num_prefix_tokens = 0
 
@@ -65,7 +65,7 @@ MODELS = {
 
 
 def stand_in(monkeypatch):
-    """Lets ``import timm`` find a package with a few models."""
+    """Makes ``import timm`` find a package with a few models."""
     package = ModuleType("timm")
     package.list_models = lambda: [*MODELS]
     package.get_pretrained_cfg = lambda name: SimpleNamespace(

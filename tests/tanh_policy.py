@@ -51,7 +51,7 @@ def problems(tasks=3, samples=6, seed=0):
 
 
 def policy_for(objective, seed=0):
-    """The policy with what an objective learns beside it, drawn at random."""
+    """The policy with the objective's part ``meta``, randomly initialised."""
     policy = Tanh(seed)
     policy.meta = objective.meta(policy)
     if policy.meta is not None:
@@ -72,5 +72,5 @@ def gradients(objective, policy, support, query):
 
 
 def joined(values):
-    """Tensors by name as one vector, in the order of the names."""
+    """Tensors by name, concatenated in the order of the names."""
     return torch.cat([values[name].flatten() for name in sorted(values)])

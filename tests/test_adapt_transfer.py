@@ -93,7 +93,7 @@ def batches(trained, data, tasks):
             yield {"state": state}, task_embedding
 
 
-# What is trained
+# Trained parts
 
 
 @pytest.mark.parametrize(

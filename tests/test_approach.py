@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = robomtl.suite("points/MT4")
 CPU = torch.device("cpu")
-GAIN = 6.0  # Of the demonstrators, who ask for so much by the metre.
+GAIN = 6.0  # [1/m] Proportional gain of the expert.
 
 
 def answer(task, state):

@@ -5,7 +5,7 @@ import pytest
 
 from robomtl.experiments.eprocess import log_e_of_pairs, log_e_of_streams
 
-THRESHOLD = math.log(20)  # Of alpha = 0.05.
+THRESHOLD = math.log(20)  # For alpha = 0.05.
 STREAMS, PAIRS = log_e_of_streams, log_e_of_pairs
 
 

@@ -31,7 +31,7 @@ from robomtl.versions import versions
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 POINTS = PointsSuite(variant="MT6", horizon=16)
-EPISODES = 25  # Of 6 tasks: 18 chunks.
+EPISODES = 25  # 18 chunks for 6 tasks.
 
 
 @dataclass(frozen=True, kw_only=True)

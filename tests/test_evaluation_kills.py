@@ -17,7 +17,7 @@ from robomtl.cli.main import main
 
 pytestmark = pytest.mark.slow
 
-EPISODES = 40  # Of 6 tasks: 24 chunks.
+EPISODES = 40  # 24 chunks for 6 tasks.
 CHUNKS = 6 * EPISODES // 10
 ROBOMTL = "import sys; from robomtl.cli.main import main; sys.exit(main())"
 BEGIN = f"expert --suite shaky/MT6 --horizon 16 --episodes {EPISODES} --out"

@@ -305,7 +305,7 @@ def test_broken_episodes_are_left_out_on_demand(own: Path, tmp_path: Path) -> No
     assert data.episodes.length.tolist() == [LENGTHS[0], LENGTHS[2]]
 
 
-# What is refused: a change of a sound data set, and the sentence.
+# Refusals: the fault of a data set, and the message.
 
 
 def json_of(file: str, change: Callable[[Any], Any]) -> Callable[[Path], None]:

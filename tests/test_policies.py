@@ -18,7 +18,7 @@ from robomtl.policy import POLICIES, Batch, Spec
 from robomtl.training.adamw import AdamW
 
 SPEC = Spec(state=6, action=3, embedding=4, tasks=3)
-# Those that methods of adaptation make have no architecture of their own.
+# Policies that adaptation methods build have no architecture of their own.
 POLICY_NAMES = [name for name in POLICIES.names() if POLICIES.get(name).trainable]
 DRAWING = ["diffusion", "flow"]
 """Policies that sample their actions."""

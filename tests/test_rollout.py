@@ -17,9 +17,7 @@ from robomtl.warned import gathered
 
 HORIZON = 30
 POINTS = PointsSuite(horizon=HORIZON)
-PLACE = (
-    BROKEN - 1_000_000
-)  # In the split, of the variation with which something is wrong.
+PLACE = BROKEN - 1_000_000  # Index in the split of the faulty variation.
 
 
 def chunk(episodes=CHUNK, task="reach-red"):

@@ -15,7 +15,7 @@ from robomtl.policy import Spec
 
 try:
     timm = import_module("timm")
-except (ImportError, RuntimeError):  # Of a torchvision that was made for another torch.
+except (ImportError, RuntimeError):  # For a torchvision built for another torch.
     pytest.skip("needs the extra timm", allow_module_level=True)
 
 SIDE = 84

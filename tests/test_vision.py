@@ -21,7 +21,7 @@ from robomtl.policy import Spec
 
 SIDE = 32
 NAMES = [name for name in ENCODERS.own() if name != "timm"]
-LEAST = 64  # Of all encoders.
+LEAST = 64  # [px] Image size that all encoders support.
 
 
 def made(name, **settings):

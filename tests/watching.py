@@ -12,7 +12,7 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
 class Watch:
-    """Paths beyond some folders that this process writes, as Python's audit events name them.
+    """Records the paths outside some folders that this process writes, by audit events.
 
     An audit hook cannot be removed again, so it does nothing outside ``watching``. What a C
     library writes by itself has no event.
@@ -62,7 +62,7 @@ class Watch:
 
 
 def peak_memory() -> int:
-    """The most memory that this process ever had resident [bytes]."""
+    """Peak resident memory of this process [bytes]."""
     return _status("VmHWM")
 
 

@@ -20,7 +20,7 @@ BROKEN = 1_000_003
 
 
 class Wobbling:
-    """Experts whose hands shake, by a generator seeded by the trial."""
+    """Agent of experts with noise from a generator seeded by the trial."""
 
     def __init__(self, agent, suite):
         self.agent = agent
@@ -42,7 +42,7 @@ class Wobbling:
 
 @dataclass(frozen=True, kw_only=True)
 class WobblingAgent(ExpertAgent):
-    """Succeeds now and then; and may take its time, or its process down with it."""
+    """An agent that succeeds at random, and may be slow or kill its process."""
 
     pause: float = 0.0
     deadly: Path | None = None
@@ -68,7 +68,7 @@ class WobblingAgent(ExpertAgent):
 
 
 class WordyAgent(WobblingAgent):
-    """Needs words whose embeddings are not shipped."""
+    """An agent that needs wordings whose embeddings are not shipped."""
 
     def load(self, suite):
         raise MissingExtraError(
@@ -77,7 +77,7 @@ class WordyAgent(WobblingAgent):
 
 
 class BitsEnv(PointsEnv):
-    """Reports success by every bit of an action."""
+    """An env whose success depends on every bit of an action."""
 
     def step(self, action):
         *seen, info = super().step(action)
@@ -126,7 +126,7 @@ class BrokenSuite(PointsSuite):
 
 
 class ShakyExpert:
-    """An expert whose hand shakes, by a generator seeded by the first thing it sees."""
+    """An expert with noise from a generator seeded by the first observation."""
 
     def __init__(self, expert):
         self.expert = expert
@@ -145,7 +145,7 @@ class ShakyExpert:
 
 @dataclass(frozen=True, kw_only=True)
 class ShakySuite(PointsSuite):
-    """Points with experts that succeed now and then, in their own time."""
+    """The suite points with experts that succeed at random, and may be slow."""
 
     @property
     def name(self):
@@ -181,7 +181,7 @@ def python_path(*folders):
 
 
 class StuckEnv(PointsEnv):
-    """Never comes back from a variation, the first times it is asked for it."""
+    """An env that hangs in a variation, the first few times."""
 
     notes: Path
     times: int
@@ -207,7 +207,7 @@ class StuckSuite(PointsSuite):
 
 
 class DrawingEnv(PointsEnv):
-    """Draws from a generator that all envs of a process share."""
+    """An env that draws from a generator shared by all envs of a process."""
 
     def step(self, action):
         np.random.random()
@@ -221,7 +221,7 @@ class DrawingSuite(PointsSuite):
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """Works in this process, and may lose items or be stopped after some."""
+    """An executor in this process, which may lose items or stop after some."""
 
     lost: int = -1
     stop: int = 1000
