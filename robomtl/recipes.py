@@ -86,7 +86,7 @@ RECIPES: dict[str, AnyRecipe] = {
         ),
     ),
     "mt10-state": Recipe(
-        line="MT10 from state: 50 undisturbed demonstrations a task",
+        line="MT10 from state: 50 demonstrations per task, without noise",
         suite="metaworld/MT10",
         episodes=50,
         noise=0.0,
@@ -96,7 +96,7 @@ RECIPES: dict[str, AnyRecipe] = {
         ),
     ),
     "mt50-state": Recipe(
-        line="MT50 from state: 50 demonstrations a task, also in unseen wordings",
+        line="MT50 from state: 50 demonstrations per task, also in unseen wordings",
         suite="metaworld/MT50",
         episodes=50,
         policy_config={"width": 512},
@@ -106,7 +106,7 @@ RECIPES: dict[str, AnyRecipe] = {
         instructions=("canonical", "held-out"),
     ),
     "mt10-pixels": Recipe(
-        line="MT10 from the pictures of two cameras: 50 demonstrations a task",
+        line="MT10 from pictures of two cameras: 50 demonstrations per task",
         suite="metaworld/MT10",
         episodes=50,
         until="success",
@@ -115,7 +115,7 @@ RECIPES: dict[str, AnyRecipe] = {
         training=from_pictures(steps=8_000),
     ),
     "mt50-pixels": Recipe(
-        line="MT50 from the pictures of two cameras, also in unseen wordings",
+        line="MT50 from pictures of two cameras, also in unseen wordings",
         suite="metaworld/MT50",
         episodes=50,
         until="success",
@@ -126,7 +126,7 @@ RECIPES: dict[str, AnyRecipe] = {
         instructions=("canonical", "held-out"),
     ),
     "libero": Recipe(
-        line="LIBERO-Object from state: 30 scripted demonstrations a task",
+        line="LIBERO-Object from state: 30 scripted demonstrations per task",
         suite="libero/object",
         episodes=30,
         noise=0.3,
@@ -134,13 +134,13 @@ RECIPES: dict[str, AnyRecipe] = {
         training=TrainConfig(steps=10_000),
     ),
     "mt50-state-10demos": Recipe(
-        line="MT50 from state: 10 demonstrations a task",
+        line="MT50 from state: 10 demonstrations per task",
         suite="metaworld/MT50",
         episodes=10,
         training=TrainConfig(steps=20_000),
     ),
     "robosuite": Recipe(
-        line="robosuite's Lift, Stack, Door and PickPlaceCan: 160 demonstrations a task",
+        line="robosuite's Lift, Stack, Door and PickPlaceCan: 160 demonstrations per task",
         suite="robosuite/MT4",
         episodes=160,
         noise=0.3,
@@ -150,7 +150,7 @@ RECIPES: dict[str, AnyRecipe] = {
         until="success",
     ),
     "maniskill": Recipe(
-        line="ManiSkill's cubes, picked, stacked, pushed and pulled by one policy",
+        line="ManiSkill: one policy picks, stacks, pushes and pulls cubes",
         suite="maniskill/MT4",
         episodes=160,
         noise=0.3,
@@ -159,7 +159,7 @@ RECIPES: dict[str, AnyRecipe] = {
         until="success",
     ),
     "fetch": Recipe(
-        line="Fetch from state: reach, push, slide, and pick and place, by one policy",
+        line="Fetch from state: one policy for reach, push, slide, and pick and place",
         suite="fetch/MT4",
         episodes=400,
         noise=0.2,

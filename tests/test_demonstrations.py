@@ -390,7 +390,7 @@ def test_a_selection_of_nothing_is_refused(own: Path) -> None:
         Demonstrations(own).select([])
 
 
-# What LeRobot reads. These follow lerobot 0.6.1, dataset_metadata.py, io_utils.py and
+# Requirements of LeRobot, after lerobot 0.6.1: dataset_metadata.py, io_utils.py and
 # feature_utils.py.
 
 

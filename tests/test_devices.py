@@ -122,7 +122,7 @@ def _learn(data, folder, objective="cloning", **settings):
         assert learner.averaged()["normaliser.mean"].device == ELSEWHERE
 
 
-# Objectives on texts train a language model, which reads sentences on the CPU.
+# ``text_cotraining`` embeds sentences on the CPU.
 @pytest.mark.parametrize("name", sorted({*OBJECTIVES.own()} - {"text_cotraining"}))
 def test_every_objective_trains_on_any_device(name, learn):
     learn(name)
