@@ -259,7 +259,7 @@ def test_a_single_word_stands_for_itself():
     ("given", "message"),
     [
         (3, "tasks is 3; give a name, or several"),
-        (["a", 3], "tasks holds 3; give text"),
+        (["a", 3], "tasks contains 3; give text"),
     ],
 )
 def test_what_is_no_word_is_refused(given, message):

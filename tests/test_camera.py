@@ -154,9 +154,12 @@ def test_what_an_env_needs_to_be_drawn_is_told():
 @pytest.mark.parametrize(
     ("shown", "message"),
     [
-        (None, "gave NoneType; expected uint8 of"),
-        (np.zeros((4, 4, 3)), "gave float64 of shape .4, 4, 3.; expected uint8 of"),
-        (np.zeros((4, 4), np.uint8), "gave uint8 of shape .4, 4.; expected uint8 of"),
+        (None, "returned NoneType; expected uint8 of"),
+        (np.zeros((4, 4, 3)), "returned float64 of shape .4, 4, 3.; expected uint8 of"),
+        (
+            np.zeros((4, 4), np.uint8),
+            "returned uint8 of shape .4, 4.; expected uint8 of",
+        ),
     ],
 )
 def test_what_is_no_picture_is_refused(shown, message):
@@ -183,7 +186,9 @@ def test_a_suite_whose_pictures_change_episodes_is_found():
 
 def test_a_suite_that_shows_no_pictures_where_it_says_so_is_found():
     (problem,) = check(suite_of(Shows))
-    assert "No picture could be taken: The env's render() gave NoneType" in str(problem)
+    assert "No picture could be taken: The env's render() returned NoneType" in str(
+        problem
+    )
 
 
 def test_a_machine_that_cannot_draw_is_no_fault_of_a_suite():

@@ -199,7 +199,7 @@ def test_one_robot_acts_in_every_embodiment_that_has_its_features() -> None:
             lambda: build("in_context"),
             "in_context reads one observation, a vector named 'state'",
         ),
-        (lambda: build("replay"), "Take finetune or nearest_neighbour"),
+        (lambda: build("replay"), "Use finetune or nearest_neighbour"),
     ],
 )
 def test_what_a_policy_was_not_built_for_is_refused(refused: Any, message: str) -> None:

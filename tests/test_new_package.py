@@ -75,7 +75,7 @@ def test_a_name_that_does_not_fit_is_refused_with_one_that_does(
 def test_a_folder_that_exists_and_an_unknown_kind_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "exists; name another folder by --out" in refusal(
+    assert "exists already; name another folder by --out" in refusal(
         capsys, "new", "policy", "gated", "--out", tmp_path
     )
     with pytest.raises(

@@ -86,7 +86,7 @@ def test_a_loss_of_another_kind_names_the_policy(loss, said):
     [
         (
             lambda a: a[:, 0],
-            r"a tensor of shape \(8, 2\) .*shape \(8, chunk, 2\), of 1",
+            r"a tensor of shape \(8, 2\) .*shape \(8, chunk, 2\), with at least 1",
         ),
         (
             lambda a: torch.cat([a, a], -1),
