@@ -189,9 +189,7 @@ def _typed_options(
         return dict(options)
     for option in options:
         if option not in kinds:
-            raise InputError(
-                f"Suite '{name}': {unknown('option', option, kinds)}"
-            )
+            raise InputError(f"Suite '{name}': {unknown('option', option, kinds)}")
     return {
         option: typed(option, value, kinds[option]) for option, value in options.items()
     }
