@@ -70,7 +70,7 @@ def test_the_policy_and_the_order_of_samples_are_left_alone():
 
 def test_a_task_without_samples_is_refused():
     with pytest.raises(
-        ValueError, match="no sample of elsewhere; weighing tasks needs"
+        ValueError, match="no sample of elsewhere; weighting tasks needs"
     ):
         task_affinity(policy(), batch(), (*TASKS, "elsewhere"))
 

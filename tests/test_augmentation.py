@@ -425,7 +425,7 @@ def test_part_of_the_goals_stay(data):
 
 def test_relabelling_without_a_place_to_come_to_is_refused(data):
     reds = data.select(tasks=["reach-red"])
-    with pytest.raises(ValueError, match="names no such thing for reach-red"):
+    with pytest.raises(ValueError, match="has none among reach-red; leave it at 0"):
         augmenter_for(Augmentation(relabelling=0.5), reds, CPU)
 
 

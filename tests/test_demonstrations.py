@@ -316,7 +316,9 @@ def test_a_data_set_names_what_is_not_used_in_one_sentence(
 
 
 def test_a_data_set_of_another_tool_hides_no_goal(others: Path) -> None:
-    message = "is a data set of another tool, which does not say where its states hold"
+    message = (
+        "is a data set of another tool, which does not say where its states contain"
+    )
     with pytest.raises(InputError, match=message):
         robomtl.train(Demonstrations(others), out=others / "r", conditioning=("goal",))
     with pytest.raises(InputError, match="another tool, but doors/MT2 is needed; give"):

@@ -121,7 +121,7 @@ def test_a_target_domain_without_data_is_refused(
         train()
     with pytest.raises(InputError, match="nowhere"):
         train(target=str(tmp_path / "nowhere"))
-    with pytest.raises(InputError, match="'act' shows no features to align; these do"):
+    with pytest.raises(InputError, match="'act' has no features to align; these have"):
         train(target=str(target), policy="act")
     with pytest.raises(InputError, match="weight is -1.0; give 0 or more"):
         configure_objective(objective, {"weight": -1.0})

@@ -241,7 +241,7 @@ def test_a_frozen_encoder_reads_every_image_once(
     if placed == "file":
         monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
         torch.nn.init.zeros_(encoder.backbone.stem.weight)  # Other weights, other maps.
-        with pytest.raises(InputError, match="frozen encoder makes of 22 frames takes"):
+        with pytest.raises(InputError, match="frozen encoder.s maps of 22 frames take"):
             encoded_once(material, trained.policy, config)
 
 

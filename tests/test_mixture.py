@@ -209,7 +209,7 @@ def test_weights_without_cloning_and_augmentation_of_several_are_refused(
     with pytest.raises(InputError, match="objective 'maml' draws problems of its own"):
         robomtl.train(mixture, out=tmp_path / "run", objective="maml", config=CONFIG)
     moved = replace(CONFIG, augmentation=Augmentation(translation=0.1))
-    with pytest.raises(InputError, match="single data set, and these are 2; leave it"):
+    with pytest.raises(InputError, match="single data set, and there are 2; leave it"):
         robomtl.train(mixed(sets[:2]), out=tmp_path / "run", config=moved)
 
 

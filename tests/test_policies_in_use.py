@@ -195,7 +195,9 @@ def test_a_method_that_does_not_fit_a_head_names_what_does(
 def test_inner_loops_refuse_a_policy_that_reads_sentences(data, tmp_path):
     with pytest.raises(InputError, match="which 'rt2' cannot; train another policy"):
         train(data, tmp_path, "rt2", objective="maml")
-    with pytest.raises(InputError, match="'film' learns no texts; .* trains rt2"):
+    with pytest.raises(
+        InputError, match="'film' cannot be trained on texts; .* trains rt2"
+    ):
         train(data, tmp_path, "film", objective="text_cotraining")
 
 

@@ -121,7 +121,7 @@ def test_positions_and_the_goal_of_each_task_are_marked(data):
     ("change", "objective", "message"),
     [
         ({"features": ("state",)}, None, "the policy observes none; observe a camera"),
-        ({}, "maml", "goes with the objective cloning, and not maml"),
+        ({}, "maml", "needs the objective cloning, not maml"),
     ],
 )
 def test_positions_are_refused_without_images_or_cloning(

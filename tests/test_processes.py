@@ -272,7 +272,7 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
         (
             {"processes": 2},
             "maml",
-            "objective 'maml' .* not go with processes.",
+            "objective 'maml' .* be combined with processes.",
         ),
         (
             {"processes": 2, "aggregation": "pcgrad"},
@@ -282,7 +282,7 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
         (
             {"accumulate": 2, "weighting": "famo"},
             "cloning",
-            "does not go with accumulate",
+            "cannot be combined with accumulate",
         ),
         (
             {"processes": 2, "weighting": "gradnorm"},
@@ -294,7 +294,11 @@ def test_accelerate_launch_runs_the_same_loop(data, tmp_path):
             "cloning",
             "g 'validation_loss'",
         ),
-        ({"compile": True}, "reptile", "objective 'reptile' .* not go with compile."),
+        (
+            {"compile": True},
+            "reptile",
+            "objective 'reptile' .* be combined with compile.",
+        ),
         (
             {"processes": 3, "accumulate": 4, "batch_size": 8},
             "cloning",
@@ -340,7 +344,9 @@ def test_processes_without_a_device_each_are_refused(monkeypatch):
     check_devices(2, "cuda")
     with pytest.raises(InputError, match="3 processes .* torch finds 2; give --proc"):
         check_devices(3, "cuda")
-    with pytest.raises(InputError, match="'cuda:1' names one; give --device cuda"):
+    with pytest.raises(
+        InputError, match="'cuda:1' is a single one; give --device cuda"
+    ):
         check_devices(2, "cuda:1")
 
 
@@ -396,7 +402,7 @@ def _exits(connection):
 @pytest.mark.slow
 def test_a_process_that_does_not_start_or_ends_early_is_named():
     (other,) = others = [spawn(_exits)]
-    with pytest.raises(StartError, match="does not start, having said above why"):
+    with pytest.raises(StartError, match="does not start; its error is shown above"):
         _check_started(others)
     assert "Process 1 of the training has ended (exit code 3)" in str(_reason(others))
     other[1].close()

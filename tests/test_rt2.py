@@ -270,7 +270,7 @@ def test_texts_are_read_from_lines_and_from_questions(tmp_path):
     ("content", "message"),
     [
         (None, "give a file of texts"),
-        ("\n", "holds no text"),
+        ("\n", "contains no text"),
         ('{"question": "Q"}', "line 1 lacks an answer"),
         ("{", "line 1 is damaged or cut short"),
         ("[]", "line 1 is damaged: .*expected object, got array"),
@@ -288,7 +288,7 @@ def test_texts_that_cannot_be_learned_are_refused(content, message, tmp_path):
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "texts.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="texts.txt is no UTF-8 text"):
+    with pytest.raises(InputError, match="texts.txt is not UTF-8 text"):
         read_texts(str(tmp_path / "texts.txt"))
 
 
@@ -311,7 +311,7 @@ def test_a_fraction_of_each_batch_is_text():
 
 
 def test_what_is_no_language_model_learns_no_texts():
-    with pytest.raises(InputError, match="'mlp' learns no texts"):
+    with pytest.raises(InputError, match="'mlp' cannot be trained on texts"):
         TextCotraining().check("mlp", checkpoint.POLICIES.get("mlp"))
 
 

@@ -205,7 +205,7 @@ def test_another_start_in_the_same_folder_is_refused(begun, new, tmp_path):
         (
             (),
             {"policy": "film"},
-            "is a policy 'mlp', whose weights are not those of Film. Give --policy mlp,",
+            "is a policy 'mlp', whose weights do not fit Film. Give --policy mlp,",
         ),
         (("head",), {"policy": "film"}, "does not fit at part 'head'"),
     ],

@@ -407,14 +407,14 @@ def test_weights_of_0_alone_are_refused():
 
 def test_a_weight_of_0_is_refused_where_gradients_are_aggregated():
     weights = Balancing(weights=(("a", 0.0), ("b", 2.0)))
-    message = "balancing.weights has 0 for a, whose gradient vanishes, .* 'mgda' out"
+    message = "balancing.weights has 0 for a, whose gradient vanishes; .* 'mgda' out"
     with pytest.raises(ValueError, match=message):
         TrainConfig(aggregation="mgda", balancing=weights)
     assert TrainConfig(balancing=weights).balancing == weights
 
 
 def test_an_objective_that_draws_some_tasks_only_is_refused(data, tmp_path):
-    message = "holds no sample of .*weighing tasks needs all 4 in every batch"
+    message = "has no sample of .*weighting tasks needs all 4 in every batch"
     with pytest.raises(ValueError, match=message):
         train(
             data,

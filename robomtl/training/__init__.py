@@ -1,6 +1,6 @@
-"""One policy from the demonstrations of many tasks.
+"""Training of one policy from the demonstrations of many tasks.
 
-Names are loaded on first use: whoever loads a policy needs its objective alone.
+Names are imported on first use, since loading a policy needs its objective only.
 """
 
 import lazy_loader

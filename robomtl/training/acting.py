@@ -1,4 +1,4 @@
-"""The policy of a run with averaged weights (EMA): saved, and evaluated on the way."""
+"""Saves the policy of a run with averaged weights (EMA), and evaluates it in training."""
 
 import shutil
 from dataclasses import dataclass, replace
@@ -19,11 +19,11 @@ from robomtl.training.learner import Learner
 from robomtl.training.parameter_groups import within
 
 SO_FAR = "so-far"
-"""Folder inside a run directory: a policy and its evaluation for each step evaluated."""
+"""Folder of a run directory with the policy and its results at each evaluated step."""
 
 
 def averaged(learner: Learner, card: Card) -> Policy:
-    """The policy with averaged weights, on the CPU."""
+    """The policy with averaged weights, in evaluation mode on the CPU."""
     policy = checkpoint.build(card)
     state = learner.averaged().items()
     policy.load_state_dict({k: v for k, v in state if not within(k, "auxiliary")})
@@ -31,17 +31,17 @@ def averaged(learner: Learner, card: Card) -> Policy:
 
 
 def save_policy(learner: Learner, card: Card, folder: Path) -> None:
-    """Writes the policy as it is after the last step."""
+    """Saves the policy with averaged weights after the learner's last step."""
     finished = replace(card, step=learner.step)
     checkpoint.save(folder, averaged(learner, card), finished)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluations:
-    """The evaluations of a policy while it is trained."""
+    """Evaluations of a policy while it is trained."""
 
     learner: Learner
-    """Trains the policy."""
+    """Learner that trains the policy."""
     card: Card
     """Card of the policy."""
     config: TrainConfig
@@ -51,23 +51,23 @@ class Evaluations:
 
     @property
     def due(self) -> bool:
-        """Whether the last step is one to evaluate after."""
+        """Whether the policy is to be evaluated after the learner's last step."""
         every, step = self.config.evaluate_every, self.learner.step
         return every > 0 and step > 0 and step % every == 0
 
     @property
     def stopped(self) -> bool:
-        """Whether the evaluation of the step that a run resumes from was interrupted."""
+        """Whether the evaluation due after the last step has no results yet."""
         return self.due and not (self._folder / "evaluation" / RESULTS).exists()
 
     def begin(self) -> Results:
-        """The results after the step that the run has just taken, evaluated afresh."""
+        """Evaluates the policy after a new step, and returns the results."""
         # A killed run may have evaluated this step, and lost the step itself.
         shutil.rmtree(self._folder, ignore_errors=True)
         return self.go_on()
 
     def go_on(self) -> Results:
-        """The results after the last step; trials that were played before are kept."""
+        """Finishes an interrupted evaluation, keeping its trials; returns the results."""
         save_policy(self.learner, self.card, self._folder)
         return evaluate(
             PolicyAgent(self._folder),

@@ -1,4 +1,4 @@
-"""The state of an Adam over one parameter as tensors by name, for checkpoints."""
+"""State of an Adam optimiser of one parameter as named tensors, for checkpoints."""
 
 from collections.abc import Mapping
 
@@ -8,25 +8,25 @@ from torch import Tensor
 _KNOWN = {"step", "exp_avg", "exp_avg_sq"}
 
 State = dict[str, Tensor]
-"""All that something which learns has to know to go on, by name."""
+"""Tensors by name from which training resumes."""
 
 
 def adam_state(optimiser: torch.optim.Adam) -> State:
-    """Adam's state of its parameter; empty before the first step."""
+    """Adam's state of its only parameter; empty before the first step."""
     (parameter,) = optimiser.param_groups[0]["params"]
     known: State = optimiser.state[parameter]
     return {f"adam.{name}": value for name, value in known.items()}
 
 
 def restore_adam(optimiser: torch.optim.Adam, state: Mapping[str, Tensor]) -> None:
-    """Goes back to where ``adam_state`` was called.
+    """Restores the state that ``adam_state`` returned.
 
     Args:
-        optimiser: Of the parameter.
-        state: What was known, among others.
+        optimiser: Optimiser of one parameter.
+        state: The saved state; tensors of other components are ignored.
 
     Raises:
-        KeyError: If a part of it is missing.
+        KeyError: If one of Adam's tensors is missing or unknown.
     """
     (parameter,) = optimiser.param_groups[0]["params"]
     known = {

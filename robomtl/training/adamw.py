@@ -1,8 +1,8 @@
-"""AdamW that starts at once.
+"""AdamW that does not import torch's compiler.
 
-torch's optimisers import torch's compiler when they are made and when they step, so as
-not to be compiled: as long as importing torch itself, 1 to 4 s, and for nothing where
-the step is not compiled, as ours never is.
+torch's optimisers import the compiler when they are constructed and when they step, in
+order to be excluded from compilation. The import takes as long as that of torch itself,
+1 to 4 s, and is useless here, where the step is never compiled.
 """
 
 import inspect
@@ -19,14 +19,14 @@ _step = inspect.unwrap(torch.optim.AdamW.step)
 
 
 class AdamW(torch.optim.AdamW):
-    """The same optimiser without what keeps a compiler away from it."""
+    """``torch.optim.AdamW`` without the decorators that import the compiler."""
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds parameters with settings of their own."""
+        """Adds a group of parameters with its own settings."""
         _add(self, param_group)
 
     def step(self, closure: Callable[[], float] | None = None) -> Any:
-        """Takes a step along the gradients that the parameters hold."""
+        """Takes a step with the gradients of the parameters."""
         with torch.no_grad():
             return _step(self, closure)
 
@@ -34,12 +34,12 @@ class AdamW(torch.optim.AdamW):
 def adamw(
     groups: Sequence[Group], tensors: Sequence[Sequence[Tensor]], rate: float
 ) -> AdamW:
-    """AdamW with the settings of some groups.
+    """AdamW with one parameter group for each group of settings.
 
     Args:
-        groups: Settings.
-        tensors: What each group optimises.
-        rate: Learning rate until one is set.
+        groups: Settings of each group.
+        tensors: Tensors that each group optimises.
+        rate: Initial learning rate of all groups.
     """
     pairs = zip(groups, tensors, strict=True)
     return AdamW(

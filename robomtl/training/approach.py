@@ -1,21 +1,21 @@
-"""The hand's path to what it touches first, and the same path from another start.
+"""Path of the hand to the object that it touches first, and its warp to another start.
 
-A demonstration shows one path to the thing it handles, from one side. The same frames show
-a path from another start to the same end once they are warped: moved by the whole difference
-of the starts where they begin, by none of it at the end, and in proportion between. MimicGen
-joins a segment that is carried to a new object to the hand in this manner (Mandlekar et
-al. 2023, arXiv:2310.17596, § 4). Departures:
+A demonstration shows one path to the object that it manipulates, from one side. The same
+frames show a path from another start to the same end once they are warped: translated by the
+full displacement of the start where the path begins, by none of it at the end, and in
+proportion in between. MimicGen joins a segment that is transferred to a new object to the
+hand in this manner (Mandlekar et al. 2023, arXiv:2310.17596, § 4). Departures:
 
-1. MimicGen interpolates in time and plays the new trajectory in the simulator, keeping what
-   succeeds. Here positions are warped in space, by their distance from the end of the path;
-   nothing is played, and nothing new is stored.
-2. MimicGen is given the ends of segments. Here the path ends where something beside the hand
+1. MimicGen interpolates in time, executes the new trajectory in the simulator, and keeps
+   successes. Here positions are warped in space, by their distance from the end of the path;
+   nothing is executed, and nothing new is stored.
+2. MimicGen is given the ends of segments. Here the path ends where an object beside the hand
    begins to move, or with the episode.
-3. MimicGen's controller is given target positions. Here actions are what the demonstrator
-   would command at the new position, as scripted experts do: in proportion to the distance
-   from the target, by a gain that its demonstrations show. Where they show none, paths stay
-   as they are. A clipped action is first restored to its size before it was clipped; that
-   is warped, or rotated, and then clipped again.
+3. MimicGen's controller is given target positions. Here actions are those that the
+   demonstrator would command at the new position, as scripted experts do: proportional to
+   the distance from the target, with a gain that is estimated from the demonstrations. Where
+   the estimates disagree, paths are not warped. A clipped action is first restored to its
+   magnitude before clipping, then warped or rotated, and then clipped again.
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,10 @@ from torch import Tensor
 from robomtl.geometry import Body, Geometry
 from robomtl.training.frames import Approach, Frames
 
-_MOVED = 0.003  # What has moved by more than this has been touched [m].
-_BESIDE = 0.05  # Nothing further off than this beyond the least distance is [m].
-_CLIPPED = (
-    0.99  # Displacements above this may have been larger before they were clipped.
-)
-_ELSE = 0.3  # A displacement that changes by more has another reason than the position.
+_MOVED = 0.003  # An object that has moved by more than this has been touched [m].
+_BESIDE = 0.05  # The hand is beside an object up to its least distance plus this [m].
+_CLIPPED = 0.99  # A displacement action above this may have been clipped.
+_ELSE = 0.3  # A larger change of the action has another cause than the position.
 _AGREE = 0.2  # Gains that differ by less than this fraction count as equal.
 _STILL = 0.001  # A hand that has moved by less shows no gain [m].
 
@@ -39,18 +37,19 @@ _STILL = 0.001  # A hand that has moved by less shows no gain [m].
 def from_elsewhere(
     source: Frames, rows: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States on the path from another start, and what demonstrators would command there.
+    """States on the path from another start, and the demonstrator's actions there.
 
-    They command ``gain`` times the distance of the hand from its target, and so ``gain``
-    times the displacement of the hand less.
+    The demonstrator commands ``gain`` times the distance of the hand from its target: where
+    the hand is displaced, the action is smaller by ``gain`` times the displacement.
 
     Args:
-        source: Frames whose approach is known.
+        source: Frames with an ``approach``.
         rows: Rows of each sample's steps; (sample, chunk).
-        start: Displacement of the start of each path [m]; (sample, 2). None for none.
+        start: Displacement of the start of each path [m]; (sample, 2). If None, paths are
+            not displaced.
 
     Returns:
-        States, (sample, state), and actions, (sample, chunk, action), to be clipped.
+        States, (sample, state), and actions before clipping, (sample, chunk, action).
     """
     path = source.approach
     assert path is not None, "see Augmenter.prepared"
@@ -66,31 +65,32 @@ def from_elsewhere(
 
 
 def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
-    """The path of the hand in each frame of some episodes, on their device.
+    """The path of the hand in each frame of some episodes, on the device of the frames.
 
     Args:
-        source: The frames, the episodes one after the other.
+        source: Resident frames, one episode after the other.
         geometry: Geometry of each task; all have the hand at the same index.
     """
     device = source.state.device
     state, task = source.state.cpu(), source.task.cpu()
     hand, x = geometry[0].hand, geometry[0].displacement
-    place, commanded = _places(hand, state)[:, :2], source.action[:, x : x + 2].cpu()
+    position = _positions(hand, state)[:, :2]
+    commanded = source.action[:, x : x + 2].cpu()
     end, length = torch.zeros(len(state), 2), torch.zeros(len(state))
     before = torch.zeros(len(state), dtype=torch.bool)
     last = 0
     while last < len(state):
         first, last = last, last + int(source.left[last])
         touch = first + _touch(state[first:last], geometry[int(task[first])])
-        end[first:last], before[first:touch] = place[touch], True
-        length[first:last] = (place[first] - place[touch]).norm()
+        end[first:last], before[first:touch] = position[touch], True
+        length[first:last] = (position[first] - position[touch]).norm()
     gain = torch.zeros(len(geometry))
     for index in {*task.tolist()}:
-        gain[index] = _gain(place, commanded, before & (task == index))
+        gain[index] = _gain(position, commanded, before & (task == index))
     gain = gain[task]
     before &= gain > 0
     unclipped = source.action.clone()
-    missing = (gain * before)[:, None] * (end - place).abs()
+    missing = (gain * before)[:, None] * (end - position).abs()
     unclipped[:, x : x + 2] = _unclipped(commanded, missing).to(device)
     return Approach(
         end=end.to(device),
@@ -104,46 +104,54 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
 
 
 def _unclipped(commanded: Tensor, missing: Tensor) -> Tensor:
-    """The commanded displacement, or the missing one where that was clipped."""
+    """The commanded displacement; the missing one, if larger, where it was clipped."""
     clipped = commanded.abs() >= _CLIPPED
     return torch.where(
         clipped, commanded.sign() * missing.maximum(commanded.abs()), commanded
     )
 
 
-def _gain(place: Tensor, commanded: Tensor, on: Tensor) -> float:
-    """By how much the command shrinks per metre that the hand has come nearer [1/m].
+def _gain(position: Tensor, commanded: Tensor, on: Tensor) -> float:
+    """Decrease of the command per metre that the hand comes nearer [1/m].
 
-    The median over pairs of frames between which nothing else has changed. 0 where most
-    of them disagree: the demonstrator does not act in proportion to the distance.
+    Median over pairs of frames between which nothing else has changed. 0 if most of them
+    disagree: the demonstrator then does not act in proportion to the distance.
+
+    Args:
+        position: x and y of the hand in each frame; (frame, 2).
+        commanded: Displacement actions; (frame, 2).
+        on: Whether each frame is on a path that counts; (frame,).
     """
     both = on[:-1] & on[1:]
-    less, nearer = -commanded.diff(dim=0)[both], place.diff(dim=0)[both]
+    decrease, nearer = -commanded.diff(dim=0)[both], position.diff(dim=0)[both]
     free = torch.maximum(commanded[:-1].abs(), commanded[1:].abs())[both] < _CLIPPED
-    plain = free & (less.abs() < _ELSE) & (nearer.abs() > _STILL)
+    plain = free & (decrease.abs() < _ELSE) & (nearer.abs() > _STILL)
     if not plain.any():
         return 0.0
-    gains = (less / nearer)[plain]
+    gains = (decrease / nearer)[plain]
     gain = float(gains.median())
     agree = ((gains - gain).abs() < _AGREE * gain).float().mean()
     return gain if agree > 0.5 else 0.0
 
 
 def _touch(state: Tensor, geometry: Geometry) -> int:
-    """The frame of an episode at which something is first touched, or its last one."""
+    """Frame of an episode at which an object is first touched; the last one if none is."""
     size = geometry.dimensions
-    hand, first = _places(geometry.hand, state)[:, :size], len(state) - 1
-    for thing in geometry.objects:
-        place = _places(thing, state)[:, :size]
-        apart = (place - hand).norm(dim=1)
+    hand, first = _positions(geometry.hand, state)[:, :size], len(state) - 1
+    for body in geometry.objects:
+        position = _positions(body, state)[:, :size]
+        apart = (position - hand).norm(dim=1)
         beside = int((apart < apart.min() + _BESIDE).nonzero()[0])
-        moved = (place - place[beside]).norm(dim=1) > _MOVED
+        moved = (position - position[beside]).norm(dim=1) > _MOVED
         moved[:beside] = False
         if moved.any():
             first = min(first, int(moved.nonzero()[0]))
     return first
 
 
-def _places(thing: Body, state: Tensor) -> Tensor:
-    """Position of a thing, followed by another number in two dimensions; (frame, 3)."""
-    return state[:, thing.positions[0] : thing.positions[0] + 3]
+def _positions(body: Body, state: Tensor) -> Tensor:
+    """Position of a body in each frame; (frame, 3).
+
+    In a scene of two dimensions, the third number is another component of the state.
+    """
+    return state[:, body.positions[0] : body.positions[0] + 3]

@@ -1,13 +1,13 @@
-"""New tasks from those there are: samples moved, turned, mirrored, hidden or relabelled.
+"""Settings of augmentation: samples are translated, rotated, mirrored, masked, relabelled.
 
 Sources: symmetries of the scene as data augmentation; hindsight goal relabelling
 (Andrychowicz et al. 2017, arXiv:1707.01495; for cloning, Ghosh et al. 2021, GCSL,
 arXiv:1912.06088); new action labels for each problem (Rajendran et al. 2020, "Meta-Learning
 Requires Meta-Augmentation", arXiv:2007.05549).
 
-1. Rajendran et al. add one random number to all labels of a problem. Here the
-   displacement of each problem is turned or scaled, or its axes are permuted and reversed:
-   actions keep their range, and the gripper its meaning.
+1. Rajendran et al. add one random number to all labels of a problem. Here the displacement
+   actions of each problem are rotated or scaled, or their axes are permuted and reversed:
+   actions keep their range, and the gripper keeps its meaning.
 """
 
 from dataclasses import dataclass
@@ -22,43 +22,44 @@ ActionSpace = Literal["own", "permuted", "turned", "scaled"]
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training constructs tasks from those it has; all off by default.
+    """Settings by which training constructs new tasks; all off by default.
 
-    In batches of problems, a whole problem is moved, turned, mirrored, and given an action
-    space: its context, support and queries alike. Single frames are, each on its own. What is
-    hidden or relabelled is drawn for each sample, and the context keeps what it shows.
+    In batches of few-shot problems, each problem is translated, rotated, mirrored and given
+    an action space as a whole: its context, support and queries in the same way. Single
+    frames are changed independently of each other. Masks and new goals are drawn for each
+    sample, and do not change the context.
     """
 
     translation: float = 0.0
-    """Everything in a sample is moved along x and y by up to this [m], at random; its
-    actions, which are displacements, stay. 0 for never."""
+    """Largest random translation of all positions of a sample along x and along y [m];
+    its actions, which are displacements, stay the same. 0 for none."""
     rotation: float = 0.0
-    """Positions in a sample are rotated about z by up to this [degrees] either way, at
-    random, around the mean position of the hand in its task's demonstrations, and so are
-    displacements, as they were before they were clipped, see ``approach``; then these are
-    clipped. Orientations stay, as the hand cannot turn. 0 for never."""
+    """Largest random rotation of the positions of a sample about z, in either direction
+    [degrees], around the mean position of the hand in the demonstrations of its task.
+    Displacement actions are rotated too, as they were before clipping, see ``approach``,
+    and clipped again. Orientations stay, as the hand cannot rotate. 0 for none."""
     approach: float = 0.0
-    """The start of the hand's path to what it touches first is moved along x and y by up
-    to this [m], at random, and the rest stays, where demonstrators command displacements
-    in proportion to the distance from their target, see ``approach``. In batches of
-    problems the context keeps the path that it shows. 0 for never."""
+    """Largest random displacement, along x and along y, of the start of the hand's path to
+    the object that it touches first [m]; the objects stay where they are. For
+    demonstrators whose actions are proportional to the distance from their target, see
+    ``approach``. In batches of problems, paths in the context stay the same. 0 for none."""
     mirror: float = 0.0
-    """Fraction of the samples, or problems, that are mirrored at x = 0: another task, or the
-    same where that is symmetric. The instruction stays the same."""
+    """Fraction of the samples, or problems, that are mirrored at x = 0, which gives another
+    task unless the scene is symmetric. The instruction stays the same."""
     masking: float = 0.0
-    """Probability with which each object of a sample is hidden, by zeros in its place."""
+    """Probability with which the state of each object in a sample is set to zero."""
     fraction: float = 1.0
-    """Fraction of the samples, or problems, that any of this changes; the others stay as
-    they were recorded. Below 1, a policy also sees states whose absolute positions are
-    those of the demonstrations."""
+    """Fraction of the samples, or problems, that are augmented at all; the others stay as
+    they were recorded. Below 1, a policy also sees states with the absolute positions of
+    the demonstrations."""
     action_space: ActionSpace = "own"
-    """``permuted``: in each problem the axes of the displacement are another signed
-    permutation; ``turned``: it is turned about z by a random angle, and clipped; or
-    it is ``scaled`` by a factor from 1/2 to 2, and clipped. Only the support then shows
-    what an action does."""
+    """Random change of each problem's displacement actions: ``permuted`` permutes and
+    reverses their axes, ``turned`` rotates them about z and clips them, ``scaled``
+    multiplies them by a factor from 1/2 to 2 and clips them, ``own`` leaves them. Only the
+    support then shows the effect of an action."""
     relabelling: float = 0.0
-    """Fraction of the samples whose goal becomes what was achieved at a later step of the
-    episode, each as likely, of tasks whose goal is a place that something comes to."""
+    """Fraction of the samples whose goal is replaced by the position achieved at a later
+    step of the episode, drawn uniformly; for tasks whose goal is a position to reach."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.

@@ -1,4 +1,4 @@
-"""The augmenter that the samples of a data set are drawn by."""
+"""Construction of the augmenter of a data set."""
 
 from collections.abc import Sequence
 
@@ -19,44 +19,44 @@ def augmenter_for(
     """The augmenter of some demonstrations; None if the augmentation changes nothing.
 
     Raises:
-        ValueError: If the suite does not say which numbers of a state are positions, or
+        ValueError: If the suite does not say which components of a state are positions, or
             if relabelling is requested and no task has a goal that can be relabelled.
     """
     if augmentation == Augmentation():
         return None
-    given = demonstrations
-    found = geometries(given.suite, given.suite_options, given.tasks)
+    data = demonstrations
+    geometry = geometries(data.suite, data.suite_options, data.tasks)
     if augmentation.relabelling:
-        _check_goals(found, str(given.suite), given.tasks)
+        _check_goals(geometry, str(data.suite), data.tasks)
     return Augmenter(
         augmentation,
-        found,
-        state=given.state.shape[1],
-        action=given.action.shape[1],
+        geometry,
+        state=data.state.shape[1],
+        action=data.action.shape[1],
         device=device,
-        centre=_centre(found, given) if augmentation.rotation else None,
+        centre=_centre(geometry, data) if augmentation.rotation else None,
     )
 
 
-def _centre(geometry: Sequence[Geometry], given: Demonstrations) -> Tensor:
-    """The mean place of the hand in each task's demonstrations; (task, 2)."""
-    task = np.repeat(given.episodes.task, given.episodes.length)
-    places = [each.hand.positions[0] for each in geometry]
+def _centre(geometry: Sequence[Geometry], data: Demonstrations) -> Tensor:
+    """Mean position of the hand in each task's demonstrations, x and y; (task, 2)."""
+    task = np.repeat(data.episodes.task, data.episodes.length)
+    starts = [each.hand.positions[0] for each in geometry]
     means = [
-        given.state[task == index, place : place + 2].mean(0)
-        for index, place in enumerate(places)
+        data.state[task == index, start : start + 2].mean(0)
+        for index, start in enumerate(starts)
     ]
     return torch.from_numpy(np.stack(means))
 
 
-def _check_goals(found: Sequence[Geometry], name: str, tasks: Sequence[str]) -> None:
-    if all(geometry.goal is None for geometry in found):
+def _check_goals(geometry: Sequence[Geometry], name: str, tasks: Sequence[str]) -> None:
+    if all(each.goal is None for each in geometry):
         raise InputError(
             f"relabelling needs goals in the state, and {name} hides them here; collect"
             " with goals observable, or leave relabelling at 0."
         )
-    if all(geometry.achieved is None for geometry in found):
+    if all(each.achieved is None for each in geometry):
         raise InputError(
-            f"relabelling needs a task whose goal is a place that something comes to;"
-            f" {name} names no such thing for {', '.join(tasks)}. Leave it at 0."
+            f"relabelling needs a task whose goal is a position to reach, and {name} has"
+            f" none among {', '.join(tasks)}; leave it at 0."
         )

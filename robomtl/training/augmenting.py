@@ -1,4 +1,4 @@
-"""An augmenter draws how each sample of a batch is changed."""
+"""Draws of the random transforms that augment the samples of a batch."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from robomtl.training.transforms import Transform, rotations, signed_permutation
 
 
 class Augmenter:
-    """Draws how samples of some tasks are changed.
+    """Draws transforms of the samples of some tasks.
 
     Args:
-        augmentation: What is done.
-        geometry: That of each task.
+        augmentation: Settings of the transforms.
+        geometry: Geometry of each task.
         state: Length of a state.
         action: Length of an action.
-        device: Where samples are.
-        centre: Around what each task is turned, x and y; (task, 2). The origin if None.
+        device: Device of the samples.
+        centre: Centre of rotation of each task, x and y; (task, 2). The origin if None.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Augmenter:
         self._beside = torch.arange(state, device=device) - self._sense.long()
 
     def draw(self, task: Tensor, generator: Generator) -> Transform:
-        """How samples of these tasks, or problems, are moved, turned and mirrored.
+        """Translation, rotation, mirroring and action space of samples or problems.
 
         Args:
             task: Index of the task of each; (sample,).
-            generator: Of the draws.
+            generator: Generator of the draws.
         """
         draws = torch.rand(len(task), 4, generator=generator, device=generator.device)
         angle = self._angle(len(task), generator)
@@ -92,9 +92,9 @@ class Augmenter:
         return change
 
     def _changed(self, samples: int, generator: Generator) -> Tensor:
-        """Which samples are changed at all; bool, (sample,).
+        """Whether each sample is augmented at all; bool, (sample,).
 
-        Drawn only where some are not, so that other draws stay as they were.
+        Drawn only if ``fraction`` is below 1: other draws are then the same as without it.
         """
         if self.augmentation.fraction == 1:
             return torch.ones(samples, dtype=torch.bool, device=self._device)
@@ -102,9 +102,9 @@ class Augmenter:
         return (draw < self.augmentation.fraction).to(self._device)
 
     def _angle(self, samples: int, generator: Generator) -> Tensor:
-        """By how much each sample is turned [rad]; (sample,).
+        """Rotation angle of each sample [rad]; (sample,).
 
-        Drawn only where something is turned, so that other draws stay as they were.
+        Drawn only if ``rotation`` is on: other draws are then the same as without it.
         """
         if not self.augmentation.rotation:
             return torch.zeros(samples, device=self._device)
@@ -113,25 +113,25 @@ class Augmenter:
         return (most * (2 * draw - 1)).to(self._device)
 
     def singly(self, task: Tensor, generator: Generator) -> Transform:
-        """A change for each sample, drawn independently.
+        """Transforms of single frames, drawn independently of each other.
 
         Args:
             task: Index of the task of each; (sample,).
-            generator: Of the draws.
+            generator: Generator of the draws.
         """
         return self.each(self.draw(task, generator), task, generator)
 
     def each(self, change: Transform, task: Tensor, generator: Generator) -> Transform:
-        """The same with what is drawn for each sample: starts, what is hidden, new goals.
+        """A transform completed by the draws of each sample: masks, new goals, starts.
 
         Args:
-            change: As drawn, one for each sample.
+            change: Transform from ``draw``, one row for each sample.
             task: Index of the task of each; (sample,).
-            generator: Of the draws.
+            generator: Generator of the draws.
         """
         made = self.augmentation
         if made.masking or made.relabelling:
-            change = self._shown(change, task, generator)
+            change = self._masked(change, task, generator)
         if made.approach:
             draw = torch.rand(
                 len(task), 2, generator=generator, device=generator.device
@@ -142,10 +142,10 @@ class Augmenter:
             change = replace(change, start=start)
         return change
 
-    def _shown(
+    def _masked(
         self, change: Transform, task: Tensor, generator: Generator
     ) -> Transform:
-        """The same with what is hidden, and new goals."""
+        """A transform completed by masks and new goals."""
         changed = change.changed
         assert changed is not None
         made, size = self.augmentation, 2 + self._layout.slots.shape[1]
@@ -166,18 +166,18 @@ class Augmenter:
         return change
 
     def prepared(self, source: Frames) -> Frames:
-        """Frames in memory, with the path of the hand where that is to be turned or warped."""
+        """Frames in memory, with the hand's path if it is to be rotated or warped."""
         source = source.resident()
         if not self.augmentation.approach and not self.augmentation.rotation:
             return source
         return replace(source, approach=approaches(source, self._geometry))
 
     def states(self, source: Frames, seed: int) -> Tensor:
-        """States as training draws them, but for new goals, to fit a normaliser on.
+        """States augmented as in training, except for new goals, to fit a normaliser on.
 
         Args:
-            source: As ``prepared``.
-            seed: Of the draws.
+            source: Frames from ``prepared``.
+            seed: Seed of the draws.
 
         Returns:
             Shape (frame, state).

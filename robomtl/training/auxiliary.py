@@ -1,4 +1,4 @@
-"""Settings of losses beside the policy's own, which only training sees."""
+"""Settings of auxiliary losses, which are used in training only."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from robomtl.ranges import check_not_negative, check_types, settings
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Auxiliary:
-    """Weights of losses beside the policy's own; all off by default."""
+    """Weights of auxiliary losses; all off by default."""
 
     positions: float = 0.0
-    """Weight of the loss of predicting from the images where the hand, the objects and the
-    goal are, as the states of the demonstrations say; 0 for none."""
+    """Weight of the loss of predicting the positions of the hand, the objects and the goal
+    from the images, with the demonstrations' states as targets; 0 for none."""
 
     def __post_init__(self) -> None:
         """Checks the weight.

@@ -1,4 +1,4 @@
-"""How a run balances its tasks: the names, their settings, and what goes together."""
+"""Methods of balancing tasks: their names, settings, and the combinations allowed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ POSITIVE = (
     "validation_loss",
     "affinity_every",
 )
-"""What divides by losses, or takes their logarithm."""
+"""Methods that divide by losses or take their logarithm, and so need positive losses."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Balancing:
-    """Settings of weightings and aggregations; each concerns those it names."""
+    """Settings of weightings and aggregations; each names the methods that use it."""
 
     weights: tuple[tuple[str, float], ...] = ()
-    """``fixed``: tasks and their weights, of which only the ratios count; a task that is
+    """``fixed``: tasks and their weights, of which only the ratios matter; a task that is
     not named has 1."""
     rate: float = 0.025
     """``uncertainty``, ``famo``, ``gradnorm``: learning rate of their own parameters."""
@@ -51,7 +51,8 @@ class Balancing:
     asymmetry: float = 1.5
     """``gradnorm``: strength with which slow tasks are pulled up, α in the paper."""
     radius: float = 0.5
-    """``cagrad``: how far from the mean gradient it may go, in its length; from 0 to 1."""
+    """``cagrad``: largest distance of the step from the mean gradient, as a fraction of
+    the mean gradient's norm; from 0 to below 1."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -74,7 +75,10 @@ class Balancing:
 
 
 def method_of(weighting: str, aggregation: str) -> str:
-    """The one that needs equally many samples of every task; empty for none."""
+    """The weighting or aggregation that needs equally many samples of every task.
+
+    Empty if neither does.
+    """
     if aggregation != "mean":
         return aggregation
     return "" if weighting == "fixed" else weighting
@@ -88,7 +92,7 @@ def check_together(
     temperature: float,
     balancing: Balancing,
 ) -> None:
-    """Makes sure that the three go together.
+    """Checks that sampling, weighting and aggregation can be combined.
 
     Raises:
         InputError: If one would undo another.
@@ -100,7 +104,7 @@ def check_together(
         )
     if balancing.weights and weighting != "fixed":
         raise InputError(
-            f"balancing.weights are for weighting 'fixed', not '{weighting}', which finds"
+            f"balancing.weights are for weighting 'fixed', not '{weighting}', which learns"
             " its own; leave one of them out."
         )
     if weighting != "fixed" and aggregation != "mean":
@@ -111,9 +115,9 @@ def check_together(
     vanishing = [task for task, weight in balancing.weights if weight == 0]
     if vanishing and aggregation != "mean":
         raise InputError(
-            f"balancing.weights has 0 for {', '.join(vanishing)}, whose gradient vanishes,"
-            f" and to some aggregations no step is then common to all tasks; give more, or"
-            f" leave aggregation '{aggregation}' out."
+            f"balancing.weights has 0 for {', '.join(vanishing)}, whose gradient vanishes;"
+            f" some aggregations then find no step that is common to all tasks. Give more"
+            f" than 0, or leave aggregation '{aggregation}' out."
         )
     method = method_of(weighting, aggregation)
     even = sampling in ("temperature", "uniform") and temperature == float("inf")
@@ -125,24 +129,28 @@ def check_together(
 
 
 def may_be_negative(loss: str) -> bool:
-    """Whether a policy's loss may be negative; empty for one that has no choice of losses."""
+    """Whether the loss of a policy may be negative.
+
+    Args:
+        loss: Name of the loss; empty for a policy that has no choice of losses.
+    """
     return bool(loss) and HEADS.get(loss).signed
 
 
 def check_tasks(
     methods: Iterable[str], tasks: Sequence[str], *, batch_size: int, loss: str
 ) -> None:
-    """Makes sure that methods of balancing fit what is trained on.
+    """Checks that methods of balancing fit the tasks, the batch size and the loss.
 
     Args:
-        methods: Names of those in use, empty for none.
+        methods: Names of the methods in use; empty names are ignored.
         tasks: Names of the tasks.
         batch_size: Samples in a step.
         loss: Name of the policy's loss.
 
     Raises:
-        InputError: If there is one task only, a batch cannot hold all, or a method that
-            needs losses above 0 meets a likelihood.
+        InputError: If there is one task only, a batch has too few samples for all tasks,
+            or a method that needs positive losses is used with a likelihood.
     """
     for name in filter(None, methods):
         if len(tasks) < 2:

@@ -1,4 +1,4 @@
-"""The choice of what combines the losses or gradients of a run's tasks."""
+"""Construction of the combiner of the losses or gradients of a run's tasks."""
 
 from collections.abc import Sequence
 
@@ -21,12 +21,12 @@ from robomtl.training.weighting import by_losses
 def combiner_for(
     config: TrainConfig, tasks: Sequence[str], processes: Processes
 ) -> Combiner:
-    """The combiner that a config names; that of divided batches where they are divided.
+    """The combiner that a config names, in its form for divided batches if they are.
 
     Args:
         config: Settings of the run.
         tasks: Names of the tasks, by index.
-        processes: Share the batches.
+        processes: Processes that share the batches.
 
     Raises:
         ValueError: If a weight names no task.

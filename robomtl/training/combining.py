@@ -1,4 +1,4 @@
-"""From the losses of a batch to one gradient: where tasks are weighed."""
+"""Combiners: compute one gradient from the losses of a batch, with weights of tasks."""
 
 import math
 from abc import ABC, abstractmethod
@@ -22,10 +22,10 @@ from robomtl.training.weighting import (
 
 
 class NotFiniteError(FloatingPointError):
-    """A loss or gradient was not finite; no weight has changed.
+    """A loss or gradient was not finite; no weight of the policy has changed.
 
     Args:
-        what: Which of the two, and its value.
+        what: Message with the value of the loss or gradient.
         per_sample: Losses of the batch; (batch,).
     """
 
@@ -35,16 +35,16 @@ class NotFiniteError(FloatingPointError):
 
 
 class Combiner(ABC):
-    """Leaves the gradient of a batch on the parameters."""
+    """Computes the gradient of a batch with respect to the policy's parameters."""
 
     weights: Tensor | None = None
     """Weights of the tasks in the last step; None where samples were averaged."""
     groups: int | None = None
-    """Number of groups that its state has values for; None for tasks."""
+    """Number of groups that have a value each in the state; None if tasks have."""
 
     @abstractmethod
     def backward(self, scored: Scored, batch: Any) -> Loss:
-        """Adds the gradient to each parameter's.
+        """Computes the gradient of each parameter, in ``grad``, and returns the loss.
 
         Raises:
             NotFiniteError: If the loss is not finite.
@@ -52,18 +52,18 @@ class Combiner(ABC):
         """
 
     def finish(self, scored: Scored, batch: Any) -> None:  # noqa: B027
-        """Learns from what the step did to the same batch, where it learns."""
+        """Learns from the batch's losses after the step; does nothing by default."""
 
     def state(self) -> State:
-        """All it has to know to go on, on the CPU."""
+        """State from which the combiner resumes, on the CPU; empty by default."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
-        """Goes back to where ``state`` was called."""
+        """Restores a state that ``state`` returned."""
 
 
 class Averaging(Combiner):
-    """The mean over samples: the default."""
+    """Minimises the mean over samples: the default."""
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
@@ -75,31 +75,31 @@ class Averaging(Combiner):
         return loss
 
     def mean(self, loss: Loss, batch: Any) -> Tensor:
-        """The loss that is minimised."""
+        """The loss that is minimised; ()."""
         return loss.per_sample.mean()
 
 
 class Sloping(Averaging):
-    """Averages samples, each times the fixed weight of its task.
+    """Minimises the mean over samples, each with the fixed weight of its task.
 
     Args:
-        weigher: The weights.
+        weigher: Fixed weights of the tasks.
     """
 
     def __init__(self, weigher: Weigher) -> None:
         self._weigher = weigher
 
     def mean(self, loss: Loss, batch: Any) -> Tensor:
-        """The mean of the weighted losses."""
+        """The mean of the weighted losses; ()."""
         self.weights = self._weigher.weights(loss.per_sample)
         return (loss.per_sample * self.weights[batch.task]).mean()
 
 
 class Weighing(Combiner):
-    """Weighs the mean losses of the tasks by a rule that learns.
+    """Weights the mean losses of the tasks by a rule that learns.
 
     Args:
-        name: That of the rule, for messages.
+        name: Name of the rule, for messages.
         weigher: The rule.
         tasks: Names of the tasks.
     """
@@ -112,31 +112,31 @@ class Weighing(Combiner):
         loss, own, losses = self.means(scored, batch)
         check_finite(losses.mean(), loss)
         check_positive_losses(self._name, losses, self._tasks)
-        weights = self._weigher.weights(losses.cpu())  # Where it learns.
+        weights = self._weigher.weights(losses.cpu())  # The rule learns on the CPU.
         self.weights = weights.to(own.device)
         (own @ self.weights / len(own)).backward()  # type: ignore[no-untyped-call]
         return loss
 
     def means(self, scored: Scored, batch: Any) -> tuple[Loss, Tensor, Tensor]:
-        """The loss of each sample, and twice the mean loss of each task.
+        """Loss of a batch, and the mean loss of each task.
 
         Returns:
-            The loss; what this process contributes to the means, to be differentiated;
-            and the means. Both of shape (task,).
+            The loss; this process's contribution to the tasks' means, with its graph,
+            (task,); and the means without a graph, (task,).
         """
         loss: Loss = scored(batch)
         means = task_means(loss.per_sample, batch.task, self._tasks)
         return loss, means, means.detach()
 
     def finish(self, scored: Scored, batch: Any) -> None:
-        """FAMO measures the losses once more."""
+        """Measures the losses after the step, for FAMO."""
         if isinstance(self._weigher, Famo):
             with torch.no_grad():
                 _, _, means = self.means(scored, batch)
             self._weigher.learn(means.cpu())
 
     def state(self) -> State:
-        """That of the rule."""
+        """State of the rule."""
         return self._weigher.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -145,11 +145,11 @@ class Weighing(Combiner):
 
 
 class Aggregating(Combiner):
-    """Weighs the gradients of the tasks by their inner products.
+    """Weights the gradients of the tasks by their inner products.
 
     Args:
-        rule: What weighs them.
-        fixed: Weights of the losses, before.
+        rule: Aggregation of the gradients.
+        fixed: Fixed weights that the losses are multiplied by first.
         tasks: Names of the tasks.
     """
 
@@ -158,22 +158,22 @@ class Aggregating(Combiner):
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
-        found = task_gradients(scored, batch, self._tasks)
-        check_finite(found.losses.mean(), found.loss)
-        fixed = self._fixed.weights(found.losses)
-        gramian = found.gramian() * fixed * fixed[:, None]
-        check_finite(gramian.trace(), found.loss, what="gradient")
+        gradients = task_gradients(scored, batch, self._tasks)
+        check_finite(gradients.losses.mean(), gradients.loss)
+        fixed = self._fixed.weights(gradients.losses)
+        gramian = gradients.gramian() * fixed * fixed[:, None]
+        check_finite(gramian.trace(), gradients.loss, what="gradient")
         weights = self._rule(gramian) * fixed
         self.weights = weights * len(weights)
-        _leave(scored, found, weights)
-        return found.loss
+        _set_gradient(scored, gradients, weights)
+        return gradients.loss
 
 
 class Norming(Combiner):
-    """GradNorm, which weighs losses by the norms of their gradients.
+    """GradNorm, which weights losses by the norms of their gradients.
 
     Args:
-        rule: Finds the weights.
+        rule: Learns the weights.
         tasks: Names of the tasks.
     """
 
@@ -182,18 +182,18 @@ class Norming(Combiner):
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``."""
-        found = task_gradients(scored, batch, self._tasks)
-        check_finite(found.losses.mean(), found.loss)
-        check_positive_losses("gradnorm", found.losses, self._tasks)
-        norms = found.gramian().diagonal().sqrt()
-        check_finite(norms.sum(), found.loss, what="gradient")
-        weights = self._rule.weights(found.losses.cpu(), norms.cpu())
+        gradients = task_gradients(scored, batch, self._tasks)
+        check_finite(gradients.losses.mean(), gradients.loss)
+        check_positive_losses("gradnorm", gradients.losses, self._tasks)
+        norms = gradients.gramian().diagonal().sqrt()
+        check_finite(norms.sum(), gradients.loss, what="gradient")
+        weights = self._rule.weights(gradients.losses.cpu(), norms.cpu())
         self.weights = weights.to(norms.device)
-        _leave(scored, found, self.weights / len(norms))
-        return found.loss
+        _set_gradient(scored, gradients, self.weights / len(norms))
+        return gradients.loss
 
     def state(self) -> State:
-        """That of the rule."""
+        """State of the rule."""
         return self._rule.state()
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -202,10 +202,10 @@ class Norming(Combiner):
 
 
 def check_finite(value: Tensor, loss: Loss, what: str = "loss") -> None:
-    """Refuses to go on with a value that is not finite.
+    """Refuses a loss or gradient that is not finite.
 
     Args:
-        value: The mean loss, or the size of a gradient.
+        value: Mean loss, or size of a gradient; ().
         loss: Losses of the batch.
         what: Name of the value.
 
@@ -216,8 +216,8 @@ def check_finite(value: Tensor, loss: Loss, what: str = "loss") -> None:
         raise NotFiniteError(f"The {what} is {value.item()}.", loss.per_sample)
 
 
-def _leave(scored: Scored, found: TaskGradients, weights: Tensor) -> None:
-    """Leaves the weighted gradient on the parameters."""
-    parameters = scored.trained().values()
-    for parameter, gradient in zip(parameters, found.combined(weights), strict=True):
+def _set_gradient(scored: Scored, gradients: TaskGradients, weights: Tensor) -> None:
+    """Sets the parameters' gradients to the weighted sum of the tasks' gradients."""
+    combined = gradients.combined(weights)
+    for parameter, gradient in zip(scored.trained().values(), combined, strict=True):
         parameter.grad = gradient

@@ -44,24 +44,25 @@ LearnerKind = Literal["joined", "module"]
 @settings
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Settings of behaviour cloning."""
+    """Settings of a training run."""
 
     steps: int = 20_000
     """Gradient steps."""
     batch_size: int = 256
-    """Samples per step, of all processes together."""
+    """Samples per step, over all processes."""
     accumulate: int = 1
-    """Passes in which a process computes the gradient of its samples, for less memory."""
+    """Gradient accumulation: passes over which a process computes its samples of a step,
+    to save memory."""
     processes: int = 1
-    """Processes that share the samples of a step, on a device each. More than one needs the
-    extra ``accelerate``; ``accelerate launch`` gives its own number."""
+    """Processes that share the samples of a step, each on its own device. More than one
+    needs the extra ``accelerate``; ``accelerate launch`` sets its own number."""
     learning_rate: float = 1e-3
     """Peak learning rate of AdamW."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
     schedule: Schedule = "warmup_cosine"
-    """Learning rate over the run: ``warmup_cosine`` rises linearly and falls along half a
-    cosine, ``cosine`` only falls, ``constant`` stays."""
+    """Learning rate schedule: ``warmup_cosine`` is a linear warm-up and cosine decay,
+    ``cosine`` decays only, ``constant`` stays."""
     warmup_fraction: float = 0.1
     """Fraction of the run over which ``warmup_cosine`` warms up."""
     max_grad_norm: float = 1.0
@@ -69,34 +70,34 @@ class TrainConfig:
     ema_decay: float = 0.999
     """EMA decay; the EMA policy acts; 0 disables."""
     train: tuple[str, ...] = ()
-    """Parts of the policy that are trained, such as ``trunk`` and ``head``, where training
-    starts from another policy; all if empty. The others stay as they are."""
+    """Parts of the policy that are trained, such as ``trunk`` and ``head``, if training
+    starts from another policy; all if empty. The other parts are frozen."""
     learning_rate_factors: tuple[tuple[str, float], ...] = ()
-    """Parts of the policy, such as ``trunk`` or ``trunk.0``, and what their learning rate
-    is multiplied by; 0 freezes a part."""
+    """Parts of the policy, such as ``trunk`` or ``trunk.0``, and the factors that multiply
+    their learning rate; 0 freezes a part."""
     weight_decays: tuple[tuple[str, float], ...] = ()
-    """Parts of the policy and their own weight decay."""
+    """Parts of the policy and their weight decay, in place of ``weight_decay``."""
     learner: LearnerKind = "joined"
-    """How weights are stored: ``joined`` in one vector, which is fastest; ``module`` leaves
-    every parameter where it is, for policies with parameters of several types."""
+    """Storage of the weights: ``joined`` in one vector, which is fastest; ``module`` in
+    separate parameters, for policies with parameters of several types."""
     precision: Precision = "auto"
-    """Arithmetic of the network, whose weights and losses stay float32; ``auto`` is
+    """Precision of the network's arithmetic; weights and losses stay float32. ``auto`` is
     bfloat16 where the device computes in it natively, and float32 elsewhere."""
     sampling: Sampling = "temperature"
-    """How tasks are sampled: by ``temperature``, of which ``uniform`` and ``proportional``
-    are two values, or by ``validation_loss``."""
+    """Sampling of tasks: by ``temperature``, with ``uniform`` and ``proportional`` as names
+    of infinity and 1, or by ``validation_loss``."""
     temperature: float = inf
     """Tasks are sampled with probability ∝ frames^(1/temperature): 1 is proportional to
     the data, infinity is uniform."""
     mixture: Mixing = "given"
-    """Whether tasks are drawn as sampling and the weights of data sets say (given), or by
-    weights of tasks and data sets that are learned first (learned), see ``remix``."""
+    """Sampling weights of tasks and data sets: ``given`` by ``sampling`` and the weights of
+    data sets, or ``learned`` before the training, see ``remix``."""
     remix: Remix = field(default_factory=Remix)
     """Settings of a learned mixture."""
     weighting: Weighting = "fixed"
-    """How the tasks' losses are weighted; all but ``fixed`` need positive losses."""
+    """Weighting of the tasks' losses; all but ``fixed`` need positive losses."""
     aggregation: Aggregation = "mean"
-    """How the tasks' gradients are combined."""
+    """Aggregation of the tasks' gradients into one."""
     balancing: Balancing = field(default_factory=Balancing)
     """Settings of weightings and aggregations."""
     instruction_augmentation: InstructionAugmentation = field(
@@ -108,20 +109,21 @@ class TrainConfig:
     image_augmentation: ImageAugmentation = field(default_factory=ImageAugmentation)
     """Augmentation of images."""
     vision: Vision = field(default_factory=Vision)
-    """How the policy encodes images, if it observes any."""
+    """Image encoder of the policy, if it observes images."""
     auxiliary: Auxiliary = field(default_factory=Auxiliary)
-    """Losses beside the policy's own, which only training sees."""
+    """Auxiliary losses, which are used in training only."""
     goal_images: float = 0.5
-    """Fraction of the samples that are shown a goal image and no instruction, where the
-    policy is conditioned on both; the others are given the instruction alone."""
+    """Fraction of the samples with a goal image and no instruction, if the policy is
+    conditioned on both; the others have the instruction and no goal image."""
     alignment: Aligning = "none"
-    """Whether robots share one action, the displacement of the hand and the gripper scaled
-    by their units (end_effector), or each has outputs of its own (none)."""
+    """Action space of several robots: ``end_effector`` is one action for all, the
+    displacement of the hand and the gripper scaled by their units; with ``none`` each robot
+    has its own outputs."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
     history: int | None = None
-    """Observations that the policy reads: the present one and those before it. If None,
-    as many as the start of the training reads, or as is usual for the architecture."""
+    """Observations that the policy reads: the current one and those before it. If None,
+    as many as the policy that training starts from, or the architecture's default."""
     execute: int | None = None
     """Actions of a predicted chunk that are executed before the next prediction; all if
     None."""
@@ -129,7 +131,7 @@ class TrainConfig:
     """Temporal ensembling of overlapping chunks, with weights exp(-ensemble * i), i = 0
     for the oldest; none if None."""
     validation: float = 0.04
-    """Fraction of each task's episodes that is held out, rounded down."""
+    """Fraction of each task's episodes that is held out for validation, rounded down."""
     log_every: int = 100
     """Steps between logged metrics."""
     validate_every: int = 1000
@@ -137,34 +139,35 @@ class TrainConfig:
     save_every: int = 500
     """Steps between checkpoints."""
     conflicts_every: int = 0
-    """Steps between measurements of how far the tasks' gradients conflict; 0 for none."""
+    """Steps between measurements of conflict: the cosines between the tasks' gradients;
+    0 for none."""
     affinity_every: int = 0
-    """Steps between measurements of how a step on one task changes the losses of the
-    others; 0 for none."""
+    """Steps between measurements of affinity: the change in each task's loss after a step
+    on another; 0 for none."""
     evaluate_every: int = 0
-    """Steps between evaluations of the policy so far; 0 for none."""
+    """Steps between evaluations of the policy in training; 0 for none."""
     evaluate_episodes: int = 5
-    """Trials a task in these evaluations."""
+    """Trials per task in these evaluations."""
     prefetch: Literal["auto", "on", "off"] = "auto"
-    """Whether a thread draws the next batch during a step, with the same numbers; ``auto``
-    does where drawing takes a tenth of a step or more, a core is free and 100 steps or more
-    are to be taken."""
+    """Whether a thread draws the next batch during a step; results are the same. ``auto``
+    does if drawing takes at least a tenth of a step, a core is free and at least 100 steps
+    remain."""
     seed: int = 0
     """Seed of the initial weights and of every draw."""
     device: str = "auto"
     """Torch device to train on; ``auto`` is cuda if available, else cpu."""
     compile: bool = False
     """Whether the loss is compiled by ``torch.compile``, which takes a minute or more at
-    the start and needs a C++ compiler on the CPU; losses are equal to rounding."""
+    the start and needs a C++ compiler on the CPU; losses are equal up to rounding."""
     threads: ThreadCount = "auto"
     """Threads of torch on the CPU; results are bit-identical for equal numbers. ``auto``
-    is one, or more where they clearly pay, see ``robomtl.execution.threads``."""
+    is one, or more where they are clearly faster, see ``robomtl.execution.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
 
         Raises:
-            InputError: If a value is unknown or out of range, or two do not go together.
+            InputError: If a value is unknown or out of range, or two contradict each other.
         """
         check_types(self)
         check_threads(self.threads)
@@ -184,7 +187,7 @@ class TrainConfig:
         endless = "max_grad_norm", "temperature"
         check_positive(self, "learning_rate", *endless, endless=endless)
         check_parts(self, "warmup_fraction", "ema_decay", "validation", "goal_images")
-        _ = self.acting  # It refuses numbers that are impossible or contradict.
+        _ = self.acting  # ActorSettings checks ``execute`` and ``ensemble``.
         for name in ("learning_rate_factors", "weight_decays"):
             check_by_part(name, getattr(self, name))
         if self.mixture == "learned":
@@ -199,11 +202,11 @@ class TrainConfig:
 
     @property
     def acting(self) -> ActorSettings:
-        """How the policy's chunks of actions will be executed."""
+        """Settings by which the policy's chunks of actions are executed."""
         return ActorSettings(execute=self.execute, ensemble=self.ensemble)
 
     def check_chunk(self, architecture: object) -> None:
-        """Refuses an architecture whose chunks cannot be executed as these settings say.
+        """Checks that an architecture's chunks can be executed with these settings.
 
         Args:
             architecture: Config of a policy.
@@ -214,7 +217,7 @@ class TrainConfig:
         self.acting.check(int(getattr(architecture, "chunk", 1)))
 
     def _check_mixture(self) -> None:
-        """Refuses what does not go with a learned mixture; see ``check_alone``."""
+        """Checks the settings that a learned mixture excludes; see ``check_alone``."""
         usual = TrainConfig()
         names = (
             "weighting",
@@ -236,10 +239,10 @@ class TrainConfig:
 
 
 def check_by_part(name: str, values: Sequence[tuple[str, float]]) -> None:
-    """Refuses values of parts that are negative or infinite, and parts with two or none.
+    """Checks a setting that has one value for each part of a policy.
 
     Raises:
-        InputError: If there are any.
+        InputError: If a part has no value or two, or a value is negative or infinite.
     """
     for each in values:
         if len(each) != 2:
@@ -269,8 +272,8 @@ def config_of(values: Mapping[str, Any], *, where: str) -> TrainConfig:
     """The config that a run directory records; missing settings have their defaults.
 
     Args:
-        values: Under ``training`` in ``run.json``; earlier names are read too.
-        where: Names them in messages.
+        values: Values under ``training`` in ``run.json``; earlier names are read too.
+        where: Origin of the values, for messages.
 
     Raises:
         InputError: If a name is unknown, or a value is of another type or out of range.

@@ -1,4 +1,4 @@
-"""A picture of how a run's tasks conflict: over training, and task by task."""
+"""Figure of the conflict between a run's tasks: over training, and for every pair."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ from robomtl.pages.svg import EDGE, INK, SERIES, SOFT, axes_in, document
 from robomtl.training.conflicts import conflict
 
 _SQUARE, _LETTER, _TITLE = 22.0, 6.0, 210.0  # Sizes of the matrix.
-_WIDE, _HIGH, _LEFT, _TOP = 420.0, 220.0, 44.0, 48.0  # Of the chart.
+_WIDE, _HIGH, _LEFT, _TOP = 420.0, 220.0, 44.0, 48.0  # Size and position of the chart.
 
 
 def picture(tasks: Sequence[str], steps: Sequence[int], cosines: Tensor) -> str:
-    """An SVG picture: mean cosines over training, and all of them in the mean of it.
+    """SVG figure: mean cosines over training, and the mean over training of every pair.
 
     Args:
         tasks: Names of the tasks.
-        steps: When cosines were measured, rising.
-        cosines: (step, task, task).
+        steps: Steps at which cosines were measured, ascending.
+        cosines: Cosines between the tasks' gradients; (step, task, task).
     """
     side, names = _SQUARE * len(tasks), _LETTER * max(map(len, tasks)) + 10
     matrix_left = _LEFT + _WIDE + 30 + names
@@ -30,19 +30,16 @@ def picture(tasks: Sequence[str], steps: Sequence[int], cosines: Tensor) -> str:
     _draw_means(axes_in(figure, _LEFT, _TOP, _WIDE, _HIGH), steps, cosines)
     matrix = axes_in(figure, matrix_left, _TOP, side, side)
     draw_squares(matrix, tasks, cosines.mean(0).double().numpy())
-    _head(
-        matrix, "Every pair, in the mean of the run", "green: agree; orange: conflict"
-    )
+    _head(matrix, "Every pair, mean over the run", "green: agree; orange: conflict")
     return document(figure, summary="Cosines between the gradients of tasks")
 
 
 def _draw_means(axes: Axes, steps: Sequence[int], cosines: Tensor) -> None:
-    """Mean cosine of each task with the others, and of all, over training."""
-    found = [conflict(each) for each in cosines]
-    axes.plot(
-        steps, torch.tensor([each.by_task for each in found]), color=EDGE, linewidth=1
-    )
-    axes.plot(steps, [each.mean for each in found], color=SERIES[1], linewidth=2.5)
+    """Draws the mean cosine of each task with the others, and of all, over training."""
+    conflicts = [conflict(each) for each in cosines]
+    by_task = torch.tensor([each.by_task for each in conflicts])
+    axes.plot(steps, by_task, color=EDGE, linewidth=1)
+    axes.plot(steps, [each.mean for each in conflicts], color=SERIES[1], linewidth=2.5)
     axes.axhline(0, color=EDGE, linewidth=1)
     _head(
         axes,

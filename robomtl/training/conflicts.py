@@ -1,4 +1,4 @@
-"""How far the tasks of a run pull its weights apart: cosines between their gradients."""
+"""Conflict between the tasks of a run: cosines between their gradients."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,18 +18,18 @@ class Conflict(NamedTuple):
     """Summary of the cosines between the gradients of tasks."""
 
     mean: float
-    """Mean cosine of two different tasks."""
+    """Mean cosine over pairs of different tasks."""
     negative: float
-    """Fraction of the pairs whose cosine is below 0."""
+    """Fraction of the pairs with a negative cosine."""
     by_task: tuple[float, ...]
     """Mean cosine of each task with the others."""
 
 
 def cosines(gramian: Tensor) -> Tensor:
-    """Cosines between gradients, 0 where one vanishes; (task, task).
+    """Cosines between the tasks' gradients, 0 where one vanishes; (task, task).
 
     Args:
-        gramian: Their inner products; (task, task).
+        gramian: Inner products of the gradients; (task, task).
     """
     norms = gramian.diagonal().clamp(min=0).sqrt()
     products = norms[:, None] * norms
@@ -38,10 +38,10 @@ def cosines(gramian: Tensor) -> Tensor:
 
 
 def conflict(cosine: Tensor) -> Conflict:
-    """A summary of the cosines of two tasks or more.
+    """Summary of the cosines between the gradients of two or more tasks.
 
     Args:
-        cosine: (task, task).
+        cosine: Cosines; (task, task).
     """
     size = len(cosine)
     others = ~torch.eye(size, dtype=torch.bool, device=cosine.device)
@@ -54,13 +54,13 @@ def conflict(cosine: Tensor) -> Conflict:
 
 
 class History:
-    """Matrices that a run measures at some steps, in memory until written.
+    """Matrices measured at some steps of a run, in memory until they are written.
 
     Args:
-        path: JSON file of ``tasks``, ``steps``, and what was measured, (step, task, task).
+        path: JSON file with ``tasks``, ``steps`` and the matrices, (step, task, task).
         tasks: Names of the tasks.
-        name: What is measured, in the file.
-        step: From which the run goes on; what was measured later is measured again.
+        name: Name of the matrices in the file.
+        step: Step from which the run resumes; matrices of later steps are dropped.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class History:
         self._written = before
 
     def add(self, step: int, matrix: Tensor) -> None:
-        """Keeps what was measured at a step; (task, task)."""
+        """Adds the matrix measured at a step, rounded to four decimals; (task, task)."""
         self.steps.append(step)
         self.matrices.append(
             [[round(value, 4) for value in row] for row in matrix.tolist()]
         )
 
     def write(self) -> None:
-        """Writes what was added since, durably."""
+        """Writes all matrices to the file, durably, if any were added."""
         if len(self.steps) > self._written:
-            found = {"tasks": list(self._tasks), "steps": self.steps}
-            write_json(self._path, {**found, self._name: self.matrices})
+            names = {"tasks": list(self._tasks), "steps": self.steps}
+            write_json(self._path, {**names, self._name: self.matrices})
             self._written = len(self.steps)

@@ -1,11 +1,11 @@
-"""Deep CORAL: features whose covariances agree in both domains, task by task.
+"""Deep CORAL: aligns the covariances of features in two domains, task by task.
 
 Source: Sun and Saenko 2016, "Deep CORAL: Correlation Alignment for Deep Domain
 Adaptation" (arXiv:1607.01719), equations 1 to 3. Departures:
 
-1. Covariances are compared within each task and the losses averaged: those over all tasks
-   would mix what differs between tasks with what differs between domains.
-2. Features are those that the action head reads.
+1. Covariances are compared within each task and the losses averaged: covariances over all
+   tasks would mix differences between tasks with differences between domains.
+2. Features are the inputs of the action head.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from torch import Tensor
 from robomtl.action_head import HeadPolicy
 from robomtl.training.domains import Domains, Features, TargetDomain
 
-_FEWEST = 2  # Samples of a covariance.
+_FEWEST = 2  # Samples that a covariance needs.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coral(TargetDomain):
-    """Behaviour cloning, and covariances of features as in a target domain."""
+    """Behaviour cloning with CORAL alignment to a target domain."""
 
     def alignment(
         self, policy: HeadPolicy, features: Features, batch: Domains
     ) -> Tensor:
-        """The mean over tasks of the CORAL loss; ()."""
+        """Mean over tasks of the CORAL loss; (). Tasks with too few samples are left out."""
         own, other = batch.batch.task, batch.target.task
         losses = [
             coral(features.source[own == task], features.target[other == task])
@@ -37,14 +37,14 @@ class Coral(TargetDomain):
 
 
 def coral(source: Tensor, target: Tensor) -> Tensor:
-    """‖C_S − C_T‖² / 4d² of the covariances of features; equation 1.
+    """CORAL loss ‖C_S − C_T‖² / 4d² between the covariances of features; equation 1.
 
     Args:
-        source: (sample, d), at least 2 samples.
-        target: (sample, d), at least 2 samples.
+        source: Features of at least 2 samples; (sample, d).
+        target: Features of at least 2 samples; (sample, d).
 
     Returns:
-        ().
+        Shape ().
     """
     apart = torch.cov(source.T) - torch.cov(target.T)
     return apart.square().sum() / (4 * source.shape[1] ** 2)

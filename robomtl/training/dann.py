@@ -1,13 +1,13 @@
-"""Features from which a discriminator cannot tell in which domain they arose.
+"""DANN: features from which a discriminator cannot tell the domain of a sample.
 
 Source: Ganin et al. 2016, "Domain-Adversarial Training of Neural Networks"
-(arXiv:1505.07818), equations 9 to 14: a layer that reverses the gradient, by a rate that
-rises over the training. Departures:
+(arXiv:1505.07818), equations 9 to 14: the discriminator's gradient is reversed, and scaled
+by a factor that rises over the training. Departures:
 
 1. The discriminator reads the task embedding together with the features, so that it
    distinguishes domains within a task and not by the tasks that each domain has
    (Long et al. 2018, arXiv:1705.10667).
-2. Features are those that the action head reads.
+2. Features are the inputs of the action head.
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ from robomtl.errors import InputError
 from robomtl.policy import Policy
 from robomtl.training.domains import Domains, Features, TargetDomain
 
-_STEEPNESS = 10.0  # Of the rise of the rate; section 5.2.2.
+_STEEPNESS = 10.0  # Steepness of the rise of the factor, γ in section 5.2.2.
 
 
 class Discriminator(nn.Module):
-    """Tells domains apart by features and the task.
+    """Classifies the domain of samples from their features and task embedding.
 
     Args:
         features: Length of the features.
@@ -40,14 +40,19 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, features: Tensor, task_embedding: Tensor) -> Tensor:
-        """The logit that a sample is of the target domain; (sample,)."""
+        """Logit of each sample's being from the target domain; (sample,).
+
+        Args:
+            features: (sample, features).
+            task_embedding: (sample, task).
+        """
         logit: Tensor = self.layers(torch.cat([features, task_embedding], dim=-1))
         return logit.squeeze(-1).float()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dann(TargetDomain):
-    """Behaviour cloning, and features that hide their domain from a discriminator."""
+    """Behaviour cloning with domain-adversarial features."""
 
     width: int = 128
     """Units of the discriminator's hidden layer."""
@@ -63,7 +68,7 @@ class Dann(TargetDomain):
             raise InputError(f"width is {self.width}; give at least 1.")
 
     def meta(self, policy: Policy) -> Discriminator | None:  # type: ignore[override]
-        """The discriminator."""
+        """The discriminator; None for a policy without an action head."""
         if not isinstance(policy, HeadPolicy):
             return None  # Refused by ``check``.
         width = policy.head.linear.in_features
@@ -72,7 +77,7 @@ class Dann(TargetDomain):
     def alignment(
         self, policy: HeadPolicy, features: Features, batch: Domains
     ) -> Tensor:
-        """The discriminator's loss, whose gradient by the features is reversed; ()."""
+        """Loss of the discriminator; its gradient is reversed for the features; ()."""
         assert policy.meta is not None
         rate = reversal(batch.progress)
         losses = [
@@ -90,14 +95,14 @@ class Dann(TargetDomain):
 
 
 def reversal(progress: Tensor) -> Tensor:
-    """The rate of the reversed gradient, from 0 to 1 over a training; section 5.2.2.
+    """Factor of the reversed gradient, from 0 to 1 over a training; section 5.2.2.
 
     Args:
-        progress: Fraction of the training that lies behind; ().
+        progress: Fraction of the training completed; ().
     """
     return 2 / (1 + torch.exp(-_STEEPNESS * progress)) - 1
 
 
 def reversed_gradient(features: Tensor, rate: Tensor) -> Tensor:
-    """The features, whose gradient is multiplied by minus the rate; (sample, width)."""
+    """The features, with their gradient multiplied by ``-rate``; (sample, width)."""
     return features.detach() * (1 + rate) - features * rate

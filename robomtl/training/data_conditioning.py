@@ -1,4 +1,4 @@
-"""The conditioning of a policy of some data, and where its states hold the goal."""
+"""Conditioning of a policy trained on some data, and the goal's position in states."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from robomtl.suites import suite
 from robomtl.training.objective import Objective
 
 Place = tuple[int, int]
-"""First component of a state that holds a goal, and the one after its last."""
+"""Index of the first component of the goal in a state, and of the one after its last."""
 
 
 def conditioning_for(
@@ -26,7 +26,7 @@ def conditioning_for(
     """The conditioning of a policy: the given kinds, and what the objective infers.
 
     Raises:
-        InputError: If a kind is unknown, twice there, or needs what is missing.
+        InputError: If a kind is unknown, repeated, or needs what the data lack.
     """
     found = [goals_in(each, kinds) for each in data.sets]
     goal, own = found[0]
@@ -46,20 +46,24 @@ def conditioning_for(
 def goals_in(
     demonstrations: Demonstrations, kinds: Sequence[Kind]
 ) -> tuple[Place | None, dict[str, Place]]:
-    """Where states hold the goal; and where else, by the tasks for which that differs.
+    """Position of the goal in states, and its positions for tasks that have their own.
 
     Args:
-        demonstrations: Of a suite that says where.
-        kinds: What a policy is conditioned on.
+        demonstrations: Demonstrations of a suite that defines the positions.
+        kinds: Kinds of the policy's conditioning.
+
+    Returns:
+        The position, None if states hide the goal; and positions by the names of tasks,
+        empty if the policy is not conditioned on the goal.
 
     Raises:
-        InputError: If it is conditioned on the goal, and no suite is named.
+        InputError: If the policy is conditioned on the goal, and no suite is named.
     """
     if demonstrations.suite is None:
         if "goal" in kinds:
             raise InputError(
                 f"{demonstrations.path} {demonstrations.origin}, which does not say where"
-                " its states hold the goal; condition on language or one_hot."
+                " its states contain the goal; condition on language or one_hot."
             )
         return None, {}
     made = suite(demonstrations.suite, **demonstrations.suite_options)
@@ -72,7 +76,7 @@ def _different_goals(
     kinds: Sequence[Kind],
     found: Sequence[tuple[Place | None, dict[str, Place]]],
 ) -> tuple[Place | None, dict[str, Place]]:
-    """The same for data sets that hold goals in different places."""
+    """``goals_in`` for data sets with goals at different positions of their states."""
     if "goal" not in kinds:
         return None, {}
     for each, (place, _) in zip(data.sets, found, strict=True):
@@ -94,13 +98,13 @@ def _different_goals(
 def goal_warning(data: Data, conditioning: Conditioning) -> str:
     """A warning if a policy is conditioned on goals that do not distinguish its tasks.
 
-    Empty if there is nothing to warn of. It is judged by the demonstrations, or by episodes
-    of the suite if there are few of them.
+    Empty if they do. Goals are compared in the first states of the demonstrations, or of
+    new episodes of the suite if there are few demonstrations.
     """
     if conditioning.kinds != ("goal",):
         return ""
-    said = (_goal_warning(each) for each in data.sets if each.suite is not None)
-    return " ".join(filter(None, said))
+    warnings = (_goal_warning(each) for each in data.sets if each.suite is not None)
+    return " ".join(filter(None, warnings))
 
 
 def _goal_warning(demonstrations: Demonstrations) -> str:

@@ -1,7 +1,7 @@
-"""Batches in parts: for several processes, and for several passes in each of them.
+"""Batches divided into parts, for several processes and several passes in each of them.
 
-A batch is drawn whole and equal for every number of processes and passes. It is then cut
-into parts of consecutive samples, of which a process reads its own frames only.
+A batch is drawn as a whole, the same for every number of processes and passes. It is then
+divided into parts of consecutive samples, and a process reads the frames of its own parts.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from torch import Tensor
 
 
 class Divided(NamedTuple):
-    """The parts of a batch that one process computes."""
+    """Parts of a batch that one process computes."""
 
     parts: tuple[Any, ...]
     """Batches of consecutive samples, in order."""
     place: slice
-    """Indices of their samples within the whole batch."""
+    """Indices of the samples of the parts within the whole batch."""
     task: Tensor
     """Index of the task of each sample of the whole batch; (sample,)."""
 
@@ -29,8 +29,8 @@ class Divisible(Protocol):
 
         Args:
             step: Number of steps taken before.
-            size: Samples in the whole batch, about.
-            own: Indices of the parts, consecutive.
+            size: Approximate number of samples in the whole batch.
+            own: Consecutive indices of the requested parts.
             of: Number of all parts.
         """
         ...
@@ -40,8 +40,8 @@ class DividedDraws:
     """Draws the parts of one process; see ``Draws``.
 
     Args:
-        draws: Draws the whole batches.
-        own: Indices of the parts of this process, consecutive.
+        draws: Draws of the whole batches.
+        own: Consecutive indices of the parts of this process.
         of: Number of all parts.
     """
 
@@ -54,7 +54,7 @@ class DividedDraws:
 
 
 def edges(samples: int, own: Sequence[int], of: int) -> list[slice]:
-    """The samples of some parts of a batch: as many in each, but for a remainder.
+    """Slices of a batch's samples, one for each requested part, of equal length up to 1.
 
     Args:
         samples: Number of samples in the batch.
@@ -65,5 +65,5 @@ def edges(samples: int, own: Sequence[int], of: int) -> list[slice]:
 
 
 def parts_of(batch: Any) -> tuple[Any, ...]:
-    """The batches that are computed one after the other: the parts, or the whole."""
+    """Batches that are computed one after the other: the parts, or the undivided batch."""
     return batch.parts if isinstance(batch, Divided) else (batch,)

@@ -1,8 +1,8 @@
-"""The gradient of a batch whose parts are computed one after the other, or elsewhere.
+"""Gradient of a batch whose parts are computed in sequence or by several processes.
 
-What is minimised is the mean over the whole batch, as if it were computed at once: each
-part adds its samples' share to the gradient, and those of all processes are added up
-before the step. Numbers differ from those of one part by the rounding of sums.
+The mean over the whole batch is minimised, as if it were computed at once: each part adds
+the contribution of its samples to the gradient, and the gradients of all processes are
+summed before the step. Results differ from those of one part by the rounding of sums.
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,29 @@ from robomtl.training.weighting import Weigher
 
 
 class Dividing(Combiner):
-    """Averages the samples of a divided batch, each times the fixed weight of its task.
+    """Minimises the mean over a divided batch, each sample with its task's fixed weight.
 
     Args:
-        processes: Compute the other parts.
-        weigher: The weights; None for samples that weigh the same.
+        processes: Processes that compute the other parts.
+        weigher: Fixed weights of the tasks; None for equal weights of the samples.
     """
 
     def __init__(self, processes: Processes, weigher: Weigher | None) -> None:
         self._processes, self._weigher = processes, weigher
 
     def backward(self, scored: Scored, batch: Divided) -> Loss:
-        """See ``Combiner``; the loss returned is that of the whole batch."""
-        found = [self._part(scored, part, len(batch.task)) for part in batch.parts]
-        own = torch.cat([loss.per_sample.detach() for loss in found])
+        """See ``Combiner``; returns the loss of the whole batch."""
+        losses = [self._part(scored, part, len(batch.task)) for part in batch.parts]
+        own = torch.cat([loss.per_sample.detach() for loss in losses])
         whole = whole_losses(own, batch, self._processes)
-        loss = Loss(whole, _means_of(found))
+        loss = Loss(whole, _mean_metrics(losses))
         check_finite(self._weighted(whole, batch.task).mean(), loss)
         return loss
 
     def _part(self, scored: Scored, part: Any, samples: int) -> Loss:
         loss: Loss = scored(part)
-        share = self._weighted(loss.per_sample, part.task).sum() / samples
-        share.backward()  # type: ignore[no-untyped-call]
+        contribution = self._weighted(loss.per_sample, part.task).sum() / samples
+        contribution.backward()  # type: ignore[no-untyped-call]
         return loss
 
     def _weighted(self, per_sample: Tensor, task: Tensor) -> Tensor:
@@ -53,13 +53,13 @@ class Dividing(Combiner):
 
 
 class DividedWeighing(Weighing):
-    """Weighs the tasks of a batch that several processes compute a part of each.
+    """Weights the tasks of a batch of which each process computes one part.
 
     Args:
-        name: That of the rule, for messages.
+        name: Name of the rule, for messages.
         weigher: The rule; it learns the same in every process.
         tasks: Names of the tasks.
-        processes: Compute the other parts.
+        processes: Processes that compute the other parts.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DividedWeighing(Weighing):
         self._processes = processes
 
     def means(self, scored: Scored, batch: Divided) -> tuple[Loss, Tensor, Tensor]:
-        """See ``Weighing``; the loss and the means are those of the whole batch."""
+        """See ``Weighing``; loss and means are of the whole batch."""
         (part,) = batch.parts
         loss: Loss = scored(part)
         whole = whole_losses(loss.per_sample.detach(), batch, self._processes)
@@ -88,9 +88,9 @@ def whole_losses(own: Tensor, batch: Divided, processes: Processes) -> Tensor:
     """The loss of each sample of a whole batch; (sample,).
 
     Args:
-        own: Those of the samples that this process computed.
-        batch: Says which these are.
-        processes: Computed the others.
+        own: Losses of the samples that this process computed; (own sample,).
+        batch: The divided batch, with the indices of these samples.
+        processes: Processes that computed the other samples.
     """
     whole = own.new_zeros(len(batch.task))
     whole[batch.place] = own
@@ -98,11 +98,11 @@ def whole_losses(own: Tensor, batch: Divided, processes: Processes) -> Tensor:
     return whole
 
 
-def _means_of(found: Sequence[Loss]) -> dict[str, Tensor]:
-    """Metrics of the parts of this process, averaged by their samples."""
-    sizes = torch.tensor([len(loss.per_sample) for loss in found])
-    shares = sizes / sizes.sum()
+def _mean_metrics(losses: Sequence[Loss]) -> dict[str, Tensor]:
+    """Metrics averaged over the samples of all parts of this process."""
+    sizes = torch.tensor([len(loss.per_sample) for loss in losses])
+    weights = sizes / sizes.sum()
     return {
-        name: torch.stack([loss.metrics[name].cpu() for loss in found]) @ shares
-        for name in found[0].metrics
+        name: torch.stack([loss.metrics[name].cpu() for loss in losses]) @ weights
+        for name in losses[0].metrics
     }

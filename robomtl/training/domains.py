@@ -1,7 +1,7 @@
-"""Training on a target domain of which only observations are known.
+"""Objectives that adapt to a target domain of which only observations are known.
 
-Batches hold as many samples of the target domain as of the demonstrations, drawn of the
-same tasks in the same way; their actions are never read.
+Batches contain as many samples of the target domain as of the demonstrations, drawn from
+the same tasks in the same way; the actions of the target domain are never read.
 """
 
 from collections.abc import Iterator
@@ -22,22 +22,22 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.material import materials
 from robomtl.training.objective import Cloning, Draws, Material
 
-_STREAM = 104_729  # Apart from the seeds of the demonstrations' draws.
+_STREAM = 104_729  # Separates the target's seed from that of the demonstrations' draws.
 
 
 class Domains(NamedTuple):
-    """Samples of demonstrations, and of a target domain."""
+    """Samples of demonstrations and of a target domain."""
 
     batch: Batch
     """Samples of demonstrations."""
     target: Batch
-    """Samples of the target domain, of which the actions are not to be read."""
+    """Samples of the target domain; their actions must not be read."""
     progress: Tensor
-    """Fraction of the training that lies behind, from 0 to 1; ()."""
+    """Fraction of the training completed, from 0 to 1; ()."""
 
     @property
     def task(self) -> Tensor:
-        """Index of the task of each sample of demonstrations."""
+        """Index of the task of each sample of demonstrations; (sample,)."""
         return self.batch.task
 
 
@@ -46,12 +46,14 @@ class DomainDraws:
     """Draws samples of both domains; see ``Draws``."""
 
     source: Draws
+    """Draws of the demonstrations."""
     target: Draws
+    """Draws of the target domain."""
     steps: int
     """Gradient steps of the run."""
 
     def batch(self, step: int, size: int) -> Domains:
-        """The batch of a step, with this many samples of each domain."""
+        """The batch of a step, with ``size`` samples of each domain."""
         source, target = (d.batch(step, size) for d in (self.source, self.target))
         progress = source.action.new_tensor(step / self.steps)
         return Domains(source, target, progress)
@@ -59,12 +61,12 @@ class DomainDraws:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetDomain:
-    """Settings of objectives that align features with those of a target domain."""
+    """Settings shared by objectives that align features with a target domain's."""
 
     target: str = ""
     """Data set of the target domain, with the same tasks; its actions are not read."""
     weight: float = 1.0
-    """Weight of the alignment beside the loss of behaviour cloning."""
+    """Weight of the alignment loss; the loss of behaviour cloning has weight 1."""
 
     def __post_init__(self) -> None:
         """Checks the weight.
@@ -76,34 +78,35 @@ class TargetDomain:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length of what is inferred from demonstrations: 0, as nothing is."""
         return 0
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses a policy without features, and a target domain without data.
+        """Checks that the policy has features to align, and the target domain data.
 
         Raises:
-            InputError: If there is either.
+            InputError: If either is missing.
         """
         if not (issubclass(policy, HeadPolicy) and policy.loss is HeadPolicy.loss):
             raise InputError(
-                f"'{name}' shows no features to align; these do: {', '.join(_fitting())}."
+                f"Policy '{name}' has no features to align; these have:"
+                f" {', '.join(_fitting())}."
             )
         target_in(self.target)
 
     def meta(self, policy: Policy) -> None:
-        """Nothing is learned beside the policy."""
+        """None: no module is trained beside the policy."""
 
     def draws(self, material: Material, config: TrainConfig) -> DomainDraws:
-        """Frames of demonstrations, and of the target domain.
+        """Draws of frames of the demonstrations and of the target domain.
 
         Raises:
-            InputError: If the target domain lacks a task, or observes something else.
+            InputError: If the target domain lacks a task or a feature of the policy.
         """
         tasks = material.conditioning.tasks
         data = _with_tasks(target_in(self.target), tasks)
         plain = replace(config, validation=0.0, augmentation=Augmentation())
-        there, _ = materials(
+        target, _ = materials(
             data,
             material.conditioning,
             plain,
@@ -113,16 +116,19 @@ class TargetDomain:
         other = replace(plain, seed=config.seed + _STREAM)
         return DomainDraws(
             source=Cloning().draws(material, config),
-            target=Cloning().draws(there, other),
+            target=Cloning().draws(target, other),
             steps=config.steps,
         )
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """Held-out demonstrations in order."""
+        """Batches of held-out demonstrations, in order."""
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Domains | Batch) -> Loss:
-        """The policy's own loss of each sample, and the alignment of the batch."""
+        """The policy's loss of each sample, plus the weighted alignment loss of the batch.
+
+        A batch without a target domain, as in validation, has the policy's loss alone.
+        """
         if isinstance(batch, Batch):
             return loss_of(policy, batch)
         assert isinstance(policy, HeadPolicy)
@@ -138,22 +144,24 @@ class TargetDomain:
     def alignment(
         self, policy: HeadPolicy, features: "Features", batch: Domains
     ) -> Tensor:
-        """How far apart the features of both domains are; ()."""
+        """Alignment loss: distance between the features of both domains; ()."""
         raise NotImplementedError
 
 
 class Features(NamedTuple):
-    """What the head of a policy reads, in both domains; each (sample, width)."""
+    """Inputs of a policy's action head in both domains."""
 
     source: Tensor
+    """Features of the demonstrations; (sample, width)."""
     target: Tensor
+    """Features of the target domain; (sample, width)."""
 
 
 def target_in(folder: str) -> Data:
-    """The data of a target domain.
+    """The successful episodes of a target domain.
 
     Raises:
-        InputError: If none is named, or there is none.
+        InputError: If no data set is named, or the folder has none.
     """
     if not folder:
         raise InputError(

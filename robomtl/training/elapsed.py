@@ -1,4 +1,4 @@
-"""Files that keep how long a training took, beside what it made."""
+"""Files that record the duration of a training in its run directory."""
 
 import time
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ ELAPSED = "elapsed.json"
 
 @dataclass(frozen=True)
 class _Kept:
-    """The content of such a file."""
+    """Content of such a file."""
 
     seconds: float
 
 
 class Elapsed:
-    """The time of a training's steps, those before a stop included.
+    """Duration of a training's steps, those before an interruption included.
 
     Args:
         run: Run directory, which no other process writes into.
@@ -31,29 +31,28 @@ class Elapsed:
         self._begun = time.monotonic()
 
     def write(self) -> None:
-        """Keeps the time so far, at a checkpoint."""
+        """Writes the duration so far, at a checkpoint."""
         seconds = self._before + time.monotonic() - self._begun
         write_json(self._path, {"seconds": seconds})
 
 
 def elapsed_in(run: Path) -> float:
-    """How long the steps took that the trainings in a run directory go on from [s].
+    """Duration of the steps up to the last checkpoint, over all trainings of a run [s].
 
-    It is 0 where none were taken. Steps after the last checkpoint are taken again, and do
-    not count.
+    0 if no step was taken. Steps after the last checkpoint are repeated, and do not count.
 
     Raises:
-        InputError: If a file that says so is damaged.
+        InputError: If a file with a duration is damaged.
     """
     return sum(map(_read, sorted(run.rglob(ELAPSED))))
 
 
 def noted(path: Path, seconds: float) -> float:
-    """How long a training took [s], which a file keeps from the first call on.
+    """Duration of a training [s], which the first call writes to a file.
 
     Args:
         path: The file.
-        seconds: Time that is written if the file does not exist yet [s].
+        seconds: Duration that is written if the file does not exist yet [s].
     """
     if not path.exists():
         write_json(path, {"seconds": seconds})

@@ -1,9 +1,9 @@
-"""Frames whose images a frozen encoder has read once, in the place of the images.
+"""Frames with the feature maps of a frozen encoder in place of their images.
 
-What a frozen backbone makes of an image never changes, and making it takes most of a step:
-it is computed once for each frame, in half precision, and kept in the cache beside the
-decoded images, or in memory where the frames are. What follows the backbone is trained as
-if it read the images.
+The output of a frozen backbone for an image never changes, and its computation takes most
+of a step: it is computed once for each frame, in half precision, and kept in the cache
+beside the decoded images, or in memory if the frames are there. The layers after the
+backbone are trained as if the policy read the images.
 """
 
 import hashlib
@@ -30,16 +30,16 @@ from robomtl.training.image_augmentation import ImageAugmentation
 from robomtl.training.objective import Material
 from robomtl.training.recorded import Stored
 
-_FORMAT = 1  # To be raised when the same images are to be encoded otherwise.
+_FORMAT = 1  # Version of the cached maps; raise it if images are encoded differently.
 _ROWS = 128  # Images that are encoded at once.
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredMaps(Stored):
-    """Rows of frames in a file, with maps in the place of images; see ``Table``."""
+    """Rows of frames in a file, with feature maps in place of images; see ``Table``."""
 
     maps: Records
-    """Bytes of the maps in half precision, by feature."""
+    """Bytes of the feature maps in half precision, by the names of the images."""
 
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """See ``Table``."""
@@ -48,26 +48,25 @@ class StoredMaps(Stored):
         one = np.ones(first.numel(), np.int64)
         for name in self.maps.images:
             read = self.maps.pictures(name, first.flatten().numpy(), one)
-            found = torch.from_numpy(read.view(np.float16))
-            observation[name] = found.view(*first.shape, *found.shape[1:]).to(
-                self.device
-            )
+            maps = torch.from_numpy(read.view(np.float16))
+            shape = (*first.shape, *maps.shape[1:])
+            observation[name] = maps.view(shape).to(self.device)
         return observation, action
 
 
 def encoded_once(material: Material, policy: Policy, config: TrainConfig) -> Material:
-    """The material with what frozen encoders make of its images, where that can be kept.
+    """The material with frozen encoders' feature maps in place of its images.
 
-    It cannot where images are varied at random or show goals, nor in a mixture of data
-    sets.
+    The material is returned as it is if no encoder is frozen, images are augmented or show
+    goals, or the data are a mixture of data sets.
 
     Args:
-        material: What is trained or validated on.
-        policy: Has the encoders, with their weights.
+        material: Data of training or validation.
+        policy: Policy with the encoders and their weights.
         config: Settings of the run.
 
     Raises:
-        InputError: If the disk has no room for it; says how much it takes.
+        InputError: If the disk has too little space; the message says how much is needed.
     """
     varied = config.image_augmentation != ImageAugmentation()
     if not config.vision.frozen or varied or policy.spec.goal_image:
@@ -134,7 +133,7 @@ def _store(
     encoder: PretrainedEncoder,
     device: torch.device,
 ) -> None:
-    """Writes the maps of all images of a camera."""
+    """Writes the feature maps of all images of a camera."""
     title = f"Encoding {column} once"
     with path.open("wb") as file, progress(title, records.frames) as advance:
         for first in range(0, records.frames, _ROWS):
@@ -152,29 +151,29 @@ def _check_room(
     free = shutil.disk_usage(new).free
     if size > free:
         raise InputError(
-            f"What the frozen encoder makes of {records.frames:,} frames takes {size:,}"
-            f" bytes, and {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder"
-            " with more."
+            f"The frozen encoder's maps of {records.frames:,} frames take {size:,} bytes,"
+            f" and {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder with"
+            " more."
         )
 
 
 @torch.no_grad()
 def _encoded(encoder: PretrainedEncoder, images: Tensor) -> Tensor:
-    """Maps in half precision; (image, width, height, width of the map)."""
+    """Feature maps in half precision; (image, width, height, channels of the map)."""
     return encoder.represent(images).half().contiguous()
 
 
 def _shape(
     encoder: PretrainedEncoder, image: tuple[int, ...], device: torch.device
 ) -> tuple[int, ...]:
-    """Shape of a map's bytes."""
+    """Shape of one feature map as bytes: (width, height, bytes of its channels)."""
     blank = torch.zeros(1, *image, dtype=torch.uint8, device=device)
     *sides, columns = _encoded(encoder, blank).shape[1:]
     return (*sides, columns * torch.float16.itemsize)
 
 
 def _identity(encoder: PretrainedEncoder) -> list[str]:
-    """The identity of an encoder: the network and its weights."""
+    """Identity of an encoder: the name of its network, and a digest of its weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(encoder.backbone.state_dict().items()):
         digest.update(name.encode())

@@ -1,7 +1,7 @@
-"""Batches of whole small problems: of some tasks, a support set and what to do next.
+"""Batches of few-shot problems: a support set and queries for each of some tasks.
 
-Objectives that train for adaptation see in training what they will see in use: a few
-demonstrations of a task, and frames of other demonstrations of it to act in.
+Objectives that train for adaptation are trained on what adaptation is given: a few
+demonstrations of a task, and frames of its other demonstrations as queries.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ class Episodic(NamedTuple):
     """Problems of some tasks; rows of ``support`` and ``query`` are sorted by task."""
 
     context: Context
-    """The demonstrations of the support, subsampled."""
+    """Demonstrations of the support, subsampled."""
     support: Batch
-    """Frames drawn from them; (task · sample, …)."""
+    """Frames drawn from the support; (task · sample, …)."""
     query: Batch
     """Frames of other demonstrations of the same tasks; (task · sample, …)."""
     others: Context | None = None
-    """Some of these other demonstrations, subsampled, where they were requested."""
+    """Some of the queries' demonstrations, subsampled; None unless requested."""
     place: slice = slice(0, 0)
     """Position in the task embedding of what is inferred from demonstrations."""
 
@@ -45,13 +45,13 @@ class Episodic(NamedTuple):
         return len(self.context.mask)
 
 
-_SHORTEST = 0.25  # Of an episode that a problem may show alone.
+_SHORTEST = 0.25  # Smallest fraction of its episodes that a problem may be cut to.
 _WHOLE = torch.tensor([0.0, 1.0])
 
 
 def context_of(
     frames: Frames,
-    there: Spans,
+    spans: Spans,
     episodes: Tensor,
     mask: Tensor,
     *,
@@ -61,17 +61,18 @@ def context_of(
     """Demonstrations subsampled to equally many steps, evenly from first to last.
 
     Args:
-        frames: Those of the episodes.
-        there: Where their episodes lie; beside the next two, which may be elsewhere
-            than the frames.
-        episodes: Their indices, in that order; (task, shot).
-        mask: Which of them count; (task, shot).
+        frames: Frames of the episodes.
+        spans: Spans of the frames' episodes, on the device of ``episodes`` and ``mask``,
+            which may differ from that of the frames.
+        episodes: Indices of episodes within ``spans``; (task, shot).
+        mask: Whether each episode counts; (task, shot).
         steps: Number of steps to keep of each; shorter episodes repeat some.
-        window: Fractions of an episode between which it is shown; (2,), or (task, 1, 2).
+        window: Start and end of the part of an episode that is kept, as fractions of its
+            steps; (2,), or (task, 1, 2).
     """
     progress = torch.linspace(0, 1, steps, device=mask.device)
     start, length = _within(
-        there.start[episodes], there.length[episodes], window.to(mask.device)
+        spans.start[episodes], spans.length[episodes], window.to(mask.device)
     )
     rows = start[..., None] + (progress * (length[..., None] - 1)).round().long()
     rows, device = rows.to(frames.episodes.start.device), frames.device
@@ -88,31 +89,31 @@ def context_of(
 
 
 def _within(start: Tensor, length: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
-    """First row and length of a part of some episodes; (…,), (…,), (…, 2)."""
+    """First row and length, (…,), of the part of each episode in a window, (…, 2)."""
     first, last = (window * (length - 1)[..., None]).round().long().unbind(-1)
     return start + first, last - first + 1
 
 
 def _place(material: Material) -> slice:
-    """Position in the task embedding of what is inferred; empty for nowhere."""
+    """Position in the task embedding of what is inferred; empty if nothing is."""
     conditioning = material.conditioning
     inferred = "demonstration" in conditioning.kinds
     return conditioning.place("demonstration") if inferred else slice(0, 0)
 
 
 class EpisodicSampler:
-    """Draws problems; a step's batch depends on it alone.
+    """Draws batches of problems; a step's batch depends on the step alone.
 
-    Tasks, or goals where they are hidden, are drawn without replacement; of each, a
-    random number of demonstrations as support, and queries from the others.
+    Tasks, or goals if these are hidden, are drawn without replacement; for each, a random
+    number of demonstrations as support, and queries from its other demonstrations.
 
     Args:
-        material: What batches are made of.
-        tasks: Problems in a batch, at most as many as there are.
-        shots: Greatest number of demonstrations in a support.
+        material: Data that problems are drawn from.
+        tasks: Problems in a batch; at most the number of tasks or goals.
+        shots: Largest number of demonstrations in a support.
         steps: Steps to which a demonstration is subsampled.
         seed: Seed of the draws.
-        others: Demonstrations, of those the queries are of, to give whole as well.
+        others: Number of the queries' demonstrations to return as a context as well.
 
     Raises:
         InputError: If no group has two demonstrations, one to learn from and one to act.
@@ -130,7 +131,7 @@ class EpisodicSampler:
     ) -> None:
         self._material, self._shots, self._steps = material, shots, steps
         self._others, self._place = others, _place(material)
-        # What is drawn one by one is drawn on the CPU: elsewhere each waits for the last.
+        # Single numbers are drawn on the CPU: on a GPU, each draw waits for the last one.
         self._spans = Spans(*(part.cpu() for part in material.frames.episodes))
         group = self._spans.group
         members = [(group == g).nonzero()[:, 0] for g in sorted({*group.tolist()})]
@@ -143,10 +144,10 @@ class EpisodicSampler:
         self._tasks = min(tasks, len(self._members))
         self._seed = seed
         self.sub_trajectories = 0.0
-        """Fraction of the problems that show a part of each of their episodes alone."""
+        """Fraction of the problems that are cut to a part of each of their episodes."""
 
     def batch(self, step: int, size: int) -> Episodic:
-        """The problems of a step, with about ``size`` queries together."""
+        """The problems of a step, with about ``size`` queries in all."""
         generator = Generator().manual_seed(mixed(self._seed, step))
         drawn = torch.randperm(len(self._members), generator=generator)[: self._tasks]
         each = max(1, size // self._tasks)
@@ -189,13 +190,18 @@ class EpisodicSampler:
     def _problem(
         self, members: Tensor, each: int, generator: Generator
     ) -> tuple[Tensor, ...]:
-        """Episodes and mask (shot,), others, rows of support and query (sample,), window."""
+        """Draws of one problem.
+
+        Returns:
+            Support episodes and their mask, (shot,); other episodes, (other,); rows of
+            support and query, (sample,); and the window, (2,).
+        """
         order = members[torch.randperm(len(members), generator=generator)]
         most = min(self._shots, len(order) - 1)
         shots = int(torch.randint(1, most + 1, (), generator=generator))
-        places = torch.arange(self._shots)
-        mask = places < shots
-        episodes = order[places * mask]
+        positions = torch.arange(self._shots)
+        mask = positions < shots
+        episodes = order[positions * mask]
         rest = order[shots:]
         others = rest[torch.arange(self._others) % len(rest)]
         window = self._window(generator)
@@ -204,28 +210,28 @@ class EpisodicSampler:
         return episodes, mask, others, support, query, window
 
     def _window(self, generator: Generator) -> Tensor:
-        """Fractions of the episodes of a problem between which it shows them; (2,)."""
+        """Start and end of the part of its episodes that a problem is cut to; (2,)."""
         if not self.sub_trajectories:  # Nothing is drawn, so other draws stay the same.
             return _WHOLE
-        part, size, place = torch.rand(3, generator=generator)
-        if part >= self.sub_trajectories:
+        draw, size, position = torch.rand(3, generator=generator)
+        if draw >= self.sub_trajectories:
             return _WHOLE
         size = _SHORTEST + (1 - _SHORTEST) * size
-        start = place * (1 - size)
+        start = position * (1 - size)
         return torch.stack([start, start + size])
 
     def _rows(
         self, episodes: Tensor, count: int, window: Tensor, generator: Generator
     ) -> Tensor:
-        """Frames of parts of episodes, every frame as likely as any other; (sample,)."""
+        """Rows drawn uniformly from the frames of episodes in a window; (sample,)."""
         start, length = _within(
             self._spans.start[episodes], self._spans.length[episodes], window
         )
         ends = length.cumsum(0)
         draw = torch.rand(count, generator=generator) * ends[-1]
-        place = draw.long().clamp(max=int(ends[-1]) - 1)
-        which = torch.searchsorted(ends, place, right=True)
-        offset = place - (ends - length)[which]
+        position = draw.long().clamp(max=int(ends[-1]) - 1)
+        which = torch.searchsorted(ends, position, right=True)
+        offset = position - (ends - length)[which]
         return start[which] + offset
 
     def _embeddings(self, rows: Tensor, generator: Generator) -> Tensor:
@@ -244,7 +250,14 @@ class EpisodicSampler:
         change: Transform | None,
         generator: Generator,
     ) -> Batch:
-        """The samples of some problems, each changed in one way; rows (task, sample)."""
+        """Samples of some problems, transformed problem by problem.
+
+        Args:
+            rows: Rows of the samples' first steps; (task, sample).
+            fixed: Fixed part of their task embeddings; (task · sample, fixed).
+            change: Transform of each problem.
+            generator: Generator of the draws of single samples.
+        """
         material, augmenter = self._material, self._material.augmenter
         if change is not None and augmenter is not None:
             task = self._task(rows.flatten())
@@ -263,9 +276,9 @@ class EpisodicSampler:
 def validation_problems(
     material: Material, *, tasks: int, shots: int, steps: int, others: int = 0
 ) -> Iterator[Episodic]:
-    """A few problems of held-out episodes, the same at every call.
+    """A few batches of problems of held-out episodes, the same at every call.
 
-    There are none where no task or goal has two demonstrations held out.
+    There are none if no task or goal has two demonstrations held out.
     """
     if not len(material.frames):
         return

@@ -1,6 +1,6 @@
-"""Weights of groups that grow with the loss in which a policy exceeds a reference.
+"""Weights of groups that grow with a policy's excess loss over a reference policy.
 
-The second of the three trainings of a learned mixture: ``learned_mixture`` has the sources.
+Used in the second of the three trainings of a learned mixture, see ``learned_mixture``.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from robomtl.training.scored import Scored
 
 
 class ExcessWeighing(Combiner):
-    """Weighs the mean losses of groups by exponentiated excess losses.
+    """Weights the mean losses of groups by exponentiated excess losses.
 
     Args:
-        sampler: Draws equally many samples of each group, sorted by group.
-        reference: The reference policy's losses.
+        sampler: Sampler of equally many samples of each group, sorted by group.
+        reference: Reference policy with its loss.
         settings: Step size and smoothing.
         tasks: Number of tasks.
     """
@@ -37,7 +37,7 @@ class ExcessWeighing(Combiner):
         self.groups = len(self._first)
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
-        """See ``Combiner``; the weights are moved before the gradient is taken."""
+        """See ``Combiner``; the weights are moved before the gradient is computed."""
         loss: Loss = scored(batch)
         check_finite(loss.per_sample.mean(), loss)
         with torch.no_grad():
@@ -58,9 +58,9 @@ class ExcessWeighing(Combiner):
         return per_sample.view(len(self._first), -1).mean(1)
 
     def state(self) -> State:
-        """The weights now, at first and summed over the steps, and what they weigh."""
-        what = {"task": self._task, "data": self._data, "first": self._first}
-        return {"now": self._now, "sum": self._sum, **what}
+        """Current and initial weights, their sum over the steps, and the groups."""
+        groups = {"task": self._task, "data": self._data, "first": self._first}
+        return {"now": self._now, "sum": self._sum, **groups}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See ``Combiner``."""
@@ -71,7 +71,7 @@ def moved(now: Tensor, excess: Tensor, first: Tensor, settings: Remix) -> Tensor
     """The weights after a step, with sum 1; (group,).
 
     Args:
-        now: The weights before it; (group,).
+        now: The weights before the step; (group,).
         excess: Mean over samples of the positive part of the excess loss; (group,).
         first: The initial weights, which are mixed in; (group,).
         settings: Step size and smoothing.

@@ -1,11 +1,11 @@
-"""The gradient of every task's loss, from what layers read and what came back to them.
+"""Gradients of all tasks' losses from one forward and one backward pass.
 
-The gradient of a linear layer is a sum over rows: what came back times what was read. So
-one pass forth and one back through the activations hold those of all tasks, and none has
-to be written out. Inner products of two are sums over inner products of their rows
-(Goodfellow 2015, "Efficient Per-Example Gradient Computations", arXiv:1510.01799, equation
-for the norm, here between examples), and a weighted sum of all is the gradient of the
-layer with its rows weighted. Fifty tasks cost little more than ten.
+The gradient of a linear layer is a sum over rows of the products of the output's gradient
+and the input. So one forward and one backward pass contain the gradients of all tasks, and
+none has to be written out. Inner products of two gradients are sums over inner products of
+their rows (Goodfellow 2015, "Efficient Per-Example Gradient Computations",
+arXiv:1510.01799, equation for the norm, here between examples), and a weighted sum of all
+is the gradient of the layer with its rows weighted. Fifty tasks cost little more than ten.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,22 @@ from robomtl.policy import Batch, Loss
 from robomtl.training.recording import ElsewhereError, Recording, Use
 from robomtl.training.scored import Scored, task_means
 
-# Products of rows beat writing a layer's gradients out up to about this many times
-# their arithmetic: gradients of all tasks leave the caches.
+# Products of rows are faster than written-out gradients up to about this many times the
+# arithmetic, as the gradients of all tasks do not fit into the caches.
 _WORTH = 4
 
 
 class _Factors(NamedTuple):
-    """The gradient by one parameter, as the sum over rows of ``back`` times ``read``."""
+    """Gradient of one parameter, as the sum over rows of ``back`` times ``read``."""
 
     task: Tensor
-    """Index of the task of each; (row,)."""
+    """Index of the task of each row; (row,)."""
     back: Tensor
-    """Gradient of the summed losses of the tasks by what the layer gave; (row, output)."""
+    """Gradient of the summed losses of the tasks with respect to the layer's output;
+    (row, output)."""
     read: Tensor | None
-    """What a weight was multiplied with; (row, input). None for what is only added."""
+    """Input that the weight was multiplied with; (row, input). None for a parameter that
+    was added."""
 
     def gramian(self, tasks: int) -> Tensor:
         """Inner products of the tasks' gradients; (task, task)."""
@@ -53,7 +55,7 @@ class _Factors(NamedTuple):
         return (back.sum(0) if self.read is None else back.mT @ self.read).float()
 
     def _few(self, inputs: int) -> bool:
-        """Whether there are so few rows that products of rows are quicker."""
+        """Whether there are so few rows that products of rows are faster."""
         outputs = self.back.shape[1]
         return len(self.task) * (outputs + inputs) < _WORTH * outputs * inputs
 
@@ -92,13 +94,13 @@ def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | N
     Each sample's loss must depend on that sample alone.
 
     Args:
-        scored: What is trained, and the loss.
+        scored: The policy with its loss.
         batch: Samples in any order.
         tasks: Names of all tasks.
 
     Returns:
-        None if the network does with its parameters, or with what its layers read and
-        give, anything but what linear layers and layer norms do for each sample.
+        None if the network uses a parameter, or the input or output of a layer with
+        parameters, other than as a linear layer or layer norm of each sample does.
 
     Raises:
         ValueError: If a task has no sample.
@@ -109,39 +111,39 @@ def factored(scored: Scored, batch: Batch, tasks: Sequence[str]) -> Factored | N
         with recording:
             loss: Loss = functional_call(scored, parameters, (batch,))
         losses = task_means(loss.per_sample, batch.task, tasks)
-        found = _found(recording.uses, list(parameters), losses.sum(), batch.task)
+        factors = _by_name(recording.uses, list(parameters), losses.sum(), batch.task)
     except ElsewhereError:
         return None
     metrics = {name: value.detach() for name, value in loss.metrics.items()}
     whole = Loss(loss.per_sample.detach(), metrics)
-    return Factored(found, losses.detach(), whole)
+    return Factored(factors, losses.detach(), whole)
 
 
-def _found(
+def _by_name(
     uses: Sequence[Use], names: Sequence[str], total: Tensor, task: Tensor
 ) -> tuple[_Factors, ...]:
-    """The gradient factors of each parameter.
+    """The gradient factors of each parameter, in the order of their names.
 
     Args:
-        uses: Of the parameters.
-        names: Of the parameters.
-        total: What is differentiated.
+        uses: Recorded uses of the parameters.
+        names: Names of the parameters.
+        total: Sum of the tasks' losses; ().
         task: Index of the task of each sample; (sample,).
 
     Raises:
-        ElsewhereError: If that is not all that came back.
+        ElsewhereError: If the recorded uses do not determine the gradient.
     """
-    if any(use.given._version != use.version for use in uses):
-        raise ElsewhereError  # Written to since.
-    given = [use.given for use in uses]
-    backs = torch.autograd.grad(total, given, materialize_grads=True)
-    found: dict[str, list[_Factors]] = {name: [] for name in names}
+    if any(use.output._version != use.version for use in uses):
+        raise ElsewhereError  # An output was written to after its layer.
+    outputs = [use.output for use in uses]
+    backs = torch.autograd.grad(total, outputs, materialize_grads=True)
+    factors: dict[str, list[_Factors]] = {name: [] for name in names}
     for use, back in zip(uses, backs, strict=True):
         for name, one in _factors(use, back, task).items():
-            found[name].append(one)
-    if not all(found.values()):
-        raise ElsewhereError  # Unused, or used where no function tells.
-    return tuple(_joined(each) for each in found.values())
+            factors[name].append(one)
+    if not all(factors.values()):
+        raise ElsewhereError  # A parameter is unused, or its use was not recorded.
+    return tuple(_joined(each) for each in factors.values())
 
 
 def _factors(use: Use, back: Tensor, task: Tensor) -> dict[str, _Factors]:
@@ -149,14 +151,14 @@ def _factors(use: Use, back: Tensor, task: Tensor) -> dict[str, _Factors]:
     read = use.read.to(back.dtype).flatten(0, -2)
     back = back.flatten(0, -2)
     task = task.repeat_interleave(len(back) // len(task))
-    found = {}
+    factors = {}
     if use.weight is not None and use.scales:
-        found[use.weight] = _Factors(task, back * read, None)
+        factors[use.weight] = _Factors(task, back * read, None)
     elif use.weight is not None:
-        found[use.weight] = _Factors(task, back, read)
+        factors[use.weight] = _Factors(task, back, read)
     if use.bias is not None:
-        found[use.bias] = _Factors(task, back, None)
-    return found
+        factors[use.bias] = _Factors(task, back, None)
+    return factors
 
 
 def _joined(parts: Sequence[_Factors]) -> _Factors:
@@ -166,6 +168,6 @@ def _joined(parts: Sequence[_Factors]) -> _Factors:
     task, back, read = zip(*parts, strict=True)
     if any(each is None for each in read):
         if not all(each is None for each in read):
-            raise ElsewhereError  # A weight here, a bias there.
+            raise ElsewhereError  # Used as a weight in one call, as a bias in another.
         return _Factors(torch.cat(task), torch.cat(back), None)
     return _Factors(torch.cat(task), torch.cat(back), torch.cat(read))

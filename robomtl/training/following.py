@@ -1,4 +1,4 @@
-"""The processes that follow the main one of a training on the same machine."""
+"""Processes that follow the main process of a training on the same machine."""
 
 import multiprocessing
 import os
@@ -18,16 +18,18 @@ from robomtl.progress import quiet
 from robomtl.terminal import say
 from robomtl.training.processes import KEPT, Processes, accelerate, joined
 
-_SOON = 2.0  # [s] In which a process that was lost is known to have ended.
+_SOON = 2.0  # Time in which a lost process is known to have ended [s].
 
 
-class _Place(NamedTuple):
-    """One of several processes on this machine."""
+class _Member(NamedTuple):
+    """One of the processes of a training on this machine."""
 
     rank: int
+    """Index of the process; the main one has 0."""
     number: int
+    """Number of all processes."""
     port: int
-    """Where the main process listens."""
+    """Port at which the main process listens."""
 
 
 def _free_port() -> int:
@@ -38,20 +40,20 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _environment(place: _Place) -> Iterator[None]:
-    """Lets Accelerate find the processes, as a launcher would."""
-    rank, number = str(place.rank), str(place.number)
-    wanted = {
+def _environment(member: _Member) -> Iterator[None]:
+    """Sets the environment by which Accelerate finds the processes, as a launcher does."""
+    rank, number = str(member.rank), str(member.number)
+    variables = {
         "RANK": rank,
         "LOCAL_RANK": rank,
         "WORLD_SIZE": number,
         "LOCAL_WORLD_SIZE": number,
         "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(place.port),
+        "MASTER_PORT": str(member.port),
         "OMP_NUM_THREADS": "1",  # Else Accelerate sets torch's threads.
     }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -62,35 +64,35 @@ def _environment(place: _Place) -> Iterator[None]:
 
 
 def _follow(
-    place: _Place,
+    member: _Member,
     device: str,
     follow: Callable[[Processes], None],
     connection: Connection,
 ) -> None:
-    """The life of a process that follows the main one."""
-    threading.Thread(target=_end_with_main, args=(place,), daemon=True).start()
+    """Entry point of a process that follows the main one."""
+    threading.Thread(target=_end_with_main, args=(member,), daemon=True).start()
     connection.send(Answer("done"))  # It has started.
-    answer = outcome(_followed, (place, device, follow))
-    with suppress(OSError):  # The main process no longer listens.
+    answer = outcome(_followed, (member, device, follow))
+    with suppress(OSError):  # The main process may no longer listen.
         connection.send(answer)
 
 
-def _followed(given: tuple[_Place, str, Callable[[Processes], None]]) -> None:
-    place, device, follow = given
+def _followed(given: tuple[_Member, str, Callable[[Processes], None]]) -> None:
+    member, device, follow = given
     with (
         suppress(LostProcessError),  # The main process says which one was lost.
-        _environment(place),
+        _environment(member),
         joined(device) as processes,
         quiet(),
     ):
         follow(processes)
 
 
-def _end_with_main(place: _Place) -> None:
+def _end_with_main(member: _Member) -> None:
     main = multiprocessing.parent_process()
     assert main is not None
     main.join()
-    if place.rank == 1:
+    if member.rank == 1:
         say(f"The main process of the training has ended. {KEPT}", stderr=True)
     os._exit(1)
 
@@ -102,14 +104,14 @@ def _check_started(others: Sequence[tuple[BaseProcess, Connection]]) -> None:
         except EOFError as error:
             process.join()
             raise StartError(
-                "A process of the training does not start, having said above why. A"
+                "A process of the training does not start; its error is shown above. A"
                 " script that trains in several processes needs 'if __name__ =="
                 ' "__main__":\'.'
             ) from error
 
 
 def _reason(others: Sequence[tuple[BaseProcess, Connection]]) -> Exception | None:
-    """Why another process has ended; None if that is not known."""
+    """The error with which another process has ended; None if that is not known."""
     for process, _ in others:
         process.join(_SOON)
     for rank, (process, connection) in enumerate(others, 1):
@@ -132,12 +134,12 @@ def _reason(others: Sequence[tuple[BaseProcess, Connection]]) -> Exception | Non
 def followed(
     number: int, device: str, follow: Callable[[Processes], None]
 ) -> Iterator[Processes]:
-    """The processes of a run of which this one is the main one; the others are started.
+    """Starts the other processes of a run, of which this one is the main one.
 
     Args:
         number: Number of processes, this one included.
         device: Torch's name of the device that the run computes on.
-        follow: What the others compute; picklable.
+        follow: Function that the other processes run; picklable.
 
     Raises:
         MissingExtraError: If the extra ``accelerate`` is missing.
@@ -145,15 +147,15 @@ def followed(
         LostProcessError: If a process ends before the block does.
     """
     accelerate()
-    place = _Place(0, number, _free_port())
+    member = _Member(0, number, _free_port())
     others = [
-        spawn(_follow, place._replace(rank=rank), device, follow)
+        spawn(_follow, member._replace(rank=rank), device, follow)
         for rank in range(1, number)
     ]
     try:
         _check_started(others)
         with ExitStack() as stack:
-            with _environment(place):
+            with _environment(member):
                 processes = stack.enter_context(joined(device))
             yield processes
     except LostProcessError as error:

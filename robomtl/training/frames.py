@@ -1,4 +1,4 @@
-"""Frames of episodes, on the training device or wherever else they are read from."""
+"""Frames of episodes, on the training device or read from elsewhere, such as a file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ SAME = 0.01
 
 
 class Spans(NamedTuple):
-    """Where episodes lie among rows of frames, sorted by task, data set and group."""
+    """Spans of episodes among rows of frames, sorted by task, data set and group."""
 
     start: Tensor
     """First row; (episode,)."""
@@ -24,22 +24,22 @@ class Spans(NamedTuple):
     source: Tensor
     """Index of the data set; (episode,)."""
     group: Tensor
-    """Index of the group; the episodes of a group share their task, and their goal where
-    it is hidden. (episode,)"""
+    """Index of the group; the episodes of a group share their task, and their goal if it
+    is hidden. (episode,)"""
 
     def together(self) -> "Spans":
-        """The same episodes with rows one after the other, from 0 on."""
+        """The same episodes with consecutive rows, from 0 on."""
         return self._replace(start=self.length.cumsum(0) - self.length)
 
 
 class Table(Protocol):
-    """Rows of frames, wherever they lie."""
+    """Rows of frames, in memory, in a file, or in several tables."""
 
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Observations of the first steps of samples, and the actions of all steps.
 
         Args:
-            rows: Rows of the steps, which follow each other or repeat the first;
+            rows: Rows of the steps; each follows the one before or repeats the first;
                 (…, step).
 
         Returns:
@@ -48,7 +48,7 @@ class Table(Protocol):
         ...
 
     def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:
-        """Observations of all frames of episodes, one or more blocks of them."""
+        """Observations of all frames of episodes, in one or more blocks."""
         ...
 
     def resident(self, spans: Spans) -> "Resident":
@@ -58,12 +58,12 @@ class Table(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Resident:
-    """Rows of frames that lie on the training device."""
+    """Rows of frames in the memory of the training device."""
 
     observation: Mapping[str, Tensor]
     """Features by name; (row, …)."""
     action: Tensor
-    """(row, action)."""
+    """Actions; (row, action)."""
 
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """See ``Table``."""
@@ -88,32 +88,35 @@ class Resident:
 
 @dataclass(frozen=True, kw_only=True)
 class Approach:
-    """The path of the hand to what it touches first, of each of some frames; x and y."""
+    """Path of the hand in x and y to the object that it touches first, for some frames."""
 
     end: Tensor
     """Position where the path ends; (frame, 2)."""
     length: Tensor
-    """Distance of its start from its end [m]; (frame,)."""
+    """Distance of the path's start from its end [m]; (frame,)."""
     before: Tensor
-    """Whether a frame lies on it, before the touch; (frame,)."""
+    """Whether a frame is on the path, before the touch; (frame,)."""
     gain: Tensor
-    """The demonstrator's command per metre that the hand is off [1/m]; (frame,)."""
+    """Displacement action per metre between the hand and its target [1/m]; (frame,)."""
     unclipped: Tensor
-    """Actions before they were clipped, as far as that is known: what is commanded on the
-    path is taken to lead to its end; (frame, action)."""
+    """Actions before clipping. On the path, a clipped action is restored on the assumption
+    that its target is the end of the path; (frame, action)."""
     positions: tuple[int, ...]
-    """Where states hold the hand's x, the present one first; y follows."""
+    """Indices of the hand's x in a state, the current one first; y follows."""
     displacement: int
     """Index of the displacement's x in an action."""
 
-    def part(self, place: Tensor, frame: Tensor) -> Tensor:
-        """Fraction of a displaced start that positions keep; (sample,) in [0, 1].
+    def part(self, position: Tensor, frame: Tensor) -> Tensor:
+        """Fraction of the start's displacement that applies at positions, in [0, 1].
 
         Args:
-            place: x and y; (sample, 2).
-            frame: Frame of each; (sample,).
+            position: x and y of the hand; (sample, 2).
+            frame: Frame of each position; (sample,).
+
+        Returns:
+            Shape (sample,).
         """
-        left = (place - self.end[frame]).norm(dim=-1) - SAME
+        left = (position - self.end[frame]).norm(dim=-1) - SAME
         whole = (self.length[frame] - SAME).clamp(min=SAME)
         part: Tensor = (left / whole).clamp(0, 1) * self.before[frame]
         return part
@@ -122,14 +125,14 @@ class Approach:
         """States on the path from another start; (sample, state).
 
         Args:
-            state: (sample, state).
+            state: Recorded states; (sample, state).
             frame: Frame of each; (sample,).
             start: Displacement of the start [m]; (sample, 2).
         """
         state = state.clone()
         for x in self.positions:
-            place = state[:, x : x + 2]
-            place += self.part(place, frame)[:, None] * start
+            position = state[:, x : x + 2]
+            position += self.part(position, frame)[:, None] * start
         return state
 
 
@@ -138,16 +141,16 @@ class Frames:
     """Frames of some episodes."""
 
     table: Table
-    """Where they lie; rows of a ``Resident`` table are in the order of the episodes."""
+    """Table of the frames; a ``Resident`` table has them in the order of the episodes."""
     episodes: Spans
-    """The episodes, on the device where rows are drawn."""
+    """Spans of the episodes, on the device where rows are drawn."""
     device: torch.device
     """Device of the samples."""
     approach: Approach | None = None
-    """How the hand comes to what it touches first, where actions are changed by that."""
+    """Path of the hand to the object that it touches first, if an augmentation needs it."""
     history: int = 1
-    """Observations in a sample: that of its step and those before it. Before the first of
-    an episode, that is repeated."""
+    """Observations in a sample: that of its step and those before it. The first one of an
+    episode is repeated where there are fewer."""
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -158,11 +161,11 @@ class Frames:
         start, order = self._sorted
         return order[torch.searchsorted(start, rows, right=True) - 1]
 
-    def rows(self, places: Tensor) -> Tensor:
-        """Rows of frames by their place in the order of the episodes; (…) -> (…)."""
-        episode = torch.searchsorted(self._ends, places, right=True)
+    def rows(self, positions: Tensor) -> Tensor:
+        """Rows of frames by their position in the order of the episodes; (…) -> (…)."""
+        episode = torch.searchsorted(self._ends, positions, right=True)
         start, length = self.episodes.start[episode], self.episodes.length[episode]
-        return places - (self._ends[episode] - length) + start
+        return positions - (self._ends[episode] - length) + start
 
     @cached_property
     def _sorted(self) -> tuple[Tensor, Tensor]:
@@ -174,7 +177,7 @@ class Frames:
         return self.episodes.length.cumsum(0)
 
     def blocks(self) -> Iterator[Mapping[str, Tensor]]:
-        """Observations of all frames; a single block where they are resident."""
+        """Observations of all frames; a single block if they are resident."""
         return self.table.blocks(self.episodes)
 
     def resident(self) -> "Frames":
@@ -205,6 +208,6 @@ class Frames:
 
     @cached_property
     def left(self) -> Tensor:
-        """Steps of the episode from each frame on, itself included; (frame,)."""
+        """Steps left in the episode at each frame, its own included; (frame,)."""
         ends = self._ends.repeat_interleave(self.episodes.length)
         return ends - torch.arange(len(ends), device=ends.device)

@@ -1,4 +1,4 @@
-"""One gradient step and its state on disk: what learners have in common."""
+"""Base class of learners: the gradient step, and the state that is saved on disk."""
 
 import math
 from abc import ABC, abstractmethod
@@ -34,28 +34,28 @@ from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
 from robomtl.training.scored import Scored, check_differentiable
 
-# Moving the average costs 1 % of a step: after the first 1000 only every 8th does.
+# An update of the average takes 1 % of a step: after 1000 steps, only every 8th does one.
 _FEW, _AVERAGE_EVERY = 1000, 8
 
 
 class GradientLearner(ABC):
-    """A policy in training by AdamW; subclasses say how its weights are stored.
+    """A policy in training by AdamW; subclasses define how its weights are stored.
 
     Args:
-        policy: Trained in place where its parameters require a gradient.
+        policy: Policy whose parameters are trained in place if they require a gradient.
         config: Settings of the run.
-        objective: What is minimised; behaviour cloning if None.
-        tasks: Names of the tasks, by index, where the config weighs them.
-        processes: Share the batches; this one alone by default.
-        combiner: Weighs tasks in place of the one that the config names.
+        objective: Training objective; behaviour cloning if None.
+        tasks: Names of the tasks, by index, if the config weights them.
+        processes: Processes that share the batches; this one alone by default.
+        combiner: Combiner in place of the one that the config names.
 
     Raises:
-        ValueError: If the policy has nothing to train, or a part or a weight names
-            nothing.
+        ValueError: If the policy has nothing to train, or lacks a part or a task that the
+            config names.
     """
 
     optimiser: torch.optim.Optimizer
-    """Has one group of parameters for each of ``_groups``."""
+    """Optimiser with one group of parameters for each of ``_groups``."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class GradientLearner(ABC):
         return cosines(task_gradients(self._scored, batch, self.tasks).gramian())
 
     def averaged(self) -> dict[str, Tensor]:
-        """The policy's state with averaged weights: what acts."""
+        """The policy's state with averaged weights, which act; see ``Learner``."""
         state = {
             name: value.clone() for name, value in self.policy.state_dict().items()
         }
@@ -142,31 +142,33 @@ class GradientLearner(ABC):
         averages = self._averages()
         names = {id(it): name for name, it in self._named.items()}
         shared = self.policy.named_parameters(remove_duplicate=False)
-        places = {name: names.get(id(it)) for name, it in shared}
+        trained = {name: names.get(id(it)) for name, it in shared}
         return state | {
-            name: averages[place] for name, place in places.items() if place is not None
+            name: averages[first]
+            for name, first in trained.items()
+            if first is not None
         }
 
     def save(self, path: Path) -> None:
-        """Writes everything training goes on from; see ``Learner``."""
+        """Writes the state from which training resumes; see ``Learner``."""
         tensors = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
         tensors |= {f"combiner.{k}": v for k, v in self._combiner.state().items()}
         tensors |= {**self._optimised(), "step": torch.tensor(self.step)}
         if self.validation is not None:
             tensors["validation"] = self.validation
-        # As bytes, so that a full disk is an error of the disk and not of safetensors.
+        # Written as bytes: a full disk is then an OSError, not an error of safetensors.
         content = serialise({name: value.clone() for name, value in tensors.items()})
         with replacing(path) as temporary:
             temporary.write_bytes(content)
 
     def restore(self, path: Path) -> None:
-        """Goes back to where ``save`` was called, bit for bit; see ``Learner``."""
+        """Restores what ``save`` wrote, bit for bit; see ``Learner``."""
         expected = self._expected()
-        found = present_tensors(read_header(path), expected)
-        by_task = {name: it for name, it in found.items() if _is_by_task(name)}
+        header = present_tensors(read_header(path), expected)
+        by_task = {name: it for name, it in header.items() if _is_by_task(name)}
         numbers = {len(self.tasks), self._combiner.groups or len(self.tasks)}
         check_by_task(by_task, numbers, where=path)
-        check_same(found, expected | by_task, where=path)
+        check_same(header, expected | by_task, where=path)
         stored = present_tensors(read_tensors(path), expected)
         check_finite(stored, expected, where=path)
         if not 0 <= int(stored["step"]) <= self._config.steps:
@@ -191,7 +193,7 @@ class GradientLearner(ABC):
             parameter.grad = None
 
     def _expected(self) -> dict[str, Tensor]:
-        """The tensors that ``save`` writes, except those kept for each task."""
+        """The tensors that ``save`` writes, except those with a value for each task."""
         policy = {f"policy.{k}": v for k, v in self.policy.state_dict().items()}
         return {
             **policy,
@@ -200,7 +202,7 @@ class GradientLearner(ABC):
         }
 
     def _update_average(self) -> None:
-        """Moves the average towards the weights, faster while there are few steps."""
+        """Moves the average towards the weights, faster in the first steps."""
         decay = min(self._config.ema_decay, self.step / (self.step + 10))
         steps = 1 if self.step < _FEW else _AVERAGE_EVERY
         if self.step % steps == 0:
@@ -209,15 +211,15 @@ class GradientLearner(ABC):
 
     @abstractmethod
     def _store_weights(self) -> None:
-        """Settles how the weights are stored, their average, and the optimiser."""
+        """Sets up the storage of the weights, their average, and the optimiser."""
 
     @abstractmethod
     def _clip_gradient(self, limit: float) -> float:
-        """Adds up the gradients of all processes, and clips the norm; returns it before."""
+        """Sums the gradients of all processes and clips them; returns the norm before."""
 
     @abstractmethod
     def _move_average(self, fraction: float) -> None:
-        """Moves the average by a fraction of its way to the weights."""
+        """Moves the average towards the weights by a fraction of their difference."""
 
     @abstractmethod
     def _averages(self) -> dict[str, Tensor]:
@@ -225,19 +227,19 @@ class GradientLearner(ABC):
 
     @abstractmethod
     def _optimised(self) -> dict[str, Tensor]:
-        """State of the optimiser, and the average, as they are saved."""
+        """State of the optimiser, and the average, as named tensors to save."""
 
     @abstractmethod
     def _expected_optimised(self) -> dict[str, Tensor]:
-        """Tensors of the names, shapes and types of ``_optimised`` after a step."""
+        """Tensors with the names, shapes and types of ``_optimised`` after a step."""
 
     @abstractmethod
     def _restore_optimised(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes the state of the optimiser, and the average, from what was saved."""
+        """Restores the state of the optimiser, and the average, from saved tensors."""
 
 
 def part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix and a dot, without these."""
+    """The tensors whose names begin with a prefix and a dot, named without them."""
     return {
         name.removeprefix(f"{prefix}."): value
         for name, value in tensors.items()

@@ -1,4 +1,4 @@
-"""The gradient of every task's loss, by the cheaper of two ways."""
+"""Gradients of all tasks' losses, by the cheaper of two methods."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -27,15 +27,15 @@ class TaskGradients(Protocol):
     def gramian(self) -> Tensor:
         """Inner products of the tasks' gradients; (task, task).
 
-        A layer's are rounded as its gradients are, which is less than their own error.
+        Their rounding is that of the gradients, and smaller than the gradients' error.
         """
         ...
 
     def combined(self, weights: Tensor) -> list[Tensor]:
-        """The weighted sum of the gradients, by parameters.
+        """The weighted sum of the tasks' gradients, one tensor for each parameter.
 
         Args:
-            weights: (task,).
+            weights: Weight of each task; (task,).
         """
         ...
 
@@ -43,19 +43,19 @@ class TaskGradients(Protocol):
 def task_gradients(scored: Scored, batch: Any, tasks: Sequence[str]) -> TaskGradients:
     """The gradient of each task's mean loss.
 
-    Of networks of linear layers and layer norms from what these read and what came back
-    (``factored``); of all others each written out (``stacked``).
+    Networks of linear layers and layer norms need one forward and one backward pass, see
+    ``factored``; in all others each gradient is written out, see ``stacked``.
 
     Args:
-        scored: What is trained, and the loss.
-        batch: Of the objective's kind.
+        scored: The policy with its loss.
+        batch: Batch of the objective's kind.
         tasks: Names of all tasks.
 
     Raises:
         ValueError: If a task has no sample.
     """
-    found = None
+    gradients = None
     if isinstance(batch, Batch) and scored.factors:
-        found = factored(scored, batch, tasks)
-        scored.factors = found is not None
-    return found or stacked(scored, batch, tasks)
+        gradients = factored(scored, batch, tasks)
+        scored.factors = gradients is not None
+    return gradients or stacked(scored, batch, tasks)

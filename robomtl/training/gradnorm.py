@@ -2,8 +2,8 @@
 
 Source: GradNorm, Chen et al. 2018, arXiv:1711.02257, algorithm 1. Departures:
 
-1. Norms are those of the whole gradient, not of the last shared layer's: no layer of a
-   policy that is conditioned on its task is more shared than another.
+1. Norms are those of the whole gradient, not of the last shared layer's: all layers of a
+   policy that is conditioned on its task are shared.
 2. No weight falls below 1 % of the mean.
 3. The weights have their own Adam, at a constant rate.
 """
@@ -15,11 +15,11 @@ from torch import Tensor
 
 from robomtl.training.adam_state import State, adam_state, restore_adam
 
-_LEAST = 0.01  # Of a weight.
+_LEAST = 0.01  # Smallest weight; their mean is 1.
 
 
 class GradNorm:
-    """Chen et al. 2018: gradients of equal norm, longer for tasks that fall slowly.
+    """GradNorm: gradients of equal norm, but longer for tasks whose loss falls slowly.
 
     Args:
         tasks: Number of tasks.
@@ -34,11 +34,11 @@ class GradNorm:
         self._first: Tensor | None = None
 
     def weights(self, losses: Tensor, norms: Tensor) -> Tensor:
-        """The weights found so far, with mean 1; also takes a step on them.
+        """The weights learned so far, with mean 1; then takes a step on them.
 
         Args:
             losses: Mean loss of each task; (task,).
-            norms: Norm of the gradient of each; (task,).
+            norms: Norm of each task's gradient; (task,).
         """
         self._first = losses.clone() if self._first is None else self._first
         weights = self._weights.detach().clone()
@@ -57,18 +57,20 @@ class GradNorm:
         return {"logits": self._weights.detach(), **first, **adam_state(self._adam)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Goes back to where ``state`` was called."""
+        """Restores a state that ``state`` returned."""
         self._weights.data.copy_(state["logits"])
         self._first = state.get("first")
         restore_adam(self._adam, state)
 
 
 def gradnorm_target(norms: Tensor, ratios: Tensor, asymmetry: float) -> Tensor:
-    """Norms that weighted gradients should have: mean norm · r^α; (task,).
+    """Target norms of the weighted gradients, mean norm · r^α; (task,).
+
+    Here r is a task's ratio divided by the mean ratio.
 
     Args:
-        norms: Those they have; (task,).
-        ratios: Each loss over the task's first; (task,).
+        norms: Norms of the weighted gradients; (task,).
+        ratios: Loss of each task divided by its initial loss; (task,).
         asymmetry: α.
     """
     return norms.mean() * (ratios / ratios.mean()) ** asymmetry

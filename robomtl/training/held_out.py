@@ -1,4 +1,4 @@
-"""Episodes that are held out of a training for validation."""
+"""Division of episodes into those to train on and those held out for validation."""
 
 import math
 
@@ -10,20 +10,20 @@ from robomtl.training.config import TrainConfig
 
 
 def check_held_out(data: Data, fraction: float) -> None:
-    """Makes sure that some episodes of every task are held out for validation.
+    """Checks that some episodes of every task are held out for validation.
 
     Raises:
         InputError: If a task has none.
     """
     _, validation = split_episodes(data, fraction)
-    there = {
+    validated = {
         int(index)
         for number, (each, held_out) in enumerate(
             zip(data.sets, validation, strict=True)
         )
         for index in data.places(number)[each.episodes.task[held_out]]
     }
-    missing = [task for i, task in enumerate(data.tasks) if i not in there]
+    missing = [task for i, task in enumerate(data.tasks) if i not in validated]
     if missing:
         raise InputError(
             f"sampling 'validation_loss' needs held-out episodes of every task, and there"
@@ -50,7 +50,10 @@ def held_out_note(data: Data, config: TrainConfig) -> str:
 def split_episodes(
     data: Data, fraction: float
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Episodes of each data set to train on and, the last of each task, to validate on."""
+    """Indices of each data set's training and validation episodes.
+
+    The last ``fraction`` of each task's episodes, rounded down, is held out.
+    """
     training, validation = [], []
     for each in data.sets:
         kept, held_out = list[int](), list[int]()

@@ -1,9 +1,9 @@
-"""Goals in hindsight: images of a later time of the same episode.
+"""Hindsight goal images: images of a later step of the same episode.
 
 Source: Andrychowicz et al. 2017 (arXiv:1707.01495), as Octo uses it for cloning (Octo Model
 Team 2024, arXiv:2405.12213, and ``octo/data/utils/goal_relabeling.py`` of its code): the goal
-of a step is drawn uniformly from what follows it, and of goal image and instruction, where
-there are both, one is withheld.
+of a step is drawn uniformly from the steps after it, and a sample with both a goal image and
+an instruction has one of them withheld.
 """
 
 import torch
@@ -18,17 +18,17 @@ from robomtl.training.transforms import steps_ahead
 def drawn_goals(
     samples: int, conditioning: Conditioning, fraction: float, generator: Generator
 ) -> Tensor | None:
-    """When the goal images of samples are taken; see ``Transform.goal_image``.
+    """Draws the times of the samples' goal images; see ``Transform.goal_image``.
 
     Args:
         samples: Number of samples.
-        conditioning: Of the policy.
-        fraction: Fraction of the samples that are shown a goal image, where the policy is
-            conditioned on language as well; otherwise all are.
-        generator: Of the draws.
+        conditioning: Conditioning of the policy.
+        fraction: Fraction of the samples with a goal image, if the policy is conditioned
+            on language as well; otherwise all have one.
+        generator: Generator of the draws.
 
     Returns:
-        (sample,); None for a policy that is shown no goal image.
+        Shape (sample,); None for a policy that is not conditioned on goal images.
     """
     if "goal_image" not in conditioning.kinds:
         return None
@@ -41,12 +41,12 @@ def drawn_goals(
 def without_instructions(
     fixed: Tensor, goal_image: Tensor, conditioning: Conditioning
 ) -> Tensor:
-    """Task embeddings whose instruction is withheld where a goal image is shown.
+    """Task embeddings with the instruction set to zero in samples with a goal image.
 
     Args:
         fixed: Fixed parts of task embeddings; (sample, fixed).
-        goal_image: See ``Transform.goal_image``.
-        conditioning: Of the policy.
+        goal_image: Times of the goal images; see ``Transform.goal_image``.
+        conditioning: Conditioning of the policy.
     """
     if "language" not in conditioning.kinds:
         return fixed
@@ -58,13 +58,17 @@ def without_instructions(
 def goal_images(
     source: Frames, frame: Tensor, left: Tensor, goal_image: Tensor | None
 ) -> dict[str, Tensor]:
-    """The goal images of samples, by the names under which a policy reads them.
+    """The goal images of samples, by the names of the policy's features.
 
     Args:
         source: Frames to read.
         frame: Row of each sample's first step; (sample,).
-        left: Steps of its episode from there on, itself included; (sample,).
-        goal_image: See ``Transform.goal_image``; None for the last step of each episode.
+        left: Steps left in the sample's episode, its first step included; (sample,).
+        goal_image: Times of the goal images, see ``Transform.goal_image``; None for the
+            last step of each episode.
+
+    Returns:
+        Images, zero in samples without a goal image; (sample, height, width, 3).
     """
     steps = left - 1
     if goal_image is not None:

@@ -1,4 +1,4 @@
-"""Images of a batch shifted and recoloured at random, in training alone.
+"""Augmentation of images: random shifts and colour jitter, in training only.
 
 Sources: random shift by padding and cropping is that of DrQ (Kostrikov et al. 2021,
 arXiv:2004.13649, section 3.1); colours are jittered as in SimCLR (Chen et al. 2020,
@@ -12,8 +12,8 @@ arXiv:2002.05709, appendix A), with one strength c:
 Departures:
 
 1. All frames of a history change in the same way, as a camera does not move within one.
-2. Hue turns colours about the grey axis of YIQ, and not in HSV: the four changes are then
-   one product with a matrix for each image, and come in this order always.
+2. Hue rotates colours about the grey axis of YIQ, not in HSV: the four changes are then
+   one matrix product for each image, and always in this order.
 """
 
 import math
@@ -29,20 +29,20 @@ from robomtl.ranges import check_not_negative, check_types, settings
 
 _GREY = (0.299, 0.587, 0.114)
 _YIQ = (_GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312))
-_TURN = 2 * math.pi / 10  # Of hue at c = 1, either way [rad].
+_TURN = 2 * math.pi / 10  # Largest rotation of hue at c = 1, in either direction [rad].
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class ImageAugmentation:
-    """How training varies images; off by default, and never while a policy acts."""
+    """Augmentation of images in training; off by default, and never used in evaluation."""
 
     shift: int = 0
-    """Images are shifted by up to this along each axis, at random, and their border is
-    repeated [px]; 0 for never."""
+    """Largest random shift of images along each axis, with the border repeated [px]; 0 for
+    none."""
     colour: float = 0.0
-    """Brightness, contrast and saturation change by up to this fraction either way, and hue
-    by a tenth of it, at random; 0 for never."""
+    """Largest random change of brightness, contrast and saturation in either direction, as
+    a fraction; hue changes by up to a tenth of it, in turns. 0 for none."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -57,23 +57,23 @@ class ImageAugmentation:
 
 
 def check_images(augmentation: ImageAugmentation, spec: Spec, objective: str) -> None:
-    """Refuses an augmentation of images where it would do nothing, or would hide them.
+    """Checks that the policy and the objective use the augmentation of images.
 
     Args:
-        augmentation: How images are varied.
-        spec: What the policy observes.
-        objective: Registered name of what is minimised.
+        augmentation: Settings of the augmentation.
+        spec: Observations and sizes of the policy.
+        objective: Registered name of the objective.
 
     Raises:
         InputError: If there are no images, they are too small for the shift, or the
-            objective draws other than single frames.
+            objective is not ``cloning``.
     """
     if augmentation == ImageAugmentation():
         return
     if not spec.images or objective != "cloning":
         reason = f"the objective is {objective}" if spec.images else "none are observed"
         raise InputError(
-            f"image_augmentation varies images for the objective cloning, and {reason};"
+            f"image_augmentation changes images for the objective cloning, and {reason};"
             " leave it out."
         )
     for name, feature in spec.images.items():
@@ -96,11 +96,11 @@ def augmented(
     """The batch with its images shifted and recoloured.
 
     Args:
-        batch: Its images are uint8, (batch, …, height, width, 3).
-        augmentation: How far.
-        generator: Draws on its own device, so that draws are the same on any.
-        samples: Indices of the batch within a whole that is drawn for.
-        of: Samples in the whole.
+        batch: Batch with images in uint8; (batch, …, height, width, 3).
+        augmentation: Settings of the augmentation.
+        generator: Generator of the draws, which do not depend on the images' device.
+        samples: Indices of the batch within the whole batch.
+        of: Samples in the whole batch, for all of which numbers are drawn.
     """
     changed = dict(batch.observation)
     for name, image in sorted(batch.observation.items()):
@@ -119,12 +119,12 @@ def augmented(
 
 
 def shifted(image: Tensor, offset: Tensor, most: int) -> Tensor:
-    """Images moved by whole pixels, their border repeated.
+    """Images shifted by whole pixels, with their border repeated.
 
     Args:
-        image: (batch, …, height, width, 3).
-        offset: Row and column of the image where the new one begins; (2, batch).
-        most: Bound of the offsets, either way.
+        image: Images; (batch, …, height, width, 3).
+        offset: Row and column of the image at which the new one begins; (2, batch).
+        most: Largest offset in either direction [px].
     """
     flat, times = _flat(image)
     count, height, width, _ = flat.shape
@@ -142,12 +142,11 @@ def shifted(image: Tensor, offset: Tensor, most: int) -> Tensor:
 
 
 def recoloured(image: Tensor, change: Tensor) -> Tensor:
-    """Images in other colours; see the module.
+    """Images with changed brightness, contrast, saturation and hue; see the module.
 
     Args:
-        image: uint8; (batch, …, height, width, 3).
-        change: Of brightness, contrast, saturation and hue, each within [-1, 1];
-            (4, batch).
+        image: Images in uint8; (batch, …, height, width, 3).
+        change: Changes b - 1, k - 1, s - 1 and a, each within [-1, 1]; (4, batch).
     """
     flat, times = _flat(image)
     grey = torch.tensor(_GREY, device=image.device)
@@ -167,10 +166,10 @@ def recoloured(image: Tensor, change: Tensor) -> Tensor:
 
 
 def _turned(angle: Tensor) -> Tensor:
-    """The matrix that turns colours about the grey axis; (image, 3, 3).
+    """Matrix that rotates colours about the grey axis; (image, 3, 3).
 
     Args:
-        angle: [rad]; (image, 1, 1).
+        angle: Angle of rotation [rad]; (image, 1, 1).
     """
     basis = torch.tensor(_YIQ, device=angle.device)
     turn = torch.eye(3, device=angle.device).repeat(len(angle), 1, 1)
@@ -182,6 +181,6 @@ def _turned(angle: Tensor) -> Tensor:
 
 
 def _flat(image: Tensor) -> tuple[Tensor, int]:
-    """Images of all times one after the other, and the number of times."""
+    """Images with the axes of batch and time merged, and the number of times."""
     flat = image.flatten(0, -4)
     return flat, len(flat) // len(image)

@@ -1,4 +1,4 @@
-"""The learner that stores all weights in one vector: fastest for many small layers."""
+"""Learner that stores all weights in one vector: fastest for many small layers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class JoinedLearner(GradientLearner):
-    """Stores the weights side by side in one vector.
+    """Stores the weights in one vector, of which the policy's parameters are views.
 
-    The policy's parameters are views of it: clipping, the optimiser and the average are
-    one operation each, not one for every layer. Parameters of a group lie together.
+    Clipping, the optimiser and the average are one operation each, not one for every
+    layer. The parameters of an optimiser group are adjacent in the vector.
     """
 
     def _store_weights(self) -> None:
@@ -29,7 +29,7 @@ class JoinedLearner(GradientLearner):
         )
 
     def _by_group(self) -> list[Tensor]:
-        """The vector's part of each group, with its part of the gradient."""
+        """The slice of the vector for each group, with its slice of the gradient."""
         assert self._weights.grad is not None
         sizes = [
             sum(self._named[name].numel() for name in group.names)
@@ -91,7 +91,7 @@ class JoinedLearner(GradientLearner):
 
 
 def _joined(parameters: Sequence[nn.Parameter]) -> Tensor:
-    """One vector of all values, of which the parameters become views."""
+    """One vector of all values; turns the parameters into views of it."""
     kinds = sorted({str(each.dtype).removeprefix("torch.") for each in parameters})
     if len(kinds) > 1:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The settings that a resumed training keeps, and those that may differ."""
+"""Settings that a resumed training must keep, and settings that may change."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -26,7 +26,7 @@ _FREE = (
     "evaluate_every",
     "evaluate_episodes",
 )
-"""Settings that do not change what is learned, or are recorded in ``machine.json``."""
+"""Settings that do not change the trained policy, or are recorded in ``machine.json``."""
 
 
 def resolved_config(config: TrainConfig, folder: Path, request: Path) -> TrainConfig:
@@ -40,18 +40,18 @@ def resolved_config(config: TrainConfig, folder: Path, request: Path) -> TrainCo
     Raises:
         InputError: If this machine does not have the device.
     """
-    there: Machine = recorded_machine(folder)
+    recorded: Machine = recorded_machine(folder)
     if request.exists():
         began = config_of(_training(request), where=f"{request}, training")
-        there = Machine(device=there.device, precision=began.precision)
-    return continued_on(there, config)
+        recorded = Machine(device=recorded.device, precision=began.precision)
+    return continued_on(recorded, config)
 
 
 def continued_on(recorded: Machine, config: TrainConfig) -> TrainConfig:
-    """The settings with the recorded device and precision where they say ``auto``.
+    """The settings with ``auto`` device and precision replaced by the recorded ones.
 
     Args:
-        recorded: The machine of a folder; see ``continued``.
+        recorded: Recorded machine of a run directory; see ``continued``.
         config: The settings as they were given.
 
     Raises:
@@ -63,7 +63,7 @@ def continued_on(recorded: Machine, config: TrainConfig) -> TrainConfig:
 
 
 def _training(request: Path) -> dict[str, Any]:
-    """The training settings in the file of a request by present names, not yet checked."""
+    """Training settings in the file of a request, by their current names, unchecked."""
     known = [each.name for each in fields(TrainConfig)]
     return completed(needed_record(request.parent).training, known)
 
@@ -74,36 +74,38 @@ def check_resumed(
     """Refuses to resume a run with settings that would lead to another outcome.
 
     Args:
-        path: File of the request with which the run began, if it has.
-        request: The present request; ``training`` has all settings.
-        finished: Files that depend on it, of which any may exist.
+        path: File of the request with which the run began; need not exist.
+        request: The current request; ``training`` has all settings.
+        finished: Files that depend on the request; any may exist.
 
     Raises:
         InputError: If a setting differs that must not; see ``check_claim``.
     """
-    there = _training(path) if path.exists() else {}
-    training = _as_it_began(plain(request["training"]), there)
+    recorded = _training(path) if path.exists() else {}
+    training = _as_it_began(plain(request["training"]), recorded)
     try:
         check_claim(path, {**request, "training": training}, finished=finished)
     except OtherRequestError as error:
-        begun = there.get("steps", training["steps"])
+        begun = recorded.get("steps", training["steps"])
         if begun == training["steps"]:
             raise
         hint = (
             f"The learning rate of schedule '{training['schedule']}' depends on the number"
             " of steps; only the schedule 'constant' may be given more steps."
         )
-        if training["schedule"] == there.get("schedule") == "constant":
+        if training["schedule"] == recorded.get("schedule") == "constant":
             hint = f"It may be given more steps than {begun}, but not fewer."
         raise error.followed_by(hint) from error
 
 
-def _as_it_began(training: dict[str, Any], there: Mapping[str, Any]) -> dict[str, Any]:
-    """The present settings, with the earlier values of those that may differ."""
+def _as_it_began(
+    training: dict[str, Any], recorded: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The current settings, with the recorded values of those that may differ."""
     free = [*_FREE]
     if training["sampling"] != "validation_loss":
         free.append("validate_every")
-    more = there.get("steps", 0) < training["steps"]
+    more = recorded.get("steps", 0) < training["steps"]
     if training["schedule"] == "constant" and more:
         free.append("steps")
-    return {**training, **{name: there[name] for name in free if name in there}}
+    return {**training, **{name: recorded[name] for name in free if name in recorded}}

@@ -3,9 +3,9 @@
 Source: Re-Mix (Hejna et al. 2024, arXiv:2408.14037), after DoReMi (Xie et al. 2023,
 arXiv:2305.10429, algorithm 1). A reference policy is trained first. A second policy is then
 trained on batches with equally many samples of each group, a task in a data set, whose mean
-losses are weighted; a weight grows with the loss in which the second policy exceeds the
-reference, w <- w exp(rate · excess). The mean of the weights over that training is the
-mixture from which a third policy, the one that is wanted, draws. Departures:
+losses are weighted; a weight grows with the excess of the second policy's loss over the
+reference's, w <- w exp(rate · excess). The mean of the weights over that training is the
+mixture on which a third policy, the requested one, is trained. Departures:
 
 1. Re-Mix bins actions for the first two policies; here all three minimise the policy's loss.
 2. Re-Mix chooses the step of the reference by its validation loss; here both trainings have
@@ -27,29 +27,29 @@ from robomtl.training.monitoring import STATE
 from robomtl.training.plan import Plan
 
 MIXTURE = "mixture.json"
-"""File of a run directory with the mixture that was learned."""
+"""File of a run directory with the learned mixture."""
 _FOLDER = "mixture"
-_SHOWN = 5  # Groups drawn most often, and least often, that are named.
+_SHOWN = 5  # Number of the highest and of the lowest rates that are reported.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A task in a data set, and the fraction of the samples that are drawn of it."""
+    """A task in a data set, and the fraction of the samples that are drawn from it."""
 
     task: str
     """Name of the task."""
     data: int
     """Index of the data set."""
     first: float
-    """Fraction without a learned mixture, by which the reference was trained."""
+    """Fraction without a learned mixture, used to train the reference."""
     learned: float
-    """Fraction that was learned."""
+    """Learned fraction."""
 
     def __post_init__(self) -> None:
         """Checks the fractions.
 
         Raises:
-            InputError: If one is negative, or the first is 0, by which others are divided.
+            InputError: If the learned one is negative, or the first is not positive.
         """
         if self.first <= 0 or self.learned < 0:
             raise InputError(
@@ -63,11 +63,11 @@ class LearnedMixture:
     """The content of ``mixture.json``."""
 
     groups: tuple[Group, ...]
-    """In the order in which frames are sorted."""
+    """Groups in the order in which frames are sorted."""
 
     @property
     def factors(self) -> dict[str, float]:
-        """By task, how many times as often it is drawn as without the mixture."""
+        """Sampling rate of each task relative to that without the mixture, by name."""
         names = dict.fromkeys(group.task for group in self.groups)
         sums = {
             name: [
@@ -80,7 +80,7 @@ class LearnedMixture:
 
     @property
     def sentence(self) -> str:
-        """Which groups are drawn more often than without the mixture, and which less."""
+        """Sentence with the groups' sampling rates relative to those without the mixture."""
         several = len({group.data for group in self.groups}) > 1
         factors = {
             group.task + f" of data set {group.data + 1}" * several: group.learned
@@ -92,7 +92,7 @@ class LearnedMixture:
         if len(named) > 2 * _SHOWN:
             named = [*named[:_SHOWN], "…", *named[-_SHOWN:]]
         return (
-            "The mixture was learned; how many times as often as without it are drawn:"
+            "The mixture was learned; sampling rates relative to those without it:"
             f" {', '.join(named)}."
         )
 
@@ -108,16 +108,16 @@ def read_mixture(run: Path) -> LearnedMixture | None:
 
 
 def with_learned_mixture(plan: Plan, train: Callable[[Plan], TrainedPolicy]) -> Plan:
-    """The plan of the last training, after the two that find its mixture.
+    """The plan of the final training, after the two trainings that learn its mixture.
 
-    Both are kept in ``mixture/`` of the run directory, and resumed there.
+    The two are kept in ``mixture/`` of the run directory, and resumed there.
 
     Args:
-        plan: Of the policy that is wanted.
-        train: Trains by a plan, or reads what was trained by it.
+        plan: Plan of the requested policy.
+        train: Trains by a plan, or reads the policy if it was trained before.
     """
     config, steps = plan.config, plan.config.remix.steps
-    whole = steps % config.save_every == 0  # The last step is to be saved.
+    whole = steps % config.save_every == 0  # The last step must be saved.
     own = replace(
         config,
         steps=steps,

@@ -1,4 +1,4 @@
-"""The contract of what takes gradient steps, and the choice among those there are."""
+"""Protocol of learners, which take gradient steps, and their construction."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,26 +36,26 @@ class Learner(Protocol):
     def update(self, batch: Any) -> tuple[Loss, float]:
         """Takes one gradient step on a batch of the objective's kind.
 
-        What is minimised is the mean loss, or what the config makes of the tasks' losses
-        or gradients.
+        The mean loss is minimised, or the combination of the tasks' losses or gradients
+        that the config names.
 
         Returns:
             The loss of each sample, and the norm of the gradient before clipping.
 
         Raises:
             NotFiniteError: If the loss or its gradient is not finite.
-            ValueError: If the losses do not fit how tasks are weighed.
+            ValueError: If the losses do not fit the weighting of tasks.
         """
         ...
 
     def rehearse(self, batch: Any) -> None:
-        """Computes the gradient of a batch and forgets it, to measure how long that takes."""
+        """Computes the gradient of a batch and discards it, to measure the duration."""
         ...
 
     def weights(self) -> dict[str, float]:
-        """Weights of the tasks in the last step, by name; empty where samples are averaged.
+        """Weights of the tasks in the last step, by name; empty if samples are averaged.
 
-        A task has 1 in a mean.
+        Each weight is 1 if the tasks' losses are averaged.
         """
         ...
 
@@ -63,20 +63,23 @@ class Learner(Protocol):
         """Cosines between the gradients of the tasks' losses; (task, task).
 
         Args:
-            batch: Of the objective's kind, with samples of every task.
+            batch: Batch of the objective's kind, with samples of every task.
         """
         ...
 
     def averaged(self) -> dict[str, Tensor]:
-        """The policy's state with averaged weights: what acts."""
+        """The policy's state with averaged weights, which act.
+
+        The weights of the last step if ``ema_decay`` is 0.
+        """
         ...
 
     def save(self, path: Path) -> None:
-        """Writes everything training goes on from, durably, as one safetensors file."""
+        """Writes the state from which training resumes, durably, as one safetensors file."""
         ...
 
     def restore(self, path: Path) -> None:
-        """Goes back to where ``save`` was called, bit for bit.
+        """Restores what ``save`` wrote, bit for bit.
 
         Raises:
             InputError: If the file is damaged, or not of this training.
@@ -96,16 +99,16 @@ def learner_for(
     """The learner that the config names.
 
     Args:
-        policy: Trained in place where its parameters require a gradient.
+        policy: Policy whose parameters are trained in place if they require a gradient.
         config: Settings of the run.
-        objective: What is minimised; behaviour cloning if None.
-        tasks: Names of the tasks, by index, where the config weighs them.
-        processes: Share the batches; this one alone by default.
-        combiner: Weighs tasks in place of the one that the config names.
+        objective: Training objective; behaviour cloning if None.
+        tasks: Names of the tasks, by index, if the config weights them.
+        processes: Processes that share the batches; this one alone by default.
+        combiner: Combiner in place of the one that the config names.
 
     Raises:
-        ValueError: If the policy has nothing to train, or a part or a weight names
-            nothing.
+        ValueError: If the policy has nothing to train, or lacks a part or a task that the
+            config names.
     """
     kinds = {"joined": JoinedLearner, "module": ModuleLearner}
     made = kinds[config.learner]

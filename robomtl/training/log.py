@@ -1,4 +1,4 @@
-"""The log of a running training: TensorBoard scalars, per task and on average."""
+"""TensorBoard scalars of a training, per task and averaged over tasks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,12 +14,12 @@ from robomtl.training.objective import Drawn, Objective
 
 
 class Log:
-    """Scalars of one run, by the step at which they were measured.
+    """Writer of the scalars of one run.
 
     Args:
-        folder: Where TensorBoard finds them.
+        folder: Log directory of TensorBoard.
         tasks: Names of the tasks, by index.
-        step: First step; what an earlier, killed run logged after it is dropped.
+        step: First step; scalars that a killed run logged from it on are dropped.
     """
 
     def __init__(self, folder: Path, tasks: Sequence[str], *, step: int) -> None:
@@ -28,7 +28,7 @@ class Log:
         self._tasks = tasks
 
     def close(self) -> None:
-        """Writes what is still in memory, unless the folder was removed."""
+        """Writes the scalars that are still in memory, unless the folder was removed."""
         if self._folder.exists():
             self._writer.close()
 
@@ -45,10 +45,10 @@ class Log:
     def validate(
         self, step: int, policy: Policy, objective: Objective, batches: Iterable[Drawn]
     ) -> dict[str, float]:
-        """Logs the loss on held-out episodes: of each task, and the mean of those.
+        """Logs the loss on held-out episodes, of each task and averaged over tasks.
 
         Returns:
-            That of each task that has any, by name.
+            Loss of each task that has held-out episodes, by name.
         """
         pairs = [(objective.loss(policy, b).per_sample, b.task) for b in batches]
         if not pairs:
@@ -64,21 +64,21 @@ class Log:
         for name, weight in weights.items():
             self._writer.add_scalar(f"weight_task/{name}", weight, step)
 
-    def conflict(self, step: int, found: Conflict) -> None:
-        """Logs how far the tasks' gradients conflict."""
-        self._writer.add_scalar("conflict/mean_cosine", found.mean, step)
-        self._writer.add_scalar("conflict/fraction_negative", found.negative, step)
-        for name, mean in zip(self._tasks, found.by_task, strict=True):
+    def conflict(self, step: int, summary: Conflict) -> None:
+        """Logs the conflict between the tasks' gradients."""
+        self._writer.add_scalar("conflict/mean_cosine", summary.mean, step)
+        self._writer.add_scalar("conflict/fraction_negative", summary.negative, step)
+        for name, mean in zip(self._tasks, summary.by_task, strict=True):
             self._writer.add_scalar(f"conflict_task/{name}", mean, step)
 
     def evaluate(self, step: int, results: Results) -> None:
-        """Logs success of the policy so far, per task and in the mean."""
+        """Logs success rates of the policy, of each task and averaged over tasks."""
         known = {"evaluation/task_mean": results.task_mean} | {
             f"evaluation_task/{name}": rates.success
             for name, rates in results.tasks.items()
         }
         for name, success in known.items():
-            if success is not None:  # As where every trial ended in an error.
+            if success is not None:  # None if every trial ended in an error.
                 self._writer.add_scalar(name, success, step)
 
     def _by_task(

@@ -1,4 +1,4 @@
-"""The loop of gradient steps, and what is done between them."""
+"""The loop of gradient steps, with hooks between them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -52,22 +52,22 @@ def take_steps(
     hooks: Sequence[Hook] = (),
     seed: int | None = None,
 ) -> Taken | None:
-    """Takes the gradient steps that are left, and runs the hooks after each.
+    """Takes the remaining gradient steps, and runs the hooks after each.
 
     Args:
-        learner: Takes the steps, from its present one on.
+        learner: Learner that takes the steps, from its current one on.
         draws: Batches of the run.
-        config: Number of steps and size of a batch.
+        config: Settings of the run, with the number of steps and the batch size.
         hooks: Actions between steps.
-        seed: Seed of what the policy draws at random in each step; None leaves torch's
-            generator as it is.
+        seed: Seed of the policy's random numbers, such as dropout; None does not seed
+            torch's generator.
 
     Returns:
-        The last step; None if none was left.
+        The last step; None if none remained.
 
     Raises:
-        FloatingPointError: If a loss or a gradient is not finite; names the step and,
-            where the learner knows them, the tasks.
+        FloatingPointError: If a loss or a gradient is not finite; names the step and, if
+            the learner knows them, the tasks.
     """
     taken = None
     while learner.step < config.steps:
@@ -97,7 +97,7 @@ def _step(
 def _placed(
     error: NotFiniteError, learner: Learner, batch: Drawn, config: TrainConfig
 ) -> FloatingPointError:
-    """The error with the step and the tasks where it happened."""
+    """The error with the step and the tasks at which it occurred."""
     if not learner.tasks:
         return error
     finite = torch.isfinite(error.per_sample)
@@ -110,7 +110,7 @@ def _placed(
 
 
 def _seed(device: torch.device, seed: int) -> None:
-    """Seeds what policies draw; ``torch.manual_seed`` takes 1 % of a step."""
+    """Seeds the generator of policies' draws; ``torch.manual_seed`` takes 1 % of a step."""
     if device.type == "cpu":
         torch.default_generator.manual_seed(seed)
     else:

@@ -1,4 +1,4 @@
-"""From a data set to what a run learns from: sizes, frames and wordings."""
+"""Preparation of a data set for training: a policy's sizes, frames and instructions."""
 
 from dataclasses import replace
 from functools import partial
@@ -30,12 +30,12 @@ from robomtl.training.objective import Material
 def spec_for(
     data: Data, conditioning: Conditioning, config: TrainConfig | None = None
 ) -> Spec:
-    """The sizes of a policy for these demonstrations.
+    """The observations, actions and sizes of a policy for these demonstrations.
 
     Args:
-        data: Has the demonstrations.
-        conditioning: Of the policy.
-        config: Its features and history; the defaults if None.
+        data: The demonstrations.
+        conditioning: Conditioning of the policy.
+        config: Settings of the run; the defaults if None.
 
     Raises:
         InputError: If a feature that the policy is to read was not recorded, or its
@@ -75,10 +75,10 @@ def spec_for(
 
 
 def _described(data: Data) -> list[Embodiment]:
-    """The robots of data sets, with what their suites say of their actions.
+    """The robots of data sets, with the descriptions of actions that their suites give.
 
     Raises:
-        InputError: If there is one robot alone.
+        InputError: If there is only one robot.
     """
     robots = embodiments_of(data)
     if len(robots) < 2:
@@ -87,15 +87,15 @@ def _described(data: Data) -> list[Embodiment]:
             f" '{''.join(robot.name for robot in robots)}'; leave it out, or give --data of"
             " several."
         )
-    found = []
+    described = []
     for robot in robots:
         first = next(each for each in data.sets if each.embodiment == robot)
         action = robot.action
         if first.suite is not None:
             made = suite(first.suite, **first.suite_options)
             action = action_of(made, first.tasks[0]) or action
-        found.append(replace(robot, action=action))
-    return found
+        described.append(replace(robot, action=action))
+    return described
 
 
 def materials(
@@ -107,19 +107,19 @@ def materials(
     history: int = 1,
     alignment: Alignment | None = None,
 ) -> tuple[Material, Material]:
-    """The material to train on, and that to validate on: each task's last episodes.
+    """Materials of training and of validation, which has the last episodes of each task.
 
     Args:
-        data: What is learned from.
-        conditioning: What the policy is conditioned on.
+        data: The demonstrations.
+        conditioning: Conditioning of the policy.
         config: Settings of the run.
         chunk: Actions in a sample.
         history: Observations in a sample.
-        alignment: How robots share one action; None where each has its own.
+        alignment: Action space shared by the robots; None if each has its own.
 
     Raises:
-        InputError: If samples cannot be augmented: of several data sets, with features
-            beside the state, or with a history.
+        InputError: If augmentation is requested for several data sets, features beside the
+            state, or a history.
     """
     device = device_of(config.device)
     wordings = InstructionEmbeddings(
@@ -139,8 +139,8 @@ def materials(
         for part in split_episodes(data, config.validation)
     )
     if augmenter is not None:
-        known = augmenter.prepared(training.frames)
-        training = replace(training, frames=known, augmenter=augmenter)
+        prepared = augmenter.prepared(training.frames)
+        training = replace(training, frames=prepared, augmenter=augmenter)
     return training, validation
 
 
@@ -163,14 +163,14 @@ def _augmenter(
     first, *others = data.sets
     if others:
         raise InputError(
-            "augmentation transforms samples of a single data set, and these are"
+            "augmentation transforms samples of a single data set, and there are"
             f" {len(data.sets)}; leave it out, or give one data set."
         )
     return augmenter_for(augmentation, first, device)
 
 
 def instructions(data: Data) -> list[tuple[str, ...]]:
-    """Training wordings of each task; the data set's own where no suite is named."""
+    """Training instructions of each task; the data set's own if it names no suite."""
     found: dict[int, tuple[str, ...]] = {}
     for number, each in enumerate(data.sets):
         for index, words in zip(data.places(number), _wordings(each), strict=True):

@@ -1,4 +1,4 @@
-"""Measurements of the tasks beside training, which they do not change."""
+"""Measurements of conflict and affinity during training, which they do not change."""
 
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,18 @@ _CONFLICTS, _AFFINITY = "conflicts.json", "affinity.json"
 
 
 def forget_measurements(folder: Path) -> None:
-    """Removes what a run measured whose steps are lost, and may have been others."""
+    """Removes the measurements of a run whose steps are lost, and which begins anew."""
     for name in (_CONFLICTS, _AFFINITY):
         (folder / name).unlink(missing_ok=True)
 
 
 class Measurements:
-    """The measurements at some steps of a run, and their files.
+    """Measures conflict and affinity at some steps of a run, and writes their files.
 
     Args:
-        learner: Takes the steps.
+        learner: Learner that takes the steps.
         draws: Batches of the run.
-        objective: What is minimised.
+        objective: Training objective.
         config: Settings of the run.
         folder: Run directory.
     """
@@ -44,35 +44,35 @@ class Measurements:
     ) -> None:
         self._learner, self._objective = learner, objective
         self._config, self._folder = config, folder
-        # Equally many samples of every task, where the draws can be made so.
+        # Equally many samples of every task, if the draws support that.
         self._even = draws.evenly() if isinstance(draws, Sampler) else draws
         tasks, step = learner.tasks, learner.step
         self._conflicts = History(folder / _CONFLICTS, tasks, name="cosines", step=step)
         self._affinity = History(folder / _AFFINITY, tasks, name="affinity", step=step)
 
     def conflicts(self, log: Log) -> None:
-        """Measures and logs how far the tasks' gradients conflict after the last step."""
+        """Measures and logs the conflict between the tasks' gradients after the last step."""
         cosine = self._learner.cosines(self._batch())
         log.conflict(self._learner.step, conflict(cosine))
         self._conflicts.add(self._learner.step, cosine)
 
     def affinity(self) -> None:
-        """Measures how a step on one task would change the losses of the others."""
-        found = task_affinity(
+        """Measures the affinity between the tasks after the last step."""
+        affinity = task_affinity(
             self._learner.policy,
             self._batch(),
             self._learner.tasks,
             objective=self._objective,
         )
-        self._affinity.add(self._learner.step, found)
+        self._affinity.add(self._learner.step, affinity)
 
     def write(self) -> None:
-        """Writes what was measured since: with the steps that a run goes on from."""
+        """Writes the measurements, at a checkpoint from which the run may resume."""
         self._conflicts.write()
         self._affinity.write()
 
     def finish(self) -> None:
-        """Writes what was measured, and draws it."""
+        """Writes the measurements, and a figure of the conflict if it was measured."""
         self.write()
         if self._conflicts.steps:
             from robomtl.training.conflict_picture import picture  # Loads matplotlib.

@@ -1,4 +1,4 @@
-"""Frames of several data sets, of robots that may differ, side by side."""
+"""Frames of several data sets, whose robots may differ, in one table."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ from robomtl.policy import EMBODIMENT
 from robomtl.training.frames import Frames, Resident, Spans, Table
 from robomtl.training.recorded import frames
 
-_BLOCK = 65_536  # Frames that are read at once where all are gone through.
+_BLOCK = 65_536  # Frames in a block when all frames are read.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """Rows of several tables, of robots that may differ; see ``Table``."""
+    """Rows of several tables, whose robots may differ; see ``Table``."""
 
     tables: tuple[Table, ...]
-    """One for each data set."""
+    """Table of each data set."""
     robot: tuple[int, ...]
-    """Index of the robot of each."""
+    """Index of the robot of each table."""
     first: tuple[int, ...]
-    """First row of each among all rows."""
+    """First row of each table among all rows."""
     shapes: Mapping[str, tuple[int, ...]]
-    """Shape of each feature, of vectors that of the longest where robots differ."""
+    """Shape of each feature; of the robot with the longest vector if they differ."""
     action: int
-    """Length of an action, the longest where robots differ."""
+    """Length of an action; of the robot with the longest one if they differ."""
     several: bool
     """Whether robots differ."""
     alignment: Alignment | None
-    """How they share one action, if they do."""
+    """Action space shared by the robots; None if each has its own."""
     device: torch.device
     """Training device."""
 
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """See ``Table``; shorter features and actions end in zeros."""
+        """See ``Table``; shorter features and actions are padded with zeros."""
         steps = rows.reshape(-1, rows.shape[-1])
         which = torch.bucketize(
             steps[:, 0].contiguous(), torch.tensor(self.first), right=True
@@ -50,15 +50,15 @@ class Joined:
         observation = {n: _zeros(count, s, device) for n, s in self.shapes.items()}
         action = torch.zeros(*steps.shape, self.action, device=device)
         for number, table in enumerate(self.tables):
-            place = (which == number + 1).nonzero()[:, 0]
-            if not len(place):
+            samples = (which == number + 1).nonzero()[:, 0]
+            if not len(samples):
                 continue
-            observed, acted = table.read(steps[place] - self.first[number])
-            place = place.to(device)
+            observed, acted = table.read(steps[samples] - self.first[number])
+            samples = samples.to(device)
             for name, values in observed.items():
-                observation[name][place, ..., : values.shape[-1]] = values
+                observation[name][samples, ..., : values.shape[-1]] = values
             acted = self._shared(acted, number)
-            action[place, :, : acted.shape[-1]] = acted
+            action[samples, :, : acted.shape[-1]] = acted
         if self.several:
             robot = torch.tensor(self.robot)[which - 1]
             observation[EMBODIMENT] = robot.to(device)
@@ -69,7 +69,7 @@ class Joined:
         return observed, action.view(*rows.shape, -1)
 
     def _shared(self, action: Tensor, number: int) -> Tensor:
-        """Actions of a table as they are learned from."""
+        """Actions of a table in the action space that is trained."""
         if self.alignment is None:
             return action
         made = self.alignment.shared(action.cpu().numpy(), self.robot[number])
@@ -92,12 +92,12 @@ def _zeros(count: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def _shapes(robots: Sequence[Embodiment]) -> dict[str, tuple[int, ...]]:
-    """The shape of each feature, the longest where robots differ."""
-    found: dict[str, tuple[int, ...]] = {}
+    """The shape of each feature; the largest one if robots differ."""
+    shapes: dict[str, tuple[int, ...]] = {}
     for robot in robots:
         for name, feature in robot.observation.items():
-            found[name] = max(found.get(name, ()), feature.shape)
-    return dict(sorted(found.items()))
+            shapes[name] = max(shapes.get(name, ()), feature.shape)
+    return dict(sorted(shapes.items()))
 
 
 def _rows(spans: Spans) -> Tensor:
@@ -115,10 +115,10 @@ def mixed_frames(
     """The frames of some episodes of several data sets, sorted by task.
 
     Args:
-        data: Has the data sets.
-        episodes: Indices of the episodes of each.
+        data: The data sets.
+        episodes: Indices of the episodes of each data set.
         device: Training device.
-        alignment: How robots share one action; None where each has its own.
+        alignment: Action space shared by the robots; None if each has its own.
     """
     pairs = zip(data.sets, episodes, strict=True)
     parts = [frames(each, chosen, device) for each, chosen in pairs]
@@ -138,7 +138,8 @@ def mixed_frames(
         alignment=alignment,
         device=device,
     )
-    spans = Spans(*map(torch.cat, zip(*_moved(data, parts, table.first), strict=True)))
+    shifted = _shifted(data, parts, table.first)
+    spans = Spans(*map(torch.cat, zip(*shifted, strict=True)))
     order = np.lexsort((spans.group.numpy(), spans.source.numpy(), spans.task.numpy()))
     return Frames(
         table=table,
@@ -148,16 +149,16 @@ def mixed_frames(
 
 
 def embodiments_of(data: Data) -> tuple[Embodiment, ...]:
-    """The embodiments of data sets, each once, in the order of their first data set."""
-    found: list[Embodiment] = []
+    """The distinct embodiments of data sets, in the order of their first data set."""
+    distinct: list[Embodiment] = []
     for robot in _robots(data):
-        if robot not in found:
-            found.append(robot)
-    return tuple(found)
+        if robot not in distinct:
+            distinct.append(robot)
+    return tuple(distinct)
 
 
 def _robots(data: Data) -> list[Embodiment]:
-    """The robot of each data set; without actions, it is that of one with actions."""
+    """The robot of each data set; if it has no actions, the same robot of one that has."""
     acting = [each.embodiment for each in data.sets if each.has_actions]
     return [
         each.embodiment if each.has_actions else _acting(each.embodiment, acting)
@@ -166,13 +167,13 @@ def _robots(data: Data) -> list[Embodiment]:
 
 
 def _acting(robot: Embodiment, others: Sequence[Embodiment]) -> Embodiment:
-    """The other of the same name and observation; itself if there is none."""
+    """The one of the others with the same name and observation; the robot if none has."""
     same = robot.name, robot.observation
     return next((r for r in others if (r.name, r.observation) == same), robot)
 
 
 def _first_rows(spans: Iterable[Spans]) -> tuple[int, ...]:
-    """The first row of each of several tables, side by side."""
+    """First row of each of several tables among the rows of all."""
     ends = [
         int((each.start + each.length).max()) if len(each.start) else 0
         for each in spans
@@ -180,10 +181,10 @@ def _first_rows(spans: Iterable[Spans]) -> tuple[int, ...]:
     return tuple(accumulate(ends[:-1], initial=0))
 
 
-def _moved(
+def _shifted(
     data: Data, parts: Sequence[Frames], first: Sequence[int]
 ) -> Iterator[Spans]:
-    """The episodes of each data set, as they stand in all; on the CPU."""
+    """Spans of each data set, with the rows, tasks and groups of all; on the CPU."""
     groups = 0
     for source, (part, row) in enumerate(zip(parts, first, strict=True)):
         spans = Spans(*(each.cpu() for each in part.episodes))

@@ -1,4 +1,4 @@
-"""The learner that leaves every parameter where it is."""
+"""Learner that optimises the parameters of a policy one by one."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,10 @@ from robomtl.training.gradient_learner import GradientLearner
 
 
 class ModuleLearner(GradientLearner):
-    """Optimises the parameters of a module one by one.
+    """Optimises the parameters of a policy one by one, in their own storage.
 
-    It takes policies whose parameters cannot be joined: of several types, or wrapped by a
-    library that owns their storage.
+    It trains policies whose parameters cannot be joined in one vector: parameters of
+    several types, or wrapped by a library that owns their storage.
     """
 
     def _store_weights(self) -> None:
@@ -24,9 +24,8 @@ class ModuleLearner(GradientLearner):
 
     def _clip_gradient(self, limit: float) -> float:
         for parameter in self._parameters:
-            if (
-                parameter.grad is None
-            ):  # Not used by this batch; it decays all the same.
+            # A parameter that the batch does not use has weight decay all the same.
+            if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         self._processes.add_up(p.grad for p in self._parameters if p.grad is not None)
         norm: float = clip_grad_norm_(self._parameters, limit).item()

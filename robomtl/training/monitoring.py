@@ -1,4 +1,4 @@
-"""A run's hooks: what is logged, measured, saved and evaluated between its steps."""
+"""Hooks of a training run: logs, measures, saves and evaluates between its steps."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -30,7 +30,7 @@ from robomtl.training.samples import Sampler, mixed
 from robomtl.training.weighting import check_positive_losses
 
 REQUEST, STATE = RUN, "training.safetensors"
-"""Files of a run directory: what was requested, and what training goes on from."""
+"""Files of a run directory: its request, and the state from which it resumes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +38,29 @@ class Run:
     """The parts of a training run."""
 
     learner: Learner
+    """Learner at the first step, or at that of the last checkpoint."""
     card: Card
+    """Card of the policy."""
     objective: Objective
+    """Training objective, without auxiliary losses."""
     draws: Draws
+    """Draws of the whole batches."""
     validation: Material
+    """Held-out episodes."""
     config: TrainConfig
+    """Settings of the run."""
     folder: Path
+    """Run directory."""
     threads: Threads
+    """Threads of this process."""
     processes: Processes
+    """Processes that share the batches."""
     title: str = "Training"
-    """What the line of progress calls it."""
+    """Title of the progress bar."""
 
     @property
     def batches(self) -> Draws:
-        """Draws what this process computes: its parts where batches are divided."""
+        """Draws of this process: its parts if batches are divided, or whole batches."""
         number, passes = self.processes.number, self.config.accumulate
         if number * passes == 1:
             return self.draws
@@ -61,16 +70,16 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """Seed of what the policy draws, which differs between processes."""
+        """Seed of the policy's random numbers, which differs between processes."""
         seed, rank = self.config.seed, self.processes.rank
         return mixed(seed, rank) if rank else seed
 
 
 def train_run(run: Run) -> None:
-    """Takes the steps that are left, and logs, saves and evaluates as the config says.
+    """Takes the remaining steps, and logs, saves and evaluates as the config says.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C, between two steps; the last one is saved.
+        KeyboardInterrupt: After Ctrl-C, between two steps, once the last one is saved.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     learner, tasks = run.learner, run.card.conditioning.tasks
@@ -91,7 +100,7 @@ def train_run(run: Run) -> None:
 
 
 def follow_run(run: Run) -> None:
-    """Takes the steps that are left, of which another process is the main one.
+    """Takes the remaining steps of a run as a process other than the main one.
 
     Raises:
         FloatingPointError: If a loss is not finite; names the tasks and the step.
@@ -103,20 +112,20 @@ def follow_run(run: Run) -> None:
 
 
 def emphasise(learner: Learner, draws: Draws) -> None:
-    """Draws by the validation losses measured last, if any were."""
+    """Sets the sampling weights by the last validation losses, if any were measured."""
     if learner.validation is not None and isinstance(draws, Sampler):
         check_positive_losses("validation_loss", learner.validation, learner.tasks)
         draws.emphasise(learner.validation)
 
 
 class _Monitor:
-    """The actions between the steps of a run.
+    """Actions between the steps of a run.
 
     Args:
         run: The run.
         log: Scalars of the run.
-        advance: Its line of progress.
-        deferral: Notes Ctrl-C.
+        advance: Advances the progress bar.
+        deferral: Records Ctrl-C until the step has ended.
     """
 
     def __init__(
@@ -134,7 +143,7 @@ class _Monitor:
         )
 
     def hooks(self) -> Sequence[Hook]:
-        """The actions in their order."""
+        """The hooks, in the order in which they run after a step."""
         config, measured = self._run.config, self.measurements
         return (
             Hook(config.log_every, self._log_step),
@@ -149,20 +158,20 @@ class _Monitor:
         )
 
     def go_on(self) -> None:
-        """Ends the evaluation in which the run was stopped, if it was."""
+        """Finishes the evaluation in which the run was interrupted, if it was."""
         if self._evaluations.stopped:
             with self._deferral.lifted():
                 results = self._evaluations.go_on()
             self._log.evaluate(self._run.learner.step, results)
 
     def show(self, taken: Taken) -> None:
-        """Counts the steps up to this one in the line of progress."""
+        """Advances the progress bar to a step."""
         note = f"loss {taken.loss.per_sample.mean():.4f}"
         self._advance(taken.step - self._shown, note=note)
         self._shown = taken.step
 
     def _log_step(self, taken: Taken) -> None:
-        # Where the folder is gone, TensorBoard's thread would show a traceback.
+        # If the folder is gone, TensorBoard's thread would print a traceback.
         check_there(self._run.folder / REQUEST)
         self._log.train(
             taken.step,
@@ -174,7 +183,7 @@ class _Monitor:
         self._log.weights(taken.step, self._run.learner.weights())
 
     def _validate(self, taken: Taken) -> None:
-        """Logs the validation losses, and draws by them if the sampling does."""
+        """Logs the validation losses, and sets the sampling weights by them if requested."""
         run, learner = self._run, self._run.learner
         policy = averaged(learner, run.card).to(run.config.device)
         batches = run.objective.validation(run.validation)
@@ -196,12 +205,12 @@ class _Monitor:
             raise KeyboardInterrupt
 
     def _evaluate(self, taken: Taken) -> None:
-        self._save(taken)  # A run that is stopped meanwhile goes on from here.
+        self._save(taken)  # A run interrupted in the evaluation resumes from here.
         with self._deferral.lifted():
             self._log.evaluate(taken.step, self._evaluations.begin())
 
     def _choose_threads(self, taken: Taken) -> None:
-        """Sets the threads of the next step; see ``Threads``."""
+        """Chooses the number of threads of the next step; see ``Threads``."""
         self._run.threads.take(
             taken.step, partial(self._run.learner.rehearse, taken.batch)
         )

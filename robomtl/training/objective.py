@@ -1,4 +1,4 @@
-"""Objectives that training minimises: their contract, and behaviour cloning."""
+"""Training objectives: their protocol, their registry, and behaviour cloning."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ from robomtl.training.frames import Frames
 from robomtl.training.samples import Sampler, SamplerConfig, every_frame
 from robomtl.training.sampling import temperature_of
 
-_ROWS = 1024  # Of a validation batch.
+_ROWS = 1024  # Samples in a validation batch.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What batches are made of."""
+    """Data from which batches are drawn."""
 
     frames: Frames
     """Frames of the episodes, sorted by task."""
     wordings: InstructionEmbeddings
     """Instruction embeddings of each task."""
     conditioning: Conditioning
-    """Adds the goal, and what is inferred, to it."""
+    """Conditioning of the policy, which composes task embeddings."""
     chunk: int
     """Actions in a sample."""
     weights: tuple[float, ...] | None = None
-    """Weights of the data sets; None where tasks are drawn as from one."""
+    """Weights of the data sets; None to draw tasks as if from one data set."""
     fractions: tuple[float, ...] | None = None
-    """Fractions of the samples that are drawn of each group, a task in a data set; None
-    where they follow from the weights and the temperature."""
+    """Fraction of the samples drawn from each group, a task in a data set; None if the
+    fractions follow from the weights and the temperature."""
     augmenter: Augmenter | None = None
-    """Changes what is drawn; validation leaves it out."""
+    """Draws the augmentation of samples; None for validation."""
 
     def in_order(self, size: int) -> Iterator[Batch]:
-        """All frames in order under the canonical instructions, in batches of a size."""
+        """All frames in order with the canonical instructions, in batches of ``size``."""
         return every_frame(
             self.frames,
             self.wordings,
@@ -54,7 +54,7 @@ class Material:
     def observations(self, seed: int) -> Iterator[Mapping[str, Tensor]]:
         """Blocks of observations as training draws them, to fit normalisers on.
 
-        A single block where the frames are resident.
+        A single block if the frames are resident.
         """
         if self.augmenter is None:
             yield from self.frames.blocks()
@@ -63,7 +63,7 @@ class Material:
 
 
 class Drawn(Protocol):
-    """A batch of any kind, as training logs it."""
+    """A batch of any objective, with the tasks that training logs."""
 
     @property
     def task(self) -> Tensor:
@@ -75,49 +75,49 @@ class Draws(Protocol):
     """Draws the batches of a run; a step's batch depends on the step alone."""
 
     def batch(self, step: int, size: int) -> Any:
-        """The batch of a step, with about this many samples; see ``Drawn``."""
+        """The batch of a step, with about ``size`` samples; see ``Drawn``."""
         ...
 
 
 @runtime_checkable
 class Particular(Protocol):
-    """An objective by which not every policy can be trained."""
+    """An objective that does not fit every policy."""
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses a policy that does not fit.
+        """Checks that the objective can train a policy.
 
         Args:
             name: Registered name of the policy.
-            policy: Its class.
+            policy: Class of the policy.
 
         Raises:
-            InputError: If it does not fit; names what does.
+            InputError: If it cannot; the message names policies that fit.
         """
         ...
 
 
 @runtime_checkable
 class Follows(Protocol):
-    """An objective with weights that follow those that are trained."""
+    """An objective with weights that follow the trained ones, such as a momentum encoder."""
 
     def follow(self, policy: Policy) -> None:
-        """Moves these weights after a gradient step.
+        """Updates these weights after a gradient step.
 
         Args:
-            policy: As the step has left it; has them in its part ``meta``.
+            policy: Policy after the step, with the weights in its module ``meta``.
         """
         ...
 
 
 def check_fits(objective: object, policy: str) -> None:
-    """Refuses a policy that an objective cannot train.
+    """Checks that an objective can train a policy.
 
     Args:
         objective: The objective.
         policy: Registered name of the policy.
 
     Raises:
-        InputError: If it cannot; names what fits.
+        InputError: If it cannot; the message names policies that fit.
     """
     if isinstance(objective, Particular):
         objective.check(policy, POLICIES.get(policy))
@@ -131,8 +131,8 @@ class Projecting(Protocol):
         """Changes the gradients of the policy's parameters in place.
 
         Args:
-            policy: In training; its parameters have the gradient of the batch.
-            batch: As it was drawn.
+            policy: Policy in training; its parameters have the gradient of the batch.
+            batch: Batch of the objective's kind.
         """
         ...
 
@@ -140,18 +140,18 @@ class Projecting(Protocol):
 class Objective(Protocol):
     """The objective of a training; a frozen dataclass of its settings.
 
-    One whose loss of a sample depends on that sample alone, and whose draws are
-    ``Divisible``, may say so by a class attribute ``divisible = True``: several processes
-    can then share a batch.
+    An objective whose loss of a sample depends on that sample alone, and whose draws are
+    ``Divisible``, may have the class attribute ``divisible = True``: several processes can
+    then share a batch.
     """
 
     @property
     def demonstration(self) -> int:
-        """Length of the vector that is inferred from demonstrations."""
+        """Length of the vector that is inferred from demonstrations; 0 for none."""
         ...
 
     def meta(self, policy: Policy) -> nn.Module | None:
-        """The module that is learned beside a policy, initialised; None for none.
+        """The initialised module that is trained beside a policy; None for none.
 
         Raises:
             ValueError: If the objective does not fit the policy.
@@ -162,7 +162,7 @@ class Objective(Protocol):
         """The batches of a run.
 
         Raises:
-            ValueError: If the demonstrations do not suffice.
+            ValueError: If the demonstrations are too few or do not fit.
         """
         ...
 
@@ -171,7 +171,7 @@ class Objective(Protocol):
         ...
 
     def loss(self, policy: Policy, batch: Any) -> Loss:
-        """The loss of each sample of a batch that was drawn."""
+        """The loss of each sample of a batch from ``draws`` or ``validation``."""
         ...
 
 
@@ -183,14 +183,14 @@ class Cloning:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length of what is inferred from demonstrations: 0, as nothing is."""
         return 0
 
     def meta(self, policy: Policy) -> None:
-        """Nothing."""
+        """None: no module is trained beside the policy."""
 
     def draws(self, material: Material, config: TrainConfig) -> Sampler:
-        """Frames, of tasks as the config samples them."""
+        """Batches of frames, with tasks sampled as the config says."""
         sampler = Sampler(
             material.frames,
             material.wordings,
@@ -210,11 +210,11 @@ class Cloning:
         return sampler.evenly() if even else sampler
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """All frames in order."""
+        """Batches of all held-out frames, in order."""
         return material.in_order(_ROWS)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
-        """The policy's own."""
+        """The policy's own loss of each sample."""
         return loss_of(policy, batch)
 
 
@@ -249,22 +249,22 @@ OBJECTIVES: Registry[type[Objective]] = Registry(
         "time_contrastive": "robomtl.pretraining.time_contrastive:TimeContrastive",
     },
 )
-"""What training minimises: frozen dataclasses of an objective's settings."""
+"""Training objectives by name: frozen dataclasses of their settings."""
 
 
 def trains_actions(objective: str) -> bool:
-    """Whether an objective trains what acts, and not features alone; see ``continued_by``."""
+    """Whether an objective trains a policy to act, and not its features alone."""
     return continued_by(objective) == objective
 
 
 def continued_by(objective: str) -> str:
-    """The objective of a training that starts from a policy of another; usually the same.
+    """Default objective of a training that starts from a policy trained by another.
 
-    An objective that trains features alone leaves a policy without actions, and names the
-    one that comes next as ``continued``.
+    Usually the same objective. An objective that trains features alone leaves a policy that
+    cannot act, and has the next objective in its class attribute ``continued``.
 
     Args:
-        objective: Registered name of what the policy was trained by.
+        objective: Registered name of the objective that the policy was trained by.
     """
     following: str = getattr(OBJECTIVES.get(objective), "continued", objective)
     return following

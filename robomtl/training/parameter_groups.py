@@ -1,7 +1,7 @@
-"""Optimiser groups: learning rate and weight decay by the parts of a policy.
+"""Optimiser groups: learning rate and weight decay of the parts of a policy.
 
-A part is a module of the policy by its name, such as ``head`` or ``trunk.0``. A parameter
-belongs to the innermost part that is named.
+A part is a module of the policy, given by its name such as ``head`` or ``trunk.0``. A
+parameter belongs to the innermost part that is named.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,30 +20,30 @@ class Group(NamedTuple):
     names: tuple[str, ...]
     """Names of the parameters within the policy."""
     factor: float
-    """The learning rate of the run is multiplied by it; above 0."""
+    """Factor on the learning rate of the run; above 0."""
     weight_decay: float
     """Weight decay of AdamW."""
 
 
 def within(name: str, part: str) -> bool:
-    """Whether a parameter or module of this name is in a part of a policy, or is it."""
+    """Whether a parameter or module of a name is a part of a policy, or inside the part."""
     return f"{name}.".startswith(f"{part}.")
 
 
 def parts_of(policy: nn.Module) -> list[str]:
-    """Names of the policy's outermost parts that hold values, in order."""
+    """Names of the policy's outermost parts with parameters or buffers, in order."""
     return list(dict.fromkeys(name.partition(".")[0] for name in policy.state_dict()))
 
 
 def check_parts(policy: nn.Module, parts: Iterable[str]) -> None:
-    """Makes sure that a policy has these parts.
+    """Checks that a policy has the named parts.
 
     Raises:
-        InputError: If it has no such part; names the nearest.
+        InputError: If it lacks one; the message names the nearest part.
     """
-    held = list(policy.state_dict())
+    names = list(policy.state_dict())
     for part in parts:
-        if not any(within(name, part) for name in held):
+        if not any(within(name, part) for name in names):
             raise InputError(unknown("part of the policy", part, parts_of(policy)))
 
 
@@ -51,14 +51,15 @@ def grouped(policy: nn.Module, config: TrainConfig) -> list[Group]:
     """The optimiser groups of a policy; freezes the parts whose factor is 0.
 
     Args:
-        policy: Its parameters that require a gradient are trained.
+        policy: Policy whose parameters are trained if they require a gradient.
         config: Settings of the run.
 
     Raises:
-        InputError: If the policy has no such part, or nothing is left to train.
+        InputError: If the policy lacks a part that the config names, or no parameter is
+            left to train.
     """
     factors, decays = config.learning_rate_factors, config.weight_decays
-    trained_parts = (*config.train, "auxiliary")  # Which no start can have.
+    trained_parts = (*config.train, "auxiliary")  # Never in a start, so always trained.
     check_parts(policy, [*config.train, *(part for part, _ in (*factors, *decays))])
     names: dict[tuple[float, float], list[str]] = {}
     for name, parameter in policy.named_parameters():
@@ -80,6 +81,6 @@ def grouped(policy: nn.Module, config: TrainConfig) -> list[Group]:
 def _innermost(
     name: str, values: Sequence[tuple[str, float]], *, otherwise: float
 ) -> float:
-    """The value of the innermost part that a parameter is in."""
-    found = [(len(part), value) for part, value in values if within(name, part)]
-    return max(found)[1] if found else otherwise
+    """The value of the innermost part that a parameter is in; ``otherwise`` if none is."""
+    matches = [(len(part), value) for part, value in values if within(name, part)]
+    return max(matches)[1] if matches else otherwise

@@ -1,4 +1,4 @@
-"""The complete settings of a training run, and the run that is built from them."""
+"""Complete settings of a training run, and the construction of the run."""
 
 import hashlib
 import json
@@ -40,30 +40,31 @@ from robomtl.training.transferred_weights import check_trained, transfer_weights
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A training, ready to begin."""
+    """All inputs and settings of a training run."""
 
     demonstrations: Data
-    """What is learned from."""
+    """Data to train on."""
     card: Card
     """Card of the policy."""
     objective: Objective
-    """What is minimised."""
+    """Training objective."""
     config: TrainConfig
-    """Settings of the run, without ``auto`` but for threads."""
+    """Settings of the run, with ``auto`` resolved except for threads and prefetching."""
     start: Start | None
-    """What training continues from, with its policy in memory."""
+    """Policy that training starts from, in memory; None for training from scratch."""
     folder: Path
     """Run directory."""
     fractions: tuple[float, ...] | None = None
-    """Fractions of the samples of each task in each data set, where they were learned."""
+    """Learned fraction of the samples of each task in each data set; None if none were
+    learned."""
     reference: TrainedPolicy | None = None
-    """Policy whose loss is to be exceeded, where weights are found so; None elsewhere."""
+    """Reference policy of a training that learns a mixture; None in other trainings."""
     title: str = "Training"
-    """What the line of progress calls it."""
+    """Title of the progress bar."""
 
     @property
     def request(self) -> Mapping[str, Any]:
-        """The settings that decide the outcome."""
+        """The settings that determine the trained policy, as ``run.json`` records them."""
         card, data = self.card, self.demonstrations
         wordings = json.dumps(instructions(data)).encode()
         record = RunRecord(
@@ -84,16 +85,17 @@ class Plan:
 
     @cached_property
     def _target(self) -> dict[str, Any]:
-        """The entry of ``run.json`` on a target domain; empty where there is none."""
+        """The entry of ``run.json`` on a target domain; empty if there is none."""
         if not isinstance(self.objective, TargetDomain):
             return {}
         return {"target": described(target_in(self.objective.target))}
 
     @property
     def threads(self) -> ThreadCount:
-        """Threads of torch, which are measured where that is cheap and none are given.
+        """Threads of torch; ``auto`` to measure which number is fastest.
 
-        Several processes have one each, and another number would be compiled anew.
+        ``auto`` becomes 1 with several processes, and with compilation, which would be
+        repeated for every number of threads.
         """
         config = self.config
         one = config.processes > 1 or config.compile
@@ -104,9 +106,9 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
     """The run at its first step, or at the step of its last checkpoint.
 
     Args:
-        plan: What is to be trained.
+        plan: Settings of the run.
         threads: Threads of this process.
-        processes: Share the batches.
+        processes: Processes that share the batches.
 
     Raises:
         InputError: If the start or the last checkpoint does not fit.
@@ -150,7 +152,7 @@ def prepared(plan: Plan, threads: Threads, processes: Processes) -> Run:
 
 
 def _draws(plan: Plan, training: Material) -> tuple[Draws, Combiner | None]:
-    """The batches, and what weighs their groups where that is learned."""
+    """The batches of a run, and the combiner that learns a mixture, if one is learned."""
     config = plan.config
     material = replace(training, fractions=plan.fractions)
     draws: Draws = plan.objective.draws(material, config)
@@ -167,7 +169,7 @@ def _draws(plan: Plan, training: Material) -> tuple[Draws, Combiner | None]:
 
 
 def _built(plan: Plan) -> tuple[Policy, bool]:
-    """The policy with the weights of its start, and whether it keeps the normaliser."""
+    """The policy with the weights of its start, and whether it has its normaliser."""
     card, config = plan.card, plan.config
     policy = checkpoint.build(card)
     card.acting.check(policy.chunk)
@@ -183,7 +185,7 @@ def _built(plan: Plan) -> tuple[Policy, bool]:
 
 
 def _materials(plan: Plan, policy: Policy) -> tuple[Material, Material]:
-    """The material to train on and that to validate on, on the training device."""
+    """Materials of training and of validation, on the training device."""
     training, validation = materials(
         plan.demonstrations,
         plan.card.conditioning,
@@ -197,7 +199,7 @@ def _materials(plan: Plan, policy: Policy) -> tuple[Material, Material]:
 
 
 def follow(plan: Plan, processes: Processes) -> None:
-    """Takes the steps of a training whose main process logs, saves and evaluates."""
+    """Trains as a process other than the main one, which logs, saves and evaluates."""
     config, folder = plan.config, plan.folder
     with Threads(plan.threads, device=config.device, folder=folder) as threads:
         follow_run(prepared(plan, threads, processes))

@@ -1,16 +1,17 @@
-"""The loss of predicting from encoded images where things are.
+"""Auxiliary loss of predicting the positions of objects from encoded images.
 
-The demonstrations' states hold the positions of the hand, the objects and the goal. A part
-``auxiliary`` of the policy predicts them from the encoded images while it is trained; a
-policy that acts reads no state, and its checkpoint lacks that part.
+The demonstrations' states contain the positions of the hand, the objects and the goal. The
+module ``auxiliary`` of the policy predicts them from the encoded images during training; the
+trained policy does not need the states, and its checkpoint lacks that module.
 
 Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies"
-(arXiv:1504.00702), section 5.3, which trains the convolutions so. Departures:
+(arXiv:1504.00702), section 5.3, where the convolutions are pre-trained in this way.
+Departures:
 
-1. Positions are predicted beside the actions, and not before.
-2. They are standardised, and their error is smooth (Huber's), so that a thing that cannot
-   be seen does not outweigh those that can.
-3. What predicts them reads the task embedding too, by which the objects are named.
+1. Positions are predicted together with the actions, and not before.
+2. Positions are standardised and their error is Huber's, so that an object that is not
+   visible does not outweigh those that are.
+3. The predictor also reads the task embedding, which identifies the objects.
 """
 
 from collections.abc import Mapping
@@ -31,15 +32,16 @@ from robomtl.suites import suite
 from robomtl.task import goal_place
 from robomtl.training.objective import Cloning, Material
 
-_WIDTH = 256  # Of the hidden layer.
+_WIDTH = 256  # Units of the hidden layer.
 
 
 class PositionHead(nn.Module):
     """Predicts positions from encoded images and the task embedding.
 
     Args:
-        inputs: Numbers of all encoded images of a sample, and of the task embedding.
-        shown: 1 where a state of a task holds a position, 0 elsewhere; (task, state).
+        inputs: Length of all encoded images of a sample and the task embedding together.
+        shown: 1 for components of a task's state that are positions, 0 for others;
+            (task, state).
     """
 
     def __init__(self, inputs: int, shown: Tensor) -> None:
@@ -54,11 +56,11 @@ class PositionHead(nn.Module):
         )
 
     def forward(self, encoded: Mapping[str, Tensor], task_embedding: Tensor) -> Tensor:
-        """Standardised positions; (batch, state).
+        """Predicted positions, standardised; (batch, state).
 
         Args:
             encoded: Encoded images, by feature; (batch, …).
-            task_embedding: (batch, embedding).
+            task_embedding: Task embeddings; (batch, embedding).
         """
         images = [each.reshape(len(task_embedding), -1) for each in encoded.values()]
         predicted: Tensor = self.layers(torch.cat([*images, task_embedding], dim=-1))
@@ -67,15 +69,15 @@ class PositionHead(nn.Module):
     def loss(
         self, encoded: Mapping[str, Tensor], batch: Batch
     ) -> tuple[Tensor, Tensor]:
-        """How far the predicted positions of each sample are off.
+        """Error of the predicted positions.
 
         Args:
             encoded: Encoded images, by feature; (batch, …).
-            batch: Has the states.
+            batch: Batch with the states.
 
         Returns:
-            The smooth L1 error of standardised positions, (batch,), and the mean distance
-            along an axis [in the states' unit].
+            The smooth L1 error of standardised positions, (batch,), and the mean absolute
+            error along an axis, in the states' unit, ().
         """
         state = batch.observation[STATE]
         wanted = self.normaliser(state[:, -1] if state.ndim > 2 else state)
@@ -88,13 +90,13 @@ class PositionHead(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class CloningWithPositions(Cloning):
-    """Behaviour cloning with the loss of predicting positions beside it."""
+    """Behaviour cloning with the auxiliary loss of predicting positions."""
 
     weight: float
-    """Weight of the loss of the positions."""
+    """Weight of the auxiliary loss."""
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
-        """The policy's own loss of each sample, and that of its positions."""
+        """The policy's own loss of each sample, plus the weighted auxiliary loss."""
         assert isinstance(policy.auxiliary, PositionHead)
         with policy.observer.watched() as encoded:
             loss = super().loss(policy, batch)
@@ -106,12 +108,12 @@ class CloningWithPositions(Cloning):
 
 
 def attach(policy: Policy, data: Data, material: Material, seed: int) -> None:
-    """Gives a policy the part ``auxiliary``, which predicts positions from its images.
+    """Adds the module ``auxiliary`` to a policy, which predicts positions from its images.
 
     Args:
-        policy: On the training device.
-        data: Names the suites whose states hold positions.
-        material: What is trained on.
+        policy: Policy on the training device.
+        data: Data sets whose suites define the positions in their states.
+        material: Material of training, on which the normaliser is fitted.
         seed: Seed of the run.
     """
     batch = next(material.in_order(1))
@@ -127,15 +129,16 @@ def attach(policy: Policy, data: Data, material: Material, seed: int) -> None:
 
 
 def check_positions(data: Data, *, images: bool, objective: str) -> None:
-    """Refuses to predict positions where there are none, or no images to see them in.
+    """Checks that positions can be predicted: the images, the objective and the suites.
 
     Args:
-        data: What is learned from.
-        images: Whether the policy observes any.
-        objective: Registered name of what is minimised.
+        data: Data to train on.
+        images: Whether the policy observes images.
+        objective: Registered name of the objective.
 
     Raises:
-        InputError: If there are none, or the objective is not ``cloning``.
+        InputError: If there are no images, the objective is not ``cloning``, or a suite
+            does not define positions.
     """
     if not images:
         raise InputError(
@@ -144,16 +147,16 @@ def check_positions(data: Data, *, images: bool, objective: str) -> None:
         )
     if objective != "cloning":
         raise InputError(
-            f"auxiliary.positions goes with the objective cloning, and not {objective};"
-            " leave it at 0."
+            f"auxiliary.positions needs the objective cloning, not {objective}; leave it"
+            " at 0."
         )
     for each in data.sets:
         _suite(each)
 
 
 def _suite(demonstrations: Demonstrations) -> Any:
-    """The suite, which says where states hold positions."""
-    needed = "auxiliary.positions needs a suite that says where states hold positions"
+    """The suite of a data set, which defines the positions in its states."""
+    needed = "auxiliary.positions needs a suite that defines the positions in states"
     if demonstrations.suite is None:
         raise InputError(f"{needed}; {demonstrations.path} names none. Leave it at 0.")
     made = suite(demonstrations.suite, **demonstrations.suite_options)
@@ -166,13 +169,13 @@ def _suite(demonstrations: Demonstrations) -> Any:
 
 
 def _shown(data: Data, state: int) -> Tensor:
-    """1 where a state of a task holds a position, 0 elsewhere; (task, state)."""
+    """1 for components of a task's state that are positions, 0 for others; (task, state)."""
     shown = torch.zeros(len(data.tasks), state)
     for number, each in enumerate(data.sets):
         made = _suite(each)
         for task, index in zip(each.tasks, data.places(number), strict=True):
             positions: Mapping[str, slice] = made.positions(task)
-            for place in (*positions.values(), goal_place(made, task)):
-                if place is not None:
-                    shown[int(index), place] = 1
+            for components in (*positions.values(), goal_place(made, task)):
+                if components is not None:
+                    shown[int(index), components] = 1
     return shown

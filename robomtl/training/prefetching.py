@@ -1,7 +1,7 @@
-"""Batches drawn one step ahead in a thread, where drawing takes a good part of a step.
+"""Batches drawn one step ahead in a thread, if drawing takes a large fraction of a step.
 
-A step's batch depends on the step alone, so that the numbers are those without a thread.
-Frames of vectors in memory are drawn in 2 to 4 % of a step, which is left as it is.
+A step's batch depends on the step alone, so that batches are the same without a thread.
+Frames of vectors in memory are drawn in 2 to 4 % of a step, and need no thread.
 """
 
 import time
@@ -19,14 +19,14 @@ from robomtl.training.objective import Draws
 
 _PAYS = 0.1  # Fraction of a step from which drawing is worth a thread.
 _TRIES = 3
-_FEW = 100  # Steps below which finding out takes longer than a thread can save.
+_FEW = 100  # Steps below which the measurement takes longer than a thread can save.
 
 
 class Prefetched:
-    """Draws the batch after each requested one while that is computed with.
+    """Draws the next batch in a thread during the step on the current one.
 
     Args:
-        draws: Draws the batches; nothing else may change how, meanwhile.
+        draws: Draws of the batches; they must not change while this is in use.
         last: Number of steps of the run.
     """
 
@@ -46,7 +46,7 @@ class Prefetched:
         return batch
 
     def close(self) -> None:
-        """Ends the thread; a batch that is being drawn is finished first."""
+        """Ends the thread, after the batch that is being drawn."""
         self._thread.shutdown(cancel_futures=True)
 
     def _draw(self, step: int, size: int, threads: int) -> Any:
@@ -57,11 +57,11 @@ class Prefetched:
 
 @contextmanager
 def prefetched(draws: Draws, learner: Learner, config: TrainConfig) -> Iterator[Draws]:
-    """The draws of a run, a step ahead if the config says so, or if that pays.
+    """The draws of a run, one step ahead if the config says so or if that is faster.
 
     Args:
-        draws: Draws the batches.
-        learner: Takes the steps, from its present one on.
+        draws: Draws of the batches.
+        learner: Learner that takes the steps, from its current one on.
         config: Settings of the run.
     """
     if not _is_worthwhile(draws, learner, config):
@@ -89,9 +89,9 @@ def _is_worthwhile(draws: Draws, learner: Learner, config: TrainConfig) -> bool:
 
 def _fastest(action: Callable[[], object]) -> float:
     """Shortest duration of a few tries [s]."""
-    taken = []
+    durations = []
     for _ in range(_TRIES):
         before = time.perf_counter()
         action()
-        taken.append(time.perf_counter() - before)
-    return min(taken)
+        durations.append(time.perf_counter() - before)
+    return min(durations)

@@ -1,8 +1,8 @@
-"""Processes that share the batches of a run, and what they exchange.
+"""Processes that share the batches of a run, and their communication.
 
-Each process computes the gradient of its part of every batch. The gradients are added up,
-so that all processes take the same step, through Accelerate: by gloo on CPUs, by NCCL on
-GPUs. The main process alone logs, measures, saves and evaluates; the others follow it.
+Each process computes the gradient of its part of every batch. The gradients are summed
+through Accelerate, by gloo on CPUs and by NCCL on GPUs, so that all processes take the same
+step. Only the main process logs, measures, saves and evaluates; the others follow it.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ _LONGEST = timedelta(hours=6)  # The main process may evaluate while the others 
 
 
 class Processes(Protocol):
-    """The processes of a run, as one of them sees them."""
+    """The processes of a run, from the view of one of them."""
 
     @property
     def rank(self) -> int:
@@ -54,7 +54,7 @@ class Processes(Protocol):
         ...
 
     def wait(self) -> None:
-        """Waits until all processes are here.
+        """Waits until all processes have called it.
 
         Raises:
             LostProcessError: If another process has ended.
@@ -69,13 +69,13 @@ class Alone(NamedTuple):
     number: int = 1
 
     def add_up(self, tensors: Iterable[Tensor]) -> None:
-        """Leaves them."""
+        """Leaves the tensors as they are."""
 
     def copy_main(self, tensors: Iterable[Tensor]) -> None:
-        """Leaves them."""
+        """Leaves the tensors as they are."""
 
     def wait(self) -> None:
-        """Waits for nothing."""
+        """Returns at once."""
 
 
 ALONE: Processes = Alone()
@@ -106,9 +106,9 @@ class Accelerated(NamedTuple):
 
 
 def launched() -> bool:
-    """Whether a launcher, such as ``accelerate launch``, has started several processes.
+    """Whether this is one of several processes of a launcher such as ``accelerate launch``.
 
-    Processes that one of those starts, such as workers that evaluate, are no part of it.
+    False in processes that one of these starts, such as workers that evaluate.
     """
     inner = multiprocessing.parent_process() is not None
     return not inner and int(os.environ.get("WORLD_SIZE", "1")) > 1
@@ -120,10 +120,11 @@ def follows() -> bool:
 
 
 def number_of(processes: int) -> int:
-    """The number of processes of a run: the requested one, or the launcher's.
+    """The number of processes of a run: the launcher's, or else the requested one.
 
     Raises:
-        InputError: If they differ.
+        InputError: If more than one is requested, and the launcher has started another
+            number.
     """
     if not launched():
         return processes
@@ -137,15 +138,15 @@ def number_of(processes: int) -> int:
 
 
 def check_devices(processes: int, device: str) -> None:
-    """Refuses processes that would have no device of their own.
+    """Checks that every process can have its own device.
 
     Args:
-        processes: Number of them.
+        processes: Number of processes.
         device: Torch's name of the device, resolved.
 
     Raises:
-        InputError: If there are fewer devices, one of several is named, or there would be
-            more processes than the machine has room for.
+        InputError: If there are fewer devices than processes, the name is of a single
+            device such as ``cuda:0``, or the machine lacks room for the processes.
     """
     kind = torch.device(device)
     here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
@@ -160,14 +161,14 @@ def check_devices(processes: int, device: str) -> None:
         )
     if kind.index is not None:
         raise InputError(
-            f"{processes} processes compute on a device each, and '{device}' names one;"
+            f"{processes} processes need a device each, and '{device}' is a single one;"
             f" give --device {kind.type}."
         )
 
 
 @contextmanager
 def joined(device: str) -> Iterator[Processes]:
-    """The processes that a launcher has started, as its environment says.
+    """The processes of a launcher, as the environment variables describe them.
 
     Args:
         device: Torch's name of the device that the run computes on.
@@ -184,7 +185,7 @@ def joined(device: str) -> Iterator[Processes]:
 
 
 def accelerate() -> Any:
-    """The library.
+    """The library Accelerate.
 
     Raises:
         MissingExtraError: If the extra ``accelerate`` is missing.
@@ -197,7 +198,7 @@ def accelerate() -> Any:
 def _explained(processes: Processes) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # Gloo and NCCL have no type of their own for it.
+    except RuntimeError as error:  # Gloo and NCCL raise no more specific type.
         raise LostProcessError(
             f"Another of the {processes.number} processes of the training has ended, or"
             f" cannot be reached. {KEPT}"

@@ -1,9 +1,10 @@
-"""Aggregations that are convex programmes, solved to their ends in a millisecond.
+"""Aggregations that are convex programmes, solved exactly in about a millisecond.
 
-Each looks for a combination of gradients whose weights are not negative, nearest to some
-point: non-negative least squares, which Lawson and Hanson's active sets (1974, chapter 23)
-solve exactly. All that is known of the gradients is their Gramian, so they are first
-written in coordinates in which it is the same.
+Each looks for the combination of gradients with non-negative weights that is nearest to some
+point: non-negative least squares, which the active-set method of Lawson and Hanson (1974,
+chapter 23) solves exactly. Only the Gramian of the gradients is given, so that they are
+first replaced by coordinate vectors with the same Gramian. Nash-MTL is solved by Newton's
+method.
 """
 
 import numpy as np
@@ -14,34 +15,36 @@ from torch import Tensor
 
 Array = NDArray[np.float64]
 
-_SMALLEST = 1e-7  # Of an eigenvalue: float32's rounding, where they are 1 in the mean.
-_STATIONARY = 1e-3  # A length below which gradients cancel; above the rounding of one.
-_ITERATIONS, _CLOSE, _RIDGE = 100, 1e-9, 1e-6  # Of Newton's method.
+_SMALLEST = (
+    1e-7  # Smallest eigenvalue: float32's rounding, relative to their mean of 1.
+)
+_STATIONARY = 1e-3  # Gradients cancel if a combination is shorter; above rounding.
+_ITERATIONS, _CLOSE, _RIDGE = 100, 1e-9, 1e-6  # Settings of Newton's method.
 
 
 def mgda(gramian: Tensor) -> Tensor:
     """Weights of the shortest vector in the convex hull of the gradients; (task,).
 
     Args:
-        gramian: Of a mean diagonal of 1; (task, task).
+        gramian: Inner products of the gradients, mean diagonal 1; (task, task).
     """
     return torch.from_numpy(_shortest(_coordinates(gramian)))
 
 
 def cagrad(gramian: Tensor, radius: float) -> Tensor:
-    """Weights of the gradient within a ball around the mean that serves its worst task.
+    """Weights of the gradient in a ball around the mean that is best for its worst task.
 
-    It is g + radius·|g|·h/|h| for the mean g and the h in the convex hull of the gradients
-    that minimises ⟨h, g⟩ + radius·|g|·|h|. That h is the one for which h + ratio·g is the
-    shortest vector of the hull moved by ratio·g, where ratio = |h| / (radius·|g|); the
-    left side falls in the ratio, so that one number is sought.
+    The solution is g + radius·|g|·h/|h| for the mean g and the h in the convex hull of the
+    gradients that minimises ⟨h, g⟩ + radius·|g|·|h|. For this h, h + ratio·g is the shortest
+    vector of the hull translated by ratio·g, where ratio = |h| / (radius·|g|). As |h| / ratio
+    falls with the ratio, the equation has one root.
 
     Args:
-        gramian: Of a mean diagonal of 1; (task, task).
-        radius: Of the ball, in lengths of the mean gradient.
+        gramian: Inner products of the gradients, mean diagonal 1; (task, task).
+        radius: Radius of the ball, relative to the norm of the mean gradient.
 
     Returns:
-        (task,), zeros where the gradients cancel each other.
+        Shape (task,); zeros if the gradients cancel each other.
     """
     rows = _coordinates(gramian)
     even = np.full(len(rows), 1 / len(rows))
@@ -62,20 +65,22 @@ def cagrad(gramian: Tensor, radius: float) -> Tensor:
 
 
 def dual_proj(gramian: Tensor) -> Tensor:
-    """Weights of the mean gradient, projected to where it agrees with all; (task,).
+    """Weights of the mean gradient, projected so that it conflicts with none; (task,).
 
     Args:
-        gramian: Of a mean diagonal of 1; (task, task).
+        gramian: Inner products of the gradients, mean diagonal 1; (task, task).
     """
     rows = _coordinates(gramian)
     return torch.from_numpy(_projected(rows, np.full(len(rows), 1 / len(rows))))
 
 
 def upgrad(gramian: Tensor) -> Tensor:
-    """Weights of the mean of the gradients, each projected in the same way; (task,).
+    """Weights of the mean of the projected gradients; (task,).
+
+    Each gradient is projected as the mean is by ``dual_proj``.
 
     Args:
-        gramian: Of a mean diagonal of 1; (task, task).
+        gramian: Inner products of the gradients, mean diagonal 1; (task, task).
     """
     rows = _coordinates(gramian)
     weights = np.mean([_projected(rows, one) for one in np.eye(len(rows))], axis=0)
@@ -89,10 +94,10 @@ def nash_mtl(gramian: Tensor) -> Tensor:
     of 1/(1 + decrement) always converges.
 
     Args:
-        gramian: G; (task, task).
+        gramian: G, the inner products of the gradients; (task, task).
     """
     ridge = _RIDGE * torch.eye(len(gramian), dtype=gramian.dtype)
-    gramian = gramian + ridge  # Gradients may depend on each other.
+    gramian = gramian + ridge  # Gradients may be linearly dependent.
     weights = gramian.diagonal().rsqrt()
     for _ in range(_ITERATIONS):
         slope = gramian @ weights - 1 / weights
@@ -105,7 +110,7 @@ def nash_mtl(gramian: Tensor) -> Tensor:
 
 
 def _coordinates(gramian: Tensor) -> Array:
-    """Vectors with these inner products, none of which depends on others; (task, task)."""
+    """Linearly independent vectors with these inner products, as rows; (task, task)."""
     values, vectors = np.linalg.eigh(gramian.numpy())
     rows: Array = vectors * np.sqrt(values.clip(_SMALLEST))
     return rows
@@ -114,22 +119,26 @@ def _coordinates(gramian: Tensor) -> Array:
 def _shortest(rows: Array) -> Array:
     """Weights of the shortest convex combination; (row,).
 
-    For weights w = s·v with a sum of s, s²|vᵀR|² + (s - 1)² is smallest, over s, where
-    |vᵀR| is: so v can be had without the constraint.
+    For weights w = s·v with the sum s, the minimum over s of s²|vᵀR|² + (s - 1)² is smallest
+    for the v with the smallest |vᵀR|: v is found without the constraint on the sum.
     """
-    # Of the rows' size, so that the sum does not drown in them; one may be all but zero.
+    # The unit of the sum is the size of the longest row, since another may be almost zero.
     unit = np.linalg.norm(rows, axis=1).max()
     system = np.vstack([rows.T, np.full(len(rows), unit)])
-    found, _ = nnls(system, np.append(np.zeros(rows.shape[1]), unit))
-    weights: Array = found / found.sum()
+    scaled, _ = nnls(system, np.append(np.zeros(rows.shape[1]), unit))
+    weights: Array = scaled / scaled.sum()
     return weights
 
 
 def _projected(rows: Array, weights: Array) -> Array:
-    """Of the nearest vector with a product of 0 or more with every row; (row,).
+    """Weights of the nearest vector whose product with no row is negative; (row,).
 
-    That adds rows until it is: the shortest of those with at least these weights
-    (Quinton and Rey 2024, proposition 1).
+    It is the shortest of the combinations with at least the given weights (Quinton and Rey
+    2024, proposition 1).
+
+    Args:
+        rows: Gradients; (row, coordinate).
+        weights: Weights of the combination to project; (row,).
     """
     more, _ = nnls(rows.T, -(weights @ rows))
     added: Array = weights + more

@@ -1,4 +1,4 @@
-"""From demonstrations to the frames that training draws from."""
+"""Frames of recorded demonstrations, in memory or in a file."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def _resident(columns: Mapping[str, NDArray[Any]], device: torch.device) -> Resi
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """Rows of frames that lie in a file; see ``Table``."""
+    """Rows of frames in a file; see ``Table``."""
 
     records: Records
     """The file."""
@@ -78,10 +78,10 @@ def frames(
 ) -> Frames:
     """The frames of some episodes, sorted by task.
 
-    They lie on the device, or in a file if they are many.
+    They are on the device, or in a file if they do not fit into memory.
 
     Args:
-        demonstrations: Have the episodes.
+        demonstrations: The data set.
         episodes: Indices of the episodes.
         device: Training device.
     """

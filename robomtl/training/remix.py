@@ -1,4 +1,4 @@
-"""Settings of a mixture that is learned; ``learned_mixture`` says how."""
+"""Settings of a learned mixture; see ``learned_mixture``."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +14,7 @@ class Remix:
     """Settings of a learned mixture."""
 
     steps: int = 2_000
-    """Gradient steps of the reference policy, and of the training that finds the weights."""
+    """Gradient steps of the reference policy, and of the training that learns the weights."""
     rate: float = 0.2
     """Step size of the weights' logarithms, η in the paper."""
     smoothing: float = 1e-3
@@ -34,43 +34,43 @@ class Remix:
 
 
 def check_alone(**settings: object) -> None:
-    """Refuses settings that would weigh tasks beside a learned mixture, or divide a batch.
+    """Refuses settings that would weight tasks beside a learned mixture, or divide a batch.
 
     Args:
-        settings: By name, what is given in place of the only value that fits; None where
-            it fits.
+        settings: Values of such settings by name; None if a setting has its only value that
+            fits.
 
     Raises:
-        InputError: Naming the first of them.
+        InputError: If a value is not None.
     """
     for name, value in settings.items():
         if value is not None:
             raise InputError(
-                f"mixture 'learned' finds the weights of the tasks by whole batches, and"
+                f"mixture 'learned' learns the weights of the tasks from whole batches, and"
                 f" {name} is {value!r}; leave {name} out, or give mixture 'given'."
             )
 
 
 def check_groups(groups: int, batch_size: int, objective: str) -> None:
-    """Refuses data for which no mixture can be learned.
+    """Checks that a mixture can be learned for some data.
 
     Args:
         groups: Number of pairs of a task and a data set.
         batch_size: Samples in a step.
-        objective: Registered name of what is minimised.
+        objective: Registered name of the objective.
 
     Raises:
-        InputError: If there is one group, a batch cannot hold all, or the objective draws
-            problems of its own.
+        InputError: If there is only one group, a batch has too few samples for all groups,
+            or the objective is not ``cloning``.
     """
     if objective != "cloning":
         raise InputError(
-            f"mixture 'learned' says how frames are drawn, and objective '{objective}' draws"
+            f"mixture 'learned' sets how frames are drawn, and objective '{objective}' draws"
             " problems of its own; leave mixture out, or train with 'cloning'."
         )
     if groups < 2:
         raise InputError(
-            "mixture 'learned' weighs tasks and data sets against each other, and there is"
+            "mixture 'learned' weights tasks and data sets against each other, and there is"
             " one of each; leave it out, or give demonstrations of more tasks."
         )
     if batch_size < groups:

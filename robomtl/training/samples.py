@@ -24,7 +24,7 @@ from robomtl.training.transforms import Transform
 
 
 def mixed(seed: int, step: int) -> int:
-    """A seed for one step of a run; 32 bits, as torch's CPU generator keeps no more."""
+    """Seed for one step of a run, of 32 bits, as torch's CPU generator uses no more."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
 
 
@@ -34,20 +34,20 @@ class _Drawn(NamedTuple):
     frame: Tensor
     """Row of each sample's first step; (sample,)."""
     task: Tensor
-    """Index of its task; (sample,)."""
+    """Index of each sample's task; (sample,)."""
     fixed: Tensor
-    """Fixed part of its task embedding; (sample, fixed)."""
+    """Fixed part of each sample's task embedding; (sample, fixed)."""
     change: Transform | None
-    """What makes other samples of them."""
+    """Transforms of the samples; None if they are not augmented."""
     generator: Generator
-    """Draws what depends on the frames."""
+    """Generator of the draws that depend on the frames."""
     place: slice
     """Indices of the samples within the whole batch."""
     size: int
     """Samples in the whole batch."""
 
     def of(self, samples: slice) -> "_Drawn":
-        """The same for some of the samples."""
+        """The draws of some of the samples."""
         change = None if self.change is None else self.change.of(samples)
         return self._replace(
             frame=self.frame[samples],
@@ -61,37 +61,37 @@ class _Drawn(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
-    """How samples are drawn."""
+    """Settings of a sampler."""
 
     seed: int
     """Seed of the draws."""
     temperature: float = float("inf")
     """Tasks are drawn with probability ∝ frames^(1/temperature)."""
     weights: Sequence[float] | None = None
-    """Weights of the data sets; None where tasks are drawn as from one."""
+    """Weights of the data sets; None to draw tasks as if from one data set."""
     fractions: Sequence[float] | None = None
-    """Fractions of the samples of each group; None where they follow from temperature and
-    weights."""
+    """Fraction of the samples of each group; None if the fractions follow from temperature
+    and weights."""
     goal_images: float = 0.5
-    """Fraction of the samples that are shown a goal image and no instruction, for a policy
-    that is conditioned on both."""
+    """Fraction of the samples with a goal image and no instruction, for a policy that is
+    conditioned on both."""
     images: ImageAugmentation = field(default_factory=ImageAugmentation)
-    """How images are varied."""
+    """Augmentation of images."""
 
 
 class Sampler:
-    """Draws batches of frames; a step's batch depends on it and ``drawing`` alone.
+    """Draws batches of frames; a step's batch depends on the step and ``drawing`` alone.
 
     Args:
         source: Frames to draw from.
         wordings: Instruction embeddings of each task.
-        conditioning: Adds the goal to it.
+        conditioning: Conditioning of the policy, which composes task embeddings.
         chunk: Actions in a sample.
-        config: How samples are drawn.
-        augmenter: Transforms what is drawn.
+        config: Settings of the draws.
+        augmenter: Draws the augmentation of samples; None for none.
 
     Raises:
-        ValueError: If each problem is to have an action space of its own.
+        ValueError: If the augmentation gives each problem its own action space.
     """
 
     def __init__(
@@ -122,26 +122,26 @@ class Sampler:
             groups, counts, config.temperature, config.weights
         )
         if config.fractions is not None:
-            given = torch.tensor(config.fractions, device=counts.device)
-            self._weights = given.double()
+            fractions = torch.tensor(config.fractions, device=counts.device)
+            self._weights = fractions.double()
         self.drawing: Drawing = Weighted(self._weights)
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step, with about this many samples."""
+        """The batch of a step, with about ``size`` samples."""
         return self._gathered(self._drawn(step, size))
 
     def divided(self, step: int, size: int, own: Sequence[int], of: int) -> Divided:
-        """Some parts of it; frames of the others are not read. See ``Divisible``."""
+        """Some parts of a batch, without reading the frames of others; see ``Divisible``."""
         drawn = self._drawn(step, size)
-        places = edges(len(drawn.task), own, of)
+        slices = edges(len(drawn.task), own, of)
         return Divided(
-            parts=tuple(self._gathered(drawn.of(place)) for place in places),
-            place=slice(places[0].start, places[-1].stop),
+            parts=tuple(self._gathered(drawn.of(samples)) for samples in slices),
+            place=slice(slices[0].start, slices[-1].stop),
             task=drawn.task,
         )
 
     def _drawn(self, step: int, size: int) -> _Drawn:
-        # One for each batch: a thread may draw another one meanwhile.
+        # One generator for each batch: a thread may draw another batch meanwhile.
         generator = Generator(self._counts.device).manual_seed(
             mixed(self._config.seed, step)
         )
@@ -153,15 +153,13 @@ class Sampler:
         )
         which = self.drawing.groups(draws[0])
         offset = (draws[1] * self._counts[which]).long()
-        place = self._starts[which] + offset.minimum(self._counts[which] - 1)
-        frame, task = (
-            self._source.rows(place),
-            self._tasks[which].to(self._source.device),
-        )
+        position = self._starts[which] + offset.minimum(self._counts[which] - 1)
+        frame = self._source.rows(position)
+        task = self._tasks[which].to(self._source.device)
         fixed = self._wordings.sample(task, generator)
-        change, made = None, self._augmenter
-        if made is not None:
-            change = made.singly(task, generator)
+        change, augmenter = None, self._augmenter
+        if augmenter is not None:
+            change = augmenter.singly(task, generator)
         goals = drawn_goals(
             len(task), self._conditioning, self._config.goal_images, generator
         )
@@ -189,18 +187,18 @@ class Sampler:
         )
 
     def evenly(self) -> "Sampler":
-        """The same with as many samples of every task, sorted by task."""
+        """The same sampler with equally many samples of every task, sorted by task."""
         even = copy(self)
         even.drawing = Even(self._tasks, self._weights)
         return even
 
     @property
     def fractions(self) -> Tensor:
-        """Fraction of the samples of each group, as far as it is drawn by; (group,)."""
+        """Fraction of the samples of each group, by the sampler's settings; (group,)."""
         return self._weights / self._weights.sum()
 
     def by_group(self) -> "Sampler":
-        """The same with as many samples of every group, sorted by group."""
+        """The same sampler with equally many samples of every group, sorted by group."""
         even = copy(self)
         even.drawing = Even(
             torch.arange(len(self._tasks)), torch.ones_like(self._weights)
@@ -208,20 +206,20 @@ class Sampler:
         return even
 
     def emphasise(self, losses: Tensor) -> None:
-        """Draws tasks in proportion to their validation loss as well, from here on.
+        """Multiplies the sampling weights of tasks by their validation losses.
 
         Args:
-            losses: Of all tasks; (task,).
+            losses: Validation loss of each task; (task,).
         """
-        there = losses.to(self._tasks.device)[self._tasks]
-        self.drawing = Weighted(by_loss(self._weights, there))
+        by_group = losses.to(self._tasks.device)[self._tasks]
+        self.drawing = Weighted(by_loss(self._weights, by_group))
 
 
 def _check_single(augmenter: Augmenter) -> None:
     if augmenter.augmentation.action_space != "own":
         raise InputError(
-            f"action_space={augmenter.augmentation.action_space!r} gives each problem"
-            " actions of its own, which a single frame cannot tell; train with an"
+            f"action_space={augmenter.augmentation.action_space!r} gives each problem its"
+            " own action space, which a single frame does not show; train with an"
             " objective that draws problems, such as context, or leave it 'own'."
         )
 
@@ -240,9 +238,9 @@ def gather(
         source: Frames to read.
         frame: Row of each sample's first step; (batch,).
         fixed: Fixed part of each sample's task embedding; (batch, fixed).
-        conditioning: Adds the goal to it.
+        conditioning: Conditioning of the policy, which composes task embeddings.
         chunk: Actions in a sample.
-        change: What makes other samples of them.
+        change: Transforms of the samples; None for recorded samples.
     """
     episode = source.episode(frame)
     left = source.episodes.start[episode] + source.episodes.length[episode] - frame
@@ -277,12 +275,12 @@ def gather(
 
 
 def _past(source: Frames, frame: Tensor, start: Tensor) -> dict[str, Tensor]:
-    """Observations of some frames and of those before them; (batch, time, …).
+    """Observations of the samples' first steps and of the steps before; (batch, time, …).
 
     Args:
         source: Frames to read.
         frame: Row of each sample's first step; (batch,).
-        start: First row of each one's episode; (batch,).
+        start: First row of each sample's episode; (batch,).
     """
     back = torch.arange(1 - source.history, 1, device=frame.device)
     rows = (frame[:, None] + back).maximum(start[:, None])
@@ -300,10 +298,18 @@ def every_frame(
     chunk: int,
     size: int,
 ) -> Iterator[Batch]:
-    """All frames in order under the canonical wordings, for validation."""
+    """All frames in order with the canonical instructions, for validation.
+
+    Args:
+        source: Frames to read.
+        wordings: Instruction embeddings of each task.
+        conditioning: Conditioning of the policy, which composes task embeddings.
+        chunk: Actions in a sample.
+        size: Samples in a batch.
+    """
     count, device = len(source), source.episodes.start.device
     for first in range(0, count, max(size, 1)):
-        places = torch.arange(first, min(first + size, count), device=device)
-        frame = source.rows(places)
+        positions = torch.arange(first, min(first + size, count), device=device)
+        frame = source.rows(positions)
         task = source.episodes.task[source.episode(frame)].to(source.device)
         yield gather(source, frame, wordings.canonical(task), conditioning, chunk)

@@ -1,6 +1,6 @@
-"""How the task and data set of each sample of a batch are drawn.
+"""Sampling of the task and data set of each sample of a batch.
 
-Frames of one task in one data set are a group; samples are drawn of groups.
+The frames of one task in one data set are a group; the group of each sample is drawn.
 
 Sources: temperatures as in multilingual models (Arivazhagan et al. 2019,
 arXiv:1907.05019, section 4.1); harder tasks more often, in the spirit of Sharma et al.
@@ -23,7 +23,7 @@ class Drawing(Protocol):
     """Draws a group for each sample of a batch."""
 
     def size(self, wanted: int) -> int:
-        """Number of samples in a batch, about as many as wanted."""
+        """Number of samples in a batch; about ``wanted``."""
         ...
 
     def groups(self, draws: Tensor) -> Tensor:
@@ -36,17 +36,17 @@ class Drawing(Protocol):
 
 
 class Weighted:
-    """Each sample's group is drawn independently, with probability ∝ its weight.
+    """Draws the group of each sample independently, with probability ∝ its weight.
 
     Args:
-        weights: (group,).
+        weights: Weights of the groups; (group,).
     """
 
     def __init__(self, weights: Tensor) -> None:
         self._edges = (weights.cumsum(0) / weights.sum()).float()
 
     def size(self, wanted: int) -> int:
-        """As many as wanted."""
+        """The number of samples wanted."""
         return wanted
 
     def groups(self, draws: Tensor) -> Tensor:
@@ -56,12 +56,12 @@ class Weighted:
 
 
 class Even:
-    """Equally many samples of every task, sorted by task.
+    """Draws equally many samples of every task, sorted by task.
 
     Args:
-        task: Index of the task of each group, in order; a task has several groups if
-            several data sets have it. (group,)
-        weights: By which the groups of a task are drawn; (group,).
+        task: Index of the task of each group, sorted; a task has several groups if several
+            data sets have it. (group,)
+        weights: Weights by which the groups of a task are drawn; (group,).
     """
 
     def __init__(self, task: Tensor, weights: Tensor) -> None:
@@ -72,24 +72,24 @@ class Even:
         self._edges = within.cumsum(0)  # A task's groups end at its number plus 1.
 
     def size(self, wanted: int) -> int:
-        """The greatest multiple of the number of tasks that is not above it; 1 of each."""
+        """The largest multiple of the number of tasks up to ``wanted``; at least 1 each."""
         return max(wanted - wanted % self._tasks, self._tasks)
 
     def groups(self, draws: Tensor) -> Tensor:
-        """See ``Drawing``; the draws decide among the groups of a task."""
+        """See ``Drawing``; each draw chooses among the groups of one task."""
         tasks = torch.arange(self._tasks, device=draws.device)
-        at = tasks.repeat_interleave(len(draws) // self._tasks) + draws.double()
-        groups = torch.searchsorted(self._edges, at, right=True)
+        positions = tasks.repeat_interleave(len(draws) // self._tasks) + draws.double()
+        groups = torch.searchsorted(self._edges, positions, right=True)
         return groups.clamp(max=len(self._edges) - 1)
 
 
 def temperature_of(sampling: Sampling, temperature: float) -> float:
-    """The temperature that a name stands for; the given one for other names."""
+    """The temperature of ``uniform`` or ``proportional``; the given one for other names."""
     return {"uniform": float("inf"), "proportional": 1.0}.get(sampling, temperature)
 
 
 def tempered(frames: Tensor, temperature: float) -> Tensor:
-    """Weights of tasks, frames^(1/temperature); (task,)."""
+    """Weights frames^(1/temperature) of tasks or groups; shape of ``frames``."""
     return frames.double() ** (1 / temperature)
 
 
@@ -101,12 +101,12 @@ def group_weights(
 ) -> Tensor:
     """Weights by which groups are drawn; (group,).
 
-    Without weights of data sets, a task has the same weight whether one data set has its
-    frames or several. With them, the groups of a data set add up to its weight.
+    Without weights of data sets, the weight of a task does not depend on how its frames are
+    divided among data sets. With them, the weights of a data set's groups sum to its weight.
 
     Args:
-        groups: Task and data set of each; (group, 2).
-        frames: Number of frames of each; (group,).
+        groups: Task and data set of each group; (group, 2).
+        frames: Number of frames of each group; (group,).
         temperature: Weights of tasks are proportional to frames^(1/temperature).
         weights: Weights of the data sets.
     """
@@ -122,10 +122,10 @@ def group_weights(
 
 
 def by_loss(weights: Tensor, losses: Tensor) -> Tensor:
-    """Weights in proportion to validation losses as well (departure 1); (group,).
+    """Weights of groups multiplied by validation losses (departure 1); (group,).
 
     Args:
-        weights: Without the losses; (group,).
+        weights: Weights without the losses; (group,).
         losses: Validation loss of the task of each group, above 0; (group,).
     """
     return weights * losses.to(weights)

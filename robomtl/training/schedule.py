@@ -1,4 +1,4 @@
-"""The learning rate over a run."""
+"""Learning rate schedules."""
 
 import math
 
@@ -6,9 +6,9 @@ from robomtl.training.config import TrainConfig
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """The learning rate of a step.
+    """The learning rate of a step, counted from 0.
 
-    ``cosine`` falls from the peak to 0 along half a cosine; ``warmup_cosine`` first rises
+    ``cosine`` decays from the peak to 0 along half a cosine; ``warmup_cosine`` first rises
     to the peak linearly over the warm-up.
     """
     if config.schedule == "constant":

@@ -1,4 +1,4 @@
-"""A policy with its objective as one module, and the mean losses of tasks."""
+"""A policy and its objective as one module, and the mean losses of tasks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from robomtl.training.objective import Objective
 
 
 class Scored(nn.Module):
-    """A policy whose ``forward`` is an objective's loss, in the run's precision.
+    """Module whose ``forward`` is an objective's loss of a policy, in the run's precision.
 
     Args:
-        policy: What is trained.
-        objective: What is minimised.
+        policy: Policy in training.
+        objective: Training objective.
         precision: Type of the network's arithmetic.
     """
 
@@ -28,7 +28,7 @@ class Scored(nn.Module):
         self.policy = policy
         self._objective, self.precision = objective, precision
         self.factors = True
-        """Whether its gradients can be ``factored``, as far as was tried."""
+        """Whether its gradients can be ``factored``; True until that has failed."""
 
     def forward(self, batch: Any) -> Loss:
         """The loss of each sample.
@@ -48,13 +48,13 @@ class Scored(nn.Module):
         return {n: p for n, p in self.named_parameters() if p.requires_grad}
 
     def computed(self) -> dict[str, Tensor]:
-        """The trained parameters, those of linear layers in the run's precision.
+        """The trained parameters, those of linear layers cast to the run's precision.
 
-        Autocast would take them so, and turn their gradients, of every task, to float32.
+        Autocast would cast them too, but convert the gradients of every task to float32.
         """
         linear = {
-            f"{place}.{name}"
-            for place, module in self.named_modules()
+            f"{prefix}.{name}"
+            for prefix, module in self.named_modules()
             if type(module) is nn.Linear
             for name, _ in module.named_parameters()
         }
@@ -67,10 +67,10 @@ class Scored(nn.Module):
 
 
 def check_differentiable(loss: Tensor) -> None:
-    """Refuses a loss that depends on no parameter.
+    """Checks that a loss depends on a trained parameter.
 
     Raises:
-        InputError: If it does not.
+        InputError: If it depends on none.
     """
     if not loss.requires_grad:
         raise InputError(
@@ -83,9 +83,9 @@ def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor
     """The mean loss of each task; (task,).
 
     Args:
-        per_sample: (sample,).
-        task: Index of the task of each; (sample,).
-        tasks: Names of all.
+        per_sample: Loss of each sample; (sample,).
+        task: Index of the task of each sample; (sample,).
+        tasks: Names of all tasks.
 
     Raises:
         InputError: If a task has no sample.
@@ -94,7 +94,7 @@ def task_means(per_sample: Tensor, task: Tensor, tasks: Sequence[str]) -> Tensor
     missing = [name for name, count in zip(tasks, counts, strict=True) if not count]
     if missing:
         raise InputError(
-            f"The batch holds no sample of {', '.join(missing)}; weighing tasks needs all"
+            f"The batch has no sample of {', '.join(missing)}; weighting tasks needs all"
             f" {len(tasks)} in every batch. Let the objective draw that many problems, or"
             " leave weighting 'fixed' and aggregation 'mean'."
         )

@@ -1,4 +1,4 @@
-"""What a training is to be: settled and checked before it begins."""
+"""Resolution and checks of the settings of a training before it begins."""
 
 import math
 from dataclasses import replace
@@ -36,11 +36,17 @@ from robomtl.warned import warn
 def settled(
     config: TrainConfig, model: Resolved, begun: Start | None, folder: Path
 ) -> TrainConfig:
-    """The settings, completed by the start, the machine and an earlier run there.
+    """The settings, completed from the start, the machine and an earlier run.
+
+    Args:
+        config: Settings as they were given.
+        model: Architecture and objective.
+        begun: Start in memory; None for training from scratch.
+        folder: Run directory, which an earlier run may have recorded its settings in.
 
     Raises:
-        InputError: If parts of a start are named where there is none, the policy is not
-            trained, or the machine lacks the devices.
+        InputError: If ``train`` names parts and there is no start, the architecture is
+            not trainable, or the machine lacks the devices.
     """
     if config.train and begun is None:
         raise InputError(
@@ -63,7 +69,7 @@ def settled(
 def card_of(
     demonstrations: Data, model: Resolved, objective: Objective, config: TrainConfig
 ) -> Card:
-    """The card that the trained policy will have."""
+    """The card of the policy to be trained."""
     wording = POLICIES.get(model.policy).wording
     conditioning = conditioning_for(
         demonstrations, model.conditioning, objective, wording
@@ -85,7 +91,7 @@ def card_of(
 def check_training(
     demonstrations: Data, card: Card, objective: Objective, config: TrainConfig
 ) -> None:
-    """Refuses what cannot be trained, and prints what its user should know.
+    """Checks that a policy can be trained, and prints notes and warnings.
 
     Raises:
         InputError: If the policy, the objective, the demonstrations and the settings do
@@ -94,7 +100,7 @@ def check_training(
     check_fits(objective, card.policy)
     POLICIES.get(card.policy).check(card.spec)
     check_actions(demonstrations, objective, objective=card.objective)
-    checkpoint.count_parameters(card)  # Refuses what is too large to be trained.
+    checkpoint.count_parameters(card)  # Refuses a policy that is too large.
     _check_batch(card, config.batch_size)
     chunk = int(card.config.get("chunk", 1))
     check_chunk(demonstrations, chunk)
@@ -108,15 +114,15 @@ def check_training(
             demonstrations, images=bool(card.spec.images), objective=card.objective
         )
     check_divisible(config, objective, objective=card.objective)
-    if doubt := goal_warning(demonstrations, card.conditioning):
-        warn(doubt)
+    if warning := goal_warning(demonstrations, card.conditioning):
+        warn(warning)
 
 
 def _check_batch(card: Card, batch_size: int) -> None:
-    """Refuses batches that do not fit into memory.
+    """Checks that a batch fits into memory.
 
     Raises:
-        InputError: If their observations and actions alone do not.
+        InputError: If its observations and actions alone do not.
     """
     spec = card.spec
     states = sum(spec.states.values()) * spec.history

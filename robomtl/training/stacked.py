@@ -1,9 +1,9 @@
-"""The gradient of every task's loss, each written out.
+"""Gradients of all tasks' losses, each written out, for any network.
 
-Of any network, for two to three times the price of the batch's with ten tasks: they are
-taken at once by ``torch.func.vmap``, or one by one, and kept by layers. What combines
-them needs their inner products alone, the Gramian, which is a sum over layers, and one
-weighted sum: they are never copied to one matrix.
+With ten tasks they take two to three times as long as the gradient of the batch. They are
+computed at once by ``torch.func.vmap``, or one by one, and kept layer by layer. Combining
+them needs only the Gramian of their inner products, which is a sum over layers, and one
+weighted sum: they are never copied into one matrix.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ class Stacked(NamedTuple):
     """Gradients of the tasks, each written out; see ``TaskGradients``."""
 
     layers: tuple[Tensor, ...]
-    """Gradients by each of the parameters, as precise as they come; (task, …)."""
+    """Gradients of each parameter, in the precision that they were computed in; (task, …)."""
     losses: Tensor
     """Mean loss of each task; (task,)."""
     loss: Loss
@@ -50,10 +50,10 @@ def _combined(weights: Tensor, layer: Tensor) -> Tensor:
 
 
 def stacked(scored: Scored, batch: Any, tasks: Sequence[str]) -> Stacked:
-    """The gradient of each task's mean loss, of any network; see ``task_gradients``.
+    """The gradient of each task's mean loss, for any network; see ``task_gradients``.
 
-    Batches of frames that are sorted by task, equally many of each, take one pass; all
-    others, such as those of problems, a pass back for each task.
+    Batches of frames that are sorted by task, equally many of each, need one pass; other
+    batches, such as those of problems, need one backward pass for each task.
     """
     if isinstance(batch, Batch) and _is_even(batch.task, len(tasks)):
         return _at_once(scored, batch, len(tasks))
@@ -73,7 +73,7 @@ def _at_once(scored: Scored, batch: Batch, tasks: int) -> Stacked:
     def mean_loss(
         parameters: Mapping[str, Tensor], part: Batch
     ) -> tuple[Tensor, tuple[Tensor, Loss]]:
-        # Other kernels of attention have no rule for vmap.
+        # Other kernels of attention do not support vmap.
         with _FloatNorms(), sdpa_kernel(SDPBackend.MATH):
             loss: Loss = functional_call(scored, dict(parameters), (part,))
         mean = loss.per_sample.mean()
@@ -84,12 +84,12 @@ def _at_once(scored: Scored, batch: Batch, tasks: int) -> Stacked:
         in_dims=(None, 0),
         randomness="different",
     )
-    found, (losses, loss) = by_task(parameters, split)
+    gradients, (losses, loss) = by_task(parameters, split)
     whole = Loss(
         loss.per_sample.flatten(),
         {name: value.mean() for name, value in loss.metrics.items()},
     )
-    return Stacked(tuple(found.values()), losses, whole)
+    return Stacked(tuple(gradients.values()), losses, whole)
 
 
 def _one_by_one(scored: Scored, batch: Any, tasks: Sequence[str]) -> Stacked:
@@ -106,7 +106,7 @@ def _one_by_one(scored: Scored, batch: Any, tasks: Sequence[str]) -> Stacked:
 
 
 class _FloatNorms(TorchFunctionMode):
-    """Layer norms compute in float32: under vmap they refuse bfloat16 beside float32."""
+    """Computes layer norms in float32, as vmap refuses bfloat16 with float32 weights."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None

@@ -1,4 +1,4 @@
-"""Training that continues from a trained policy, or from some of its parts."""
+"""Starts of a training: a trained policy, or some of its parts, to continue from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +23,8 @@ class Start:
     policy: TrainedPolicy | Path | str
     """The trained policy, or its run directory."""
     parts: tuple[str, ...] = ()
-    """Parts whose weights are taken, such as ``encoder``, ``trunk`` or ``trunk.0``. If
-    empty, all that fit, with the normaliser. The others are initialised afresh."""
+    """Parts whose weights are copied, such as ``encoder``, ``trunk`` or ``trunk.0``. If
+    empty, all that fit, with the normaliser. The other parts are newly initialised."""
 
     def __post_init__(self) -> None:
         """Checks the types.
@@ -36,10 +36,10 @@ class Start:
 
     @property
     def trained(self) -> TrainedPolicy:
-        """The policy, which is read if it is a run directory.
+        """The policy, loaded from its run directory if one was given.
 
         Raises:
-            InputError: If the folder holds no policy, or a broken one.
+            InputError: If the folder has no policy, or a damaged one.
         """
         if isinstance(self.policy, TrainedPolicy):
             return self.policy
@@ -48,32 +48,32 @@ class Start:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """An architecture, and how it is trained; None stands for that of the start."""
+    """An architecture and its objective as requested; None to use those of the start."""
 
     policy: str | None = None
     """Registered name of the architecture."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
     """Fields of its config that differ from the start, or from the defaults."""
     conditioning: Sequence[Kind] | None = None
-    """What the policy is conditioned on."""
+    """Kinds of the policy's conditioning."""
     objective: str | None = None
-    """Registered name of what is minimised."""
+    """Registered name of the objective."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the objective that differ from the start, or from the defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resolved:
-    """An architecture and its objective, without anything left open."""
+    """An architecture and its objective, with all values resolved."""
 
     policy: str
     """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
     """Fields of its config that differ from the defaults."""
     conditioning: Sequence[Kind]
-    """What the policy is conditioned on."""
+    """Kinds of the policy's conditioning."""
     objective: str
-    """Registered name of what is minimised."""
+    """Registered name of the objective."""
     objective_config: Mapping[str, Any]
     """Settings of the objective that differ from the defaults."""
 
@@ -91,16 +91,16 @@ def loaded(start: Start | TrainedPolicy | Path | str | None) -> Start | None:
     """The start with its policy in memory; None for training from scratch.
 
     Raises:
-        InputError: If the folder holds no policy, or a broken one.
+        InputError: If the folder has no policy, or a damaged one.
     """
     if start is None:
         return None
-    given = start if isinstance(start, Start) else Start(policy=start)
-    return replace(given, policy=given.trained)
+    whole = start if isinstance(start, Start) else Start(policy=start)
+    return replace(whole, policy=whole.trained)
 
 
 def resolved(model: Model, start: Start | None) -> Resolved:
-    """The model with the values of the start, or the defaults, where none are given."""
+    """The model completed by the values of the start, or by defaults without a start."""
     usual = _FROM_SCRATCH if start is None else _of(start)
     policy, objective = model.policy or usual.policy, model.objective or usual.objective
     config = usual.policy_config if policy == usual.policy else {}
@@ -116,7 +116,7 @@ def resolved(model: Model, start: Start | None) -> Resolved:
 
 
 def _of(start: Start) -> Resolved:
-    """The model that a start was trained as, without what its objective infers."""
+    """The model of a start's policy, without the conditioning that is inferred."""
     card = start.trained.card
     following = continued_by(card.objective)
     settings = card.objective_config if following == card.objective else {}
@@ -130,7 +130,12 @@ def _of(start: Start) -> Resolved:
 
 
 def usual_vision(given: Vision, start: Start | None) -> Vision:
-    """How images are encoded: as in a start whose encoders are taken, unless given."""
+    """Image encoder of a policy: the given one, or that of a start with its encoders.
+
+    Args:
+        given: Settings as given; the start's replace the defaults only.
+        start: Policy that the training starts from, if any.
+    """
     if start is None or given != Vision():
         return given
     taken = not start.parts or any(within(each, "observer") for each in start.parts)
@@ -138,11 +143,11 @@ def usual_vision(given: Vision, start: Start | None) -> Vision:
 
 
 def usual_history(policy: str, start: Start | None) -> int:
-    """Number of observations that a policy reads where none is given.
+    """Number of observations that a policy reads if ``history`` is not given.
 
     Args:
         policy: Registered name of the architecture.
-        start: What the training continues from.
+        start: Policy that the training starts from, if any.
     """
     if start is not None and start.trained.card.policy == policy:
         return start.trained.card.spec.history
@@ -150,7 +155,7 @@ def usual_history(policy: str, start: Start | None) -> int:
 
 
 def identity(start: Start | None) -> dict[str, Any] | None:
-    """The fields of a start that decide the outcome, as JSON holds them."""
+    """The fields of a start that determine the trained policy, as JSON values."""
     if start is None:
         return None
     return {"sha256": start.trained.fingerprint, "parts": list(start.parts)}

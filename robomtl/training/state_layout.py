@@ -1,6 +1,6 @@
-"""Where a state holds what the geometry of tasks names, one row a task.
+"""Layout of states: the components named by the geometry of tasks, one row per task.
 
-Laid out once, so that a batch of any tasks is changed by a few operations.
+The layout is computed once, so that a few operations transform a batch of any tasks.
 """
 
 from collections.abc import Sequence
@@ -17,24 +17,26 @@ class Layout:
     """The geometries of some tasks as tensors."""
 
     axes: Tensor
-    """1 where a state holds an x, and a y; (task, 2, state)."""
+    """1 for the x, and for the y, of positions in a state; (task, 2, state)."""
     signs: Tensor
-    """-1 where mirroring at x = 0 turns a sign; (task, state)."""
+    """-1 for components whose sign is reversed by mirroring at x = 0; (task, state)."""
     positive: tuple[tuple[int, Tensor], ...]
-    """Starts of the quaternions in SciPy's order, and which tasks have one; (task,)."""
+    """Indices at which quaternions in SciPy's order start, and whether each task has one
+    there; (task,)."""
     slots: Tensor
-    """1 where a state holds an object; (task, object, state)."""
+    """1 for the components of each object in a state; (task, object, state)."""
     achieved: Tensor
-    """Which number of a later state replaces each number under a new goal; (task, state)."""
+    """Index of the component of a later state that replaces each component when the goal is
+    relabelled; (task, state)."""
 
 
 def lay_out(geometry: Sequence[Geometry], state: int, device: torch.device) -> Layout:
-    """Lays out the geometry of each task.
+    """The geometries of tasks as tensors.
 
     Args:
-        geometry: That of each task.
+        geometry: Geometry of each task.
         state: Length of a state.
-        device: Where the tensors shall be.
+        device: Device of the tensors.
     """
     most = max(len(each.objects) for each in geometry)
     return Layout(
@@ -51,25 +53,25 @@ def _stacked(rows: Sequence[Tensor], device: torch.device) -> Tensor:
 
 
 def _axes(geometry: Geometry, state: int) -> Tensor:
-    """1 where a state holds an x, and a y; (2, state)."""
+    """1 for the x, and for the y, of positions in a state; (2, state)."""
     axes = torch.zeros(2, state)
-    for thing in geometry.things:
-        for start in thing.positions:
+    for body in geometry.things:
+        for start in body.positions:
             axes[0, start] = axes[1, start + 1] = 1
     return axes
 
 
 def _signs(geometry: Geometry, state: int) -> Tensor:
-    """-1 where mirroring at x = 0 turns a sign; (state,).
+    """-1 for components whose sign is reversed by mirroring at x = 0; (state,).
 
     A rotation by an angle about an axis becomes one by the opposite angle about the
     mirrored axis: the quaternion w, x, y, z becomes w, x, -y, -z.
     """
     signs = torch.ones(state)
-    for thing in geometry.things:
-        signs[list(thing.positions)] = -1
-        y = 2 if thing.order == "wxyz" else 1
-        for start in thing.orientations:
+    for body in geometry.things:
+        signs[list(body.positions)] = -1
+        y = 2 if body.order == "wxyz" else 1
+        for start in body.orientations:
             signs[start + y : start + y + 2] = -1
     return signs
 
@@ -77,34 +79,36 @@ def _signs(geometry: Geometry, state: int) -> Tensor:
 def _positive(
     geometry: Sequence[Geometry], device: torch.device
 ) -> tuple[tuple[int, Tensor], ...]:
-    """Starts of the quaternions in SciPy's order, and which tasks have one; (task,)."""
-    found = [
-        {start for thing in each.things for start in _scipys(thing)}
-        for each in geometry
+    """Starts of quaternions in SciPy's order, and whether each task has one there."""
+    starts = [
+        {start for body in each.things for start in _scipys(body)} for each in geometry
     ]
     return tuple(
-        (start, torch.tensor([start in each for each in found], device=device))
-        for start in sorted(set().union(*found))
+        (start, torch.tensor([start in each for each in starts], device=device))
+        for start in sorted(set().union(*starts))
     )
 
 
-def _scipys(thing: Body) -> tuple[int, ...]:
-    return thing.orientations if thing.order == "xyzw" else ()
+def _scipys(body: Body) -> tuple[int, ...]:
+    return body.orientations if body.order == "xyzw" else ()
 
 
 def _slots(geometry: Geometry, state: int, most: int) -> Tensor:
-    """1 where a state holds an object; (object, state)."""
+    """1 for the components of each object in a state; (object, state)."""
     slots = torch.zeros(most, state)
-    for row, thing in zip(slots, geometry.objects, strict=False):
-        for start in thing.positions:
+    for row, body in zip(slots, geometry.objects, strict=False):
+        for start in body.positions:
             row[start : start + geometry.dimensions] = 1
-        for start in thing.orientations:
+        for start in body.orientations:
             row[start : start + 4] = 1
     return slots
 
 
 def _achieved(geometry: Geometry, state: int) -> Tensor:
-    """Which number of a later state replaces each number under a new goal; (state,)."""
+    """Index of the later state's component that replaces each one; (state,).
+
+    Components other than the goal have their own index.
+    """
     index = torch.arange(state)
     if geometry.goal is not None and geometry.achieved is not None:
         now, size = geometry.achieved.positions[0], geometry.dimensions

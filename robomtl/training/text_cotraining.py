@@ -1,8 +1,8 @@
-"""Training on words beside demonstrations, for policies that are language models.
+"""Co-training on texts and demonstrations, for policies that are language models.
 
 Source: Brohan et al. 2023, "RT-2" (arXiv:2307.15818), section 3.2: co-fine-tuning on the
-original data and robots' keeps what the model knows. One sampler draws both: a fraction of
-each batch is text, from a file of questions and answers or of plain lines.
+original data and robot data preserves the model's knowledge. A fraction of each batch is
+text, from a file of questions and answers or of plain lines.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,35 +22,35 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 from robomtl.training.samples import mixed
 
-_STREAM = 7919  # Apart from the seeds of the demonstrations' draws.
+_STREAM = 7919  # Separates the seed of the texts from that of the demonstrations.
 
 
 class Text(NamedTuple):
-    """A text to be learned."""
+    """A text to train on."""
 
     question: str
-    """What is given; may be empty."""
+    """Prompt; may be empty."""
     answer: str
-    """What is to be predicted."""
+    """Continuation to be predicted."""
 
 
 class Cotrained(NamedTuple):
-    """Samples of demonstrations, and texts."""
+    """A batch of samples of demonstrations and of texts."""
 
     batch: Batch
     """Samples of demonstrations."""
     texts: tuple[Text, ...]
-    """Texts."""
+    """Texts of the batch."""
 
     @property
     def task(self) -> Tensor:
-        """Index of the task of each sample of demonstrations."""
+        """Index of the task of each sample of demonstrations; (sample,)."""
         return self.batch.task
 
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """A policy that learns texts."""
+    """A policy that can be trained on texts."""
 
     def text_loss(self, questions: Sequence[str], answers: Sequence[str]) -> Tensor:
         """The loss of each text; (text,)."""
@@ -59,33 +59,33 @@ class ReadsText(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TextDraws:
-    """Draws batches of which a fraction is text."""
+    """Draws batches of which a fraction is text; see ``Draws``."""
 
     demonstrations: Draws
-    """Draws the rest."""
+    """Draws of the samples of demonstrations."""
     texts: tuple[Text, ...]
-    """To draw from, each as likely."""
+    """Texts to draw from, uniformly."""
     fraction: float
     """Fraction of a batch that is text."""
     seed: int
     """Seed of the draws."""
 
     def batch(self, step: int, size: int) -> Cotrained:
-        """The batch of a step."""
+        """The batch of a step, with at least one text and one sample."""
         count = min(max(round(self.fraction * size), 1), max(size - 1, 1))
         generator = Generator().manual_seed(mixed(self.seed + _STREAM, step))
         drawn = torch.randint(len(self.texts), (count,), generator=generator)
         batch = self.demonstrations.batch(step, max(size - count, 1))
-        return Cotrained(batch, tuple(self.texts[place] for place in drawn.tolist()))
+        return Cotrained(batch, tuple(self.texts[index] for index in drawn.tolist()))
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextCotraining:
-    """Behaviour cloning and texts, for the policy ``rt2``."""
+    """Behaviour cloning with co-training on texts, for the policy ``rt2``."""
 
     architecture: ClassVar[str] = "rt2"
     text: str = ""
-    """File of texts: ``.jsonl`` with a question and an answer a line, or plain lines."""
+    """File of texts: ``.jsonl`` with a question and an answer per line, or plain lines."""
     fraction: float = 0.5
     """Fraction of each batch that is text."""
 
@@ -102,23 +102,29 @@ class TextCotraining:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length of what is inferred from demonstrations: 0, as nothing is."""
         return 0
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses a policy that does not learn texts.
+        """Checks that a policy can be trained on texts.
 
         Raises:
-            InputError: If it does not.
+            InputError: If it cannot.
         """
         if not issubclass(policy, ReadsText):
-            raise InputError(f"'{name}' learns no texts; text_cotraining trains rt2.")
+            raise InputError(
+                f"Policy '{name}' cannot be trained on texts; text_cotraining trains rt2."
+            )
 
     def meta(self, policy: Policy) -> None:
-        """Nothing is learned beside the policy."""
+        """None: no module is trained beside the policy."""
 
     def draws(self, material: Material, config: TrainConfig) -> TextDraws:
-        """Frames of demonstrations, and texts."""
+        """Batches of frames of demonstrations and of texts.
+
+        Raises:
+            InputError: If the file of texts is missing or damaged; see ``read_texts``.
+        """
         return TextDraws(
             demonstrations=Cloning().draws(material, config),
             texts=read_texts(self.text),
@@ -127,55 +133,59 @@ class TextCotraining:
         )
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """Held-out demonstrations in order."""
+        """Batches of held-out demonstrations, in order."""
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Any) -> Loss:
-        """The loss of each sample of demonstrations, the texts' in due proportion in it."""
+        """The loss of each sample of demonstrations, plus the mean loss of the texts.
+
+        The texts' loss is weighted by the ratio of texts to samples in a batch. A batch
+        without texts, as in validation, has the policy's own loss.
+        """
         if isinstance(batch, Batch):
             return loss_of(policy, batch)
         assert isinstance(policy, ReadsText)
         acted = loss_of(policy, batch.batch)
         questions, answers = zip(*batch.texts, strict=True)
-        said = policy.text_loss(questions, answers).mean()
+        text_loss = policy.text_loss(questions, answers).mean()
         ratio = self.fraction / (1 - self.fraction)
-        metrics = {**acted.metrics, "text_loss": said.detach()}
-        return Loss(acted.per_sample + ratio * said, metrics)
+        metrics = {**acted.metrics, "text_loss": text_loss.detach()}
+        return Loss(acted.per_sample + ratio * text_loss, metrics)
 
 
 def read_texts(file: str) -> tuple[Text, ...]:
     """The texts of a file, without empty lines.
 
     Raises:
-        InputError: If the file is missing, empty, too large or no text, or a line has no
-            answer.
+        InputError: If the file is missing, empty, too large or not UTF-8, or a line has
+            no answer.
     """
     path = located(file)
     if not file or not path.is_file():
         raise InputError(
             f"text is '{file}'; give a file of texts: .jsonl with a question and an answer"
-            " a line, or plain lines."
+            " per line, or plain lines."
         )
     try:
         lines = read_file(path, limit=LINES_LIMIT).decode().splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text: {error}.") from error
+        raise InputError(f"{path} is not UTF-8 text: {error}.") from error
     questions = path.suffix == ".jsonl"
-    found = [
+    texts = [
         _question(line, f"{path}, line {number}")
         if questions
         else Text("", line.strip())
         for number, line in enumerate(lines, 1)
         if line.strip()
     ]
-    if not found:
-        raise InputError(f"{path} holds no text.")
-    return tuple(found)
+    if not texts:
+        raise InputError(f"{path} contains no text.")
+    return tuple(texts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Question:
-    """A line of questions."""
+    """Content of a line of a ``.jsonl`` file."""
 
     question: str = ""
     answer: str = ""

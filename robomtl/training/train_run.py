@@ -64,25 +64,26 @@ def train(
     config: TrainConfig | None = None,
     start: Start | TrainedPolicy | Path | str | None = None,
 ) -> TrainedPolicy:
-    """Trains a policy and leaves it in a run directory.
+    """Trains a policy and saves it in a run directory.
 
-    From scratch, the policy is ``film``, conditioned on language and trained by
-    ``cloning`` unless other values are given; with a start, these values are its own.
+    From scratch, the policy is ``film``, conditioned on language and trained by ``cloning``
+    unless other values are given; with a start, the start's values are the defaults.
 
-    A run that was killed goes on from its last checkpoint, one stopped by Ctrl-C from
-    its last step; both end with the same weights, bit for bit on the CPU. One that is
-    finished is only read.
+    A killed run resumes from its last checkpoint, and one stopped by Ctrl-C from its last
+    step; both end with the weights of an uninterrupted run, bit for bit on the CPU. A
+    finished run is loaded.
 
     Args:
-        demonstrations: What to learn from, one data set or several, without the episodes
-            that are marked as failed unless they were read with ``failed="clone"``.
-        out: Run directory; made if missing.
+        demonstrations: One data set or a mixture of several, without the episodes that are
+            marked as failed unless they were read with ``failed="clone"``.
+        out: Run directory; created if missing.
         policy: Registered name of the architecture.
         policy_config: Fields of its config that differ from the start's or the defaults.
-        conditioning: What the policy is conditioned on.
-        objective: Registered name of what is minimised: ``cloning``, or one with which a
-            method of adaptation is trained, such as ``maml``.
-        objective_config: Settings of the objective that differ from its defaults.
+        conditioning: Kinds of the policy's conditioning.
+        objective: Registered name of the objective: ``cloning``, or the objective of a
+            method of adaptation, such as ``maml``.
+        objective_config: Settings of the objective that differ from the start's or the
+            defaults.
         config: Settings of the run.
         start: A trained policy or its run directory, from which training continues; a
             ``Start`` names parts of it. None trains from scratch.
@@ -91,8 +92,8 @@ def train(
         The policy with averaged weights, on the CPU.
 
     Raises:
-        ValueError: If the names or settings are wrong, the start does not fit, or the
-            run directory holds another run.
+        ValueError: If a name or setting is wrong, the start does not fit, or the run
+            directory contains another run.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     folder, begun = located(out), loaded(start)
@@ -128,7 +129,7 @@ def train(
 
 
 def _train(plan: Plan) -> TrainedPolicy:
-    """The policy, trained by this process and those that share its batches."""
+    """Trains by a plan, with other processes if requested, or loads a finished run."""
     card, config, folder = plan.card, plan.config, plan.folder
     if config.evaluate_every and not card.suite:
         raise InputError(
@@ -138,22 +139,22 @@ def _train(plan: Plan) -> TrainedPolicy:
     if config.evaluate_every and not trains_actions(card.objective):
         raise InputError(
             f"evaluate_every is {config.evaluate_every}, and {card.objective} trains no"
-            " action head, so that nothing acts yet; leave evaluate_every at 0, and"
-            " validate_every shows the loss of held-out episodes."
+            " action head, so that the policy cannot act yet; leave evaluate_every at 0;"
+            " validate_every measures the loss of held-out episodes."
         )
     made = _made(folder)
     check_no_data(folder)
     check_resumed(folder / REQUEST, plan.request, finished=made)
     if (folder / POLICY).exists():
-        there = checkpoint.load(folder)
-        if there.card.step >= config.steps:
-            return there
+        saved = checkpoint.load(folder)
+        if saved.card.step >= config.steps:
+            return saved
     if follows():
         with joined(config.device) as processes:
             follow(plan, processes)
         return checkpoint.load(folder)
     with locked(folder), writing_into(folder), _torch(plan) as threads:
-        # Another process may have written there before the lock was taken.
+        # Another process may have written to the folder before the lock was taken.
         check_resumed(folder / REQUEST, plan.request, finished=made)
         with _processes(plan) as processes:
             _lead(plan, threads, processes)
@@ -166,7 +167,7 @@ def _made(folder: Path) -> tuple[Path, ...]:
 
 
 def _processes(plan: Plan) -> AbstractContextManager[Processes]:
-    """The processes of a training, of which this is the main one."""
+    """The processes of a training whose main process is this one."""
     number, device = plan.config.processes, plan.config.device
     if launched():
         return joined(device)
@@ -188,18 +189,20 @@ def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
     machine = Machine(device=config.device, precision=config.precision)
     warn_if_slow(machine)
     threads.record(machine)
-    packed(averaged(run.learner, card), card)  # Else it could fail after the last step.
+    packed(
+        averaged(run.learner, card), card
+    )  # Fails now rather than after the last step.
     _begin(run)
     with warned_once():
         train_run(run)
     check_there(folder / REQUEST)
     save_policy(run.learner, card, folder)
-    processes.wait()  # The others read what was saved.
+    processes.wait()  # The other processes load the policy.
 
 
 @contextmanager
 def _torch(plan: Plan) -> Iterator[Threads]:
-    """Sets torch's threads for the block; restores them and the random state after it."""
+    """Sets torch's threads for a block; restores them and the random state afterwards."""
     device, folder = plan.config.device, plan.folder
     with (
         training_alone(),

@@ -1,4 +1,4 @@
-"""Checks before a run begins: architectures, data and balances that do not fit."""
+"""Checks of the architecture, the data and the balancing before a run begins."""
 
 import os
 from shutil import which
@@ -15,26 +15,26 @@ from robomtl.training.weighting import Fixed
 
 
 def check_trainable(policy: str) -> None:
-    """Makes sure that training can start from an architecture.
+    """Checks that an architecture can be trained.
 
     Raises:
-        InputError: If it is unknown, or only methods of adaptation make it.
+        InputError: If it is unknown, or is made only by methods of adaptation.
     """
     if not POLICIES.get(policy).trainable:
-        known = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+        trainable = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
         raise InputError(
             f"Policy '{policy}' is not trained but made by methods of adaptation; train"
-            f" one of {', '.join(known)}."
+            f" one of {', '.join(trainable)}."
         )
 
 
 def check_actions(data: Data, minimised: Objective, *, objective: str) -> None:
-    """Makes sure that actions were recorded if an objective learns from them.
+    """Checks that actions were recorded if the objective learns from them.
 
     Args:
-        data: What is learned from.
-        minimised: What is minimised.
-        objective: Its registered name.
+        data: Data to train on.
+        minimised: The objective.
+        objective: Registered name of the objective.
 
     Raises:
         InputError: If a data set lacks them.
@@ -45,17 +45,19 @@ def check_actions(data: Data, minimised: Objective, *, objective: str) -> None:
 
 
 def check_chunk(data: Data, chunk: int) -> None:
-    """Makes sure that some episode is as long as the chunks of actions to be predicted.
+    """Checks that some episode is at least as long as the policy's chunks of actions.
 
     Args:
-        data: What is learned from.
+        data: Data to train on.
         chunk: Number of actions that the policy predicts at once.
 
     Raises:
-        InputError: If the last actions of a chunk lie beyond every episode.
+        InputError: If a chunk is longer than every episode.
     """
     lengths = (int(each.episodes.length.max()) for each in data.sets if len(each))
-    longest = max(lengths, default=chunk)  # Without episodes another check refuses.
+    longest = max(
+        lengths, default=chunk
+    )  # Another check refuses data without episodes.
     if chunk > longest:
         raise InputError(
             f"chunk is {chunk}, but the longest demonstration has {longest} steps, so that"
@@ -65,37 +67,37 @@ def check_chunk(data: Data, chunk: int) -> None:
 
 
 def rate_note(data: Data, *, chunk: int, history: int) -> str:
-    """A note if chunks or histories last unlike times in data sets; else empty.
+    """A note if chunks or histories differ in duration between data sets; else empty.
 
     Args:
-        data: What is learned from.
+        data: Data to train on.
         chunk: Number of actions that the policy predicts at once.
-        history: Number of observations that it reads.
+        history: Number of observations that the policy reads.
     """
     rates = {f"{each.fps:g}" for each in data.sets}
     if len(rates) == 1 or chunk == history == 1:
         return ""
     return (
         f"The data sets have {' and '.join(sorted(rates, key=float))} steps per second:"
-        f" chunks of {chunk} actions and histories of {history} observations count steps,"
-        " and last unlike times."
+        f" chunks of {chunk} actions and histories of {history} observations differ in"
+        " duration."
     )
 
 
 def check_balance(
     data: Data, config: TrainConfig, *, loss: str, objective: str
 ) -> None:
-    """Makes sure that tasks can be balanced as requested, before anything is made.
+    """Checks that tasks can be balanced as requested.
 
     Args:
-        data: What is learned from.
+        data: Data to train on.
         config: Settings of the run.
-        loss: Name of the policy's loss; empty if it has none to choose.
-        objective: Registered name of what is minimised.
+        loss: Name of the policy's loss; empty if it has no choice of losses.
+        objective: Registered name of the objective.
 
     Raises:
         InputError: If a method does not fit the tasks, the batch, the loss or the
-            objective, or a weight names no task.
+            objective, or a weight is of an unknown task.
     """
     tasks = data.tasks
     by_loss = config.sampling == "validation_loss"
@@ -107,9 +109,8 @@ def check_balance(
     ]
     check_tasks(methods, tasks, batch_size=config.batch_size, loss=loss)
     Fixed(config.balancing.weights, tasks)
-    usual = TrainConfig()
-    drawn = ("sampling", "temperature")
-    given = [each for each in drawn if getattr(config, each) != getattr(usual, each)]
+    usual, names = TrainConfig(), ("sampling", "temperature")
+    given = [each for each in names if getattr(config, each) != getattr(usual, each)]
     if given and objective != "cloning":
         raise InputError(
             f"{given[0]} {getattr(config, given[0])!r} says how frames are drawn, and"
@@ -131,16 +132,16 @@ def check_balance(
 def check_divisible(
     config: TrainConfig, minimised: Objective, *, objective: str
 ) -> None:
-    """Makes sure that batches can be divided and compiled as requested.
+    """Checks that batches can be divided and compiled as requested.
 
     Args:
-        config: Settings of the run, its device resolved.
-        minimised: What is minimised.
-        objective: Its registered name.
+        config: Settings of the run, with the device resolved.
+        minimised: The objective.
+        objective: Registered name of the objective.
 
     Raises:
-        InputError: If the gradient of a batch is more than the sum over its samples, or
-            there are more parts than samples, or no compiler; names what fits.
+        InputError: If the gradient of a batch is not a sum over its samples, there are
+            more parts than samples, or there is no compiler.
     """
     parts = config.processes * config.accumulate
     culprit = _indivisible(config, minimised, objective)
@@ -153,10 +154,10 @@ def check_divisible(
             if getattr(OBJECTIVES.get(n), "divisible", False)
         ]
         raise InputError(
-            f"{culprit} differentiates or draws each batch as a whole, and does not go"
-            f" with {' and '.join(requested)}. These do: objective {', '.join(fitting)}"
-            " with aggregation mean; sampling by temperature; weighting fixed, and without"
-            " accumulate also uncertainty, dwa and famo."
+            f"{culprit} differentiates or draws each batch as a whole, and cannot be"
+            f" combined with {' and '.join(requested)}. These can: objective"
+            f" {', '.join(fitting)} with aggregation mean; sampling by temperature;"
+            " weighting fixed, and without accumulate also uncertainty, dwa and famo."
         )
     if config.batch_size < parts:
         raise InputError(
@@ -167,7 +168,7 @@ def check_divisible(
     if config.compile and config.device.startswith("cpu") and not _compiler():
         raise InputError(
             "compile needs a C++ compiler, and there is neither g++ nor clang++ on the"
-            " path, nor one in the variable CXX; install one (apt install g++), or leave"
+            " PATH, nor one in the variable CXX; install one (apt install g++), or leave"
             " --compile out."
         )
 
@@ -177,7 +178,7 @@ def _compiler() -> bool:
 
 
 def _indivisible(config: TrainConfig, minimised: Objective, objective: str) -> str:
-    """The setting whose gradient is of a whole batch; empty if none is."""
+    """The setting that needs whole batches; empty if none does."""
     if not getattr(minimised, "divisible", False):
         return f"objective '{objective}'"
     if config.aggregation != "mean":

@@ -1,8 +1,8 @@
-"""The weights that a policy takes from the one that its training starts from.
+"""Transfer of weights from the policy that a training starts from.
 
-Modules of the same name are taken where all their tensors have the same shape. Those that
+Modules of the same name are copied if all their tensors have the same shape. Modules that
 differ, such as the head of a robot with other actions or the first layer for other
-features, stay as they were initialised.
+features, are newly initialised.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,26 +17,27 @@ from robomtl.training.parameter_groups import check_parts, parts_of, within
 from robomtl.training.start import Start
 
 _NORMALISER, _TRUNK = "normaliser", "trunk"
-_OWN = "its own parameters"  # Of no module within the policy.
-_SHOWN = 3  # New modules whose reasons are given.
+_OWN = "its own parameters"  # Parameters of the policy outside its modules.
+_SHOWN = 3  # Number of new modules that are reported with their reasons.
 
 
 class Transferred(NamedTuple):
     """The modules that a policy takes from its start."""
 
     modules: tuple[str, ...]
-    """Names of the modules that are taken; each has tensors of its own."""
+    """Names of the modules with tensors that are copied."""
     new: Mapping[str, str]
-    """Names of the others, and why they are new; empty where they were not requested."""
+    """Names of the other modules, and the reasons why they are new; an empty reason if a
+    module was not requested."""
 
     @property
     def normaliser(self) -> bool:
-        """Whether the statistics of the start are kept, and not fitted on the new data."""
+        """Whether the normaliser is the start's, and not fitted on the new data."""
         return _NORMALISER in self.modules
 
     @property
     def sentence(self) -> str:
-        """A sentence on which modules are taken and which are new."""
+        """Sentence with the modules that are taken and those that are new."""
         modules = [name or _OWN for name in _outermost(self.modules, self.new)]
         text = f"Taken from the start: {', '.join(modules)}."
         if not self.new:
@@ -54,16 +55,17 @@ def transfer_weights(policy: Policy, start: Start) -> Transferred:
     """Copies weights of a start into a policy.
 
     Args:
-        policy: Freshly built.
-        start: Its policy is in memory.
+        policy: Newly initialised policy.
+        start: Start with its policy in memory.
 
     Returns:
-        What was taken: the parts that the start names; all that fit if it names none.
+        The modules that were copied: those of the parts that the start names, or all that
+        fit if it names none.
 
     Raises:
-        InputError: If there is no such part, or it does not fit; or, where none is named,
-            if the architecture is another or nothing of the trunk fits. The message names
-            the parts that fit.
+        InputError: If a named part is missing or does not fit; or, if none is named, the
+            architecture is another or no module of the trunk fits. The message names the
+            parts that fit.
     """
     trained = start.trained.policy
     check_parts(trained, start.parts)
@@ -72,29 +74,31 @@ def transfer_weights(policy: Policy, start: Start) -> Transferred:
         if misfit := _misfit(here, there, part):
             raise InputError(_refusal(start, part, misfit, _fitting(policy, trained)))
     every = _modules(here)
-    wanted = [m for m in every if _within_any(m, start.parts)] if start.parts else every
+    requested = [
+        name for name in every if not start.parts or _within_any(name, start.parts)
+    ]
     reasons = {
-        name: _misfit(here, there, name) if name in wanted else "" for name in every
+        name: _misfit(here, there, name) if name in requested else "" for name in every
     }
-    new = {k: why for k, why in reasons.items() if why or k not in wanted}
+    new = {k: why for k, why in reasons.items() if why or k not in requested}
     taken = tuple(name for name in every if name not in new)
     if not start.parts:
-        _check_alike(policy, start, taken, new)
+        _check_architecture(policy, start, taken, new)
     copied = {k: v for k, v in there.items() if k.rpartition(".")[0] in taken}
     policy.load_state_dict(copied, strict=False)
     return Transferred(taken, new)
 
 
 def check_trained(policy: nn.Module, taken: Transferred, train: Sequence[str]) -> None:
-    """Refuses to leave new modules as they were initialised.
+    """Checks that all new modules are trained.
 
     Args:
-        policy: Has them.
-        taken: What it has of its start.
+        policy: Policy with the new modules.
+        taken: Modules that were copied from the start, and new ones.
         train: Parts that are trained; all if empty.
 
     Raises:
-        InputError: If a new module with parameters is in none of them.
+        InputError: If a new module with parameters is in none of these parts.
     """
     check_parts(policy, train)
     parameters = {name.rpartition(".")[0] for name, _ in policy.named_parameters()}
@@ -107,17 +111,17 @@ def check_trained(policy: nn.Module, taken: Transferred, train: Sequence[str]) -
         )
 
 
-def _check_alike(
+def _check_architecture(
     policy: Policy, start: Start, taken: Sequence[str], new: Mapping[str, str]
 ) -> None:
-    """Refuses a start of which nothing essential fits."""
+    """Checks that a start has the same architecture, and a module of the trunk fits."""
     trained = start.trained.policy
     fitting = _fitting(policy, trained)
     if type(policy) is not type(trained):
         raise InputError(
-            f"The start is a policy '{start.trained.card.policy}', whose weights are not"
-            f" those of {type(policy).__name__}. Give --policy"
-            f" {start.trained.card.policy}, or {_advice(fitting)}, or train from scratch."
+            f"The start is a policy '{start.trained.card.policy}', whose weights do not fit"
+            f" {type(policy).__name__}. Give --policy {start.trained.card.policy}, or"
+            f" {_advice(fitting)}, or train from scratch."
         )
     if not any(within(name, _TRUNK) for name in taken):
         misfit = next(why for name, why in new.items() if within(name, _TRUNK))
@@ -130,7 +134,7 @@ def _modules(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def _outermost(names: Sequence[str], others: Collection[str]) -> list[str]:
-    """The names, those of a part that is there as a whole by the name of that."""
+    """Names of modules, abbreviated to their outermost part if none of ``others`` is in it."""
     apart = {name.partition(".")[0] for name in others}
     parts = [(name.partition(".")[0], name) for name in names]
     return list(dict.fromkeys(name if part in apart else part for part, name in parts))
@@ -141,14 +145,20 @@ def _within_any(name: str, parts: Sequence[str]) -> bool:
 
 
 def _fitting(policy: Policy, trained: Policy) -> list[str]:
-    """Outermost parts that fit as a whole."""
+    """Names of the outermost parts all of whose tensors fit."""
     here, there = policy.state_dict(), trained.state_dict()
     every = dict.fromkeys([*parts_of(policy), *parts_of(trained)])
     return [each for each in every if not _misfit(here, there, each)]
 
 
 def _misfit(here: Mapping[str, Tensor], there: Mapping[str, Tensor], part: str) -> str:
-    """The first tensor of a part that differs in shape or is not in both; else empty."""
+    """The reason why a part does not fit: a missing tensor or another shape; else empty.
+
+    Args:
+        here: Tensors of the new policy.
+        there: Tensors of the start.
+        part: Name of the part.
+    """
     for name in sorted({*here, *there}):
         if _within(name, part) and _size(here, name) != _size(there, name):
             return f"{name} is {_size(there, name)} there and {_size(here, name)} here"
@@ -156,7 +166,7 @@ def _misfit(here: Mapping[str, Tensor], there: Mapping[str, Tensor], part: str) 
 
 
 def _within(name: str, part: str) -> bool:
-    """Whether a tensor is in a part; in the empty one are those of the policy itself."""
+    """Whether a tensor is in a part; the empty part has the policy's own parameters."""
     return within(name, part) if part else "." not in name
 
 

@@ -1,4 +1,4 @@
-"""How samples are changed: tensor functions of what was drawn for each."""
+"""Transforms of samples: tensor functions of the numbers drawn for each sample."""
 
 import itertools
 from collections.abc import Callable
@@ -10,49 +10,52 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Transform:
-    """How each of some samples is changed; None for what stays."""
+    """Transforms of some samples; None for those that are not applied.
+
+    They are applied in this order: start, new goal, mirroring, rotation, translation, mask.
+    """
 
     changed: Tensor | None = None
-    """Which samples are changed at all, all if None; bool, (sample,)."""
+    """Whether each sample is augmented at all; all if None; bool, (sample,)."""
     start: Tensor | None = None
-    """Displacement of the start of the hand's path, applied first; (sample, 2)."""
+    """Displacement of the start of the hand's path [m]; (sample, 2)."""
     shift: Tensor | None = None
-    """What is added to the state; (sample, state)."""
+    """Translation, which is added to the state; (sample, state)."""
     sign: Tensor | None = None
-    """Factors of the state, applied first; (sample, state)."""
+    """Mirroring: factors of the state, 1 or -1; (sample, state)."""
     angle: Tensor | None = None
-    """Angle [rad] by which each number is rotated, with that ``beside`` it, around its
-    centre; (sample, state)."""
+    """Angle by which each component of the state is rotated, together with the one that
+    ``beside`` names, around its centre [rad]; (sample, state)."""
     beside: Tensor | None = None
-    """Index of the number that each is turned with; (sample, state)."""
+    """Index of the component that each one is rotated with; (sample, state)."""
     centre: Tensor | None = None
-    """Around what each number is turned; (sample, state)."""
+    """Centre of rotation of each component; (sample, state)."""
     turn: Tensor | None = None
-    """What actions are multiplied by; (sample, action, action)."""
+    """Matrix that multiplies the actions; (sample, action, action)."""
     positive: tuple[tuple[int, Tensor], ...] = ()
-    """Where quaternions start whose largest number is to be positive, and which samples
-    have one there; (sample,)."""
+    """Indices at which quaternions start that are signed so that their largest component is
+    positive, and whether each sample has one there; (sample,)."""
     keep: Tensor | None = None
-    """What the state is multiplied by in the end; (sample, state)."""
+    """Mask: factors of the state, 0 for masked objects; (sample, state)."""
     ahead: Tensor | None = None
-    """How far ahead the new goal is achieved, from 0, the next step, to 1, the last of
-    the episode; negative where the goal stays. (sample,)"""
+    """Time of the new goal, from 0 for the next step to 1 for the last step of the episode;
+    negative if the goal is not relabelled; (sample,)."""
     achieved: Tensor | None = None
-    """What of a later state each number becomes where the goal is new; (sample, state)."""
+    """Index of the component of the later state that replaces each component if the goal is
+    relabelled; (sample, state)."""
     goal_image: Tensor | None = None
-    """How far ahead the goal image is taken, as ``ahead``, negative where it is withheld;
-    of shape (sample,)."""
+    """Time of the goal image, as ``ahead``; negative if it is withheld; (sample,)."""
 
     def repeated(self, times: int) -> "Transform":
-        """Each change as many times, one after the other; (sample · times, …)."""
+        """Each sample's transform repeated ``times`` times in a row; (sample · times, …)."""
         return self._each(lambda part: part.repeat_interleave(times, 0))
 
     def of(self, samples: slice) -> "Transform":
-        """The changes of some of the samples."""
+        """The transforms of some of the samples."""
         return self._each(lambda part: part[samples])
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Transform":
-        """The same with each tensor changed, whose first axis is that of samples."""
+        """The transforms with a function applied to each tensor, (sample, …)."""
         parts = {
             name: change(part)
             for name, part in vars(self).items()
@@ -66,18 +69,19 @@ class Transform:
 
         Args:
             frame: Index of each sample's frame; (sample,).
-            left: Steps of its episode from there on, itself included; (sample,).
+            left: Steps left in the sample's episode, its frame included; (sample,).
         """
         if self.ahead is None:
             return frame
         return frame + steps_ahead(self.ahead.clamp(min=0), left)
 
     def state(self, state: Tensor, later: Tensor | None = None) -> Tensor:
-        """States, changed; (sample, state).
+        """Transformed states, except for ``start``; (sample, state).
 
         Args:
-            state: (sample, state).
-            later: Those in which new goals are achieved; (sample, state).
+            state: States; (sample, state).
+            later: States in which new goals are achieved; (sample, state). If None, goals
+                are not relabelled.
         """
         if self.ahead is not None and later is not None:
             assert self.achieved is not None
@@ -106,18 +110,18 @@ class Transform:
         return along * apart + across * apart.gather(1, self.beside) + self.centre
 
     def action(self, action: Tensor) -> Tensor:
-        """Actions, changed and clipped; (sample, chunk, action)."""
+        """Transformed actions, clipped to [-1, 1]; (sample, chunk, action)."""
         if self.turn is not None:
             action = torch.bmm(action, self.turn.mT)
         return action.clamp(-1, 1)
 
 
 def steps_ahead(ahead: Tensor, left: Tensor) -> Tensor:
-    """Steps until a goal is achieved; 0 where a step is the last.
+    """Steps until a goal is achieved, 0 at the last step of an episode; (sample,).
 
     Args:
-        ahead: From 0, the next step, to 1, the last of the episode; (sample,).
-        left: Steps of the episode from here on, this one included; (sample,).
+        ahead: Time of the goal, from 0 for the next step to 1 for the last; (sample,).
+        left: Steps left in the episode, the current one included; (sample,).
     """
     most = left - 1
     steps = 1 + (ahead * most).long()

@@ -1,13 +1,13 @@
-"""Weights of the tasks' losses, found while training.
+"""Weights of the tasks' losses, fixed or learned during training.
 
-Each method is a rule from the losses of a batch to the weights of the tasks' gradients.
+Each method maps the mean losses of a batch to the weights of the tasks' gradients.
 Sources: uncertainty (Kendall et al. 2018, arXiv:1705.07115, equation 7), DWA (Liu et al.
 2019, arXiv:1803.10704, equation 7), FAMO (Liu et al. 2023, arXiv:2306.03792, algorithm 1),
-all three as torchjd has them; ``gradnorm`` is separate. Departures:
+all three in torchjd's implementation; ``gradnorm`` is a separate module. Departures:
 
-1. All weights are scaled so that they have mean 1 over the tasks when training begins,
-   as a mean has: the largest norm of the gradient, ``max_grad_norm``, keeps its meaning. Kendall
-   et al. sum, and halve; Liu et al. (DWA) sum.
+1. Weights are scaled so that their mean over the tasks is 1 when training begins, as for the
+   mean of the losses: ``max_grad_norm`` then keeps its meaning. Kendall et al. sum and halve
+   the losses; Liu et al. (DWA) sum them.
 2. The log-variances have their own Adam, at a constant rate.
 """
 
@@ -25,7 +25,7 @@ from robomtl.training.balancing import Balancing
 
 
 class Weigher(Protocol):
-    """Finds the weight of each task; what it learns goes into checkpoints."""
+    """Rule for the weight of each task; its state is saved in checkpoints."""
 
     def weights(self, losses: Tensor) -> Tensor:
         """Weights of the tasks' gradients; (task,).
@@ -36,19 +36,19 @@ class Weigher(Protocol):
         ...
 
     def state(self) -> State:
-        """All it has to know to go on."""
+        """State from which the rule resumes."""
         ...
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Goes back to where ``state`` was called."""
+        """Restores a state that ``state`` returned."""
         ...
 
 
 class Fixed:
-    """The same weights all along; only their ratios count.
+    """Constant weights, of which only the ratios matter.
 
     Args:
-        given: Tasks and weights; 1 for those not named.
+        given: Tasks and weights; a task that is not named has weight 1.
         tasks: Names of all tasks.
 
     Raises:
@@ -62,23 +62,23 @@ class Fixed:
             check_known("task in balancing.weights", name, tasks)
         weights = torch.tensor([float(dict(given).get(name, 1)) for name in tasks])
         if not weights.sum() > 0:
-            raise InputError("All balancing.weights are 0; give one that is more.")
+            raise InputError("All balancing.weights are 0; give one above 0.")
         self._weights = weights / weights.mean()
 
     def weights(self, losses: Tensor) -> Tensor:
-        """With mean 1."""
+        """The fixed weights, with mean 1; (task,)."""
         return self._weights.to(losses.device)
 
     def state(self) -> State:
-        """Nothing."""
+        """Empty, as nothing is learned."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing."""
+        """Does nothing."""
 
 
 class Uncertainty:
-    """Kendall et al. 2018, equation 7: Σ ½ exp(-s) loss + ½ s, over learnt s.
+    """Kendall et al. 2018, equation 7: Σ ½ exp(-s) loss + ½ s, over learned s.
 
     Args:
         tasks: Number of tasks.
@@ -90,7 +90,7 @@ class Uncertainty:
         self._adam = torch.optim.Adam(self._sum.parameters(), lr=rate)
 
     def weights(self, losses: Tensor) -> Tensor:
-        """exp(-s); takes a step on s as well."""
+        """The weights exp(-s), from before a step on s that is taken here; (task,)."""
         leaf = losses.clone().requires_grad_()
         self._adam.zero_grad()
         self._sum(leaf).backward()  # type: ignore[no-untyped-call]
@@ -109,11 +109,11 @@ class Uncertainty:
 
 
 class Dwa:
-    """Liu et al. 2019, equation 7: tasks whose loss falls slowly weigh more.
+    """Liu et al. 2019, equation 7: larger weights for tasks whose loss falls slowly.
 
     Args:
         window: Steps over which losses are averaged.
-        softness: Temperature.
+        softness: Temperature of the weights; larger is more even.
     """
 
     def __init__(self, window: int, softness: float) -> None:
@@ -121,7 +121,7 @@ class Dwa:
         self._window, self._step = window, 0
 
     def weights(self, losses: Tensor) -> Tensor:
-        """With mean 1; even in the first two windows."""
+        """The weights, with mean 1 and equal in the first two windows; (task,)."""
         leaf = losses.clone().requires_grad_()
         self._sum(leaf).backward()  # type: ignore[no-untyped-call]
         self._step += 1
@@ -131,12 +131,12 @@ class Dwa:
         return leaf.grad
 
     def state(self) -> State:
-        """The sum of this window, and the means of the last two."""
+        """Step, sum of the losses in this window, and mean losses of the last two."""
         sums, means = self._sum._loss_sum, self._sum._previous_averages
-        known = {"step": torch.tensor(self._step)}
+        state = {"step": torch.tensor(self._step)}
         if sums is not None:
-            known["sum"] = sums
-        return known | {f"mean{place}": mean for place, mean in enumerate(means)}
+            state["sum"] = sums
+        return state | {f"mean{index}": mean for index, mean in enumerate(means)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See ``Weigher``."""
@@ -149,7 +149,7 @@ class Dwa:
 
 
 class Famo:
-    """Liu et al. 2023: losses fall at equal rates; learns from the loss after a step.
+    """Liu et al. 2023: learns weights by which all losses fall at equal rates.
 
     Args:
         tasks: Number of tasks.
@@ -164,7 +164,7 @@ class Famo:
         )
 
     def weights(self, losses: Tensor) -> Tensor:
-        """Proportional to z/loss, with mean 1 (departure 1)."""
+        """The weights, proportional to z/loss (departure 1); (task,)."""
         leaf = losses.clone().requires_grad_()
         self._sum(leaf).backward()  # type: ignore[no-untyped-call]
         assert leaf.grad is not None
@@ -174,7 +174,7 @@ class Famo:
         """Takes a step on the logits.
 
         Args:
-            losses: Of the same batch, after the step on the policy; (task,).
+            losses: Mean losses of the same batch after the step on the policy; (task,).
         """
         self._sum.update(losses)
 
@@ -191,7 +191,7 @@ class Famo:
 
 
 def by_losses(name: str, settings: Balancing, tasks: Sequence[str]) -> Weigher:
-    """The rule of this name, of those that need losses alone."""
+    """The rule of a name, among those that need the losses alone."""
     made: dict[str, Weigher] = {
         "fixed": Fixed(settings.weights, tasks),
         "uncertainty": Uncertainty(len(tasks), settings.rate),
@@ -202,15 +202,15 @@ def by_losses(name: str, settings: Balancing, tasks: Sequence[str]) -> Weigher:
 
 
 def check_positive_losses(name: str, losses: Tensor, tasks: Sequence[str]) -> None:
-    """Makes sure that all losses are above 0.
+    """Checks that the losses of all tasks are positive.
 
     Raises:
         InputError: If one is not.
     """
     if losses.min() <= 0:
-        place = int(losses.argmin())
+        index = int(losses.argmin())
         raise InputError(
-            f"'{name}' needs losses above 0, and that of {tasks[place]} is"
-            f" {losses[place].item():.4g}. A likelihood may be negative: train with an"
-            " l1 or l2 loss, or weigh by 'fixed'."
+            f"'{name}' needs losses above 0, and that of {tasks[index]} is"
+            f" {losses[index].item():.4g}. A likelihood may be negative: train with an"
+            " l1 or l2 loss, or with weighting 'fixed'."
         )
