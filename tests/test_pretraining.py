@@ -265,7 +265,7 @@ def test_latent_actions_take_so_many_values_and_pass_gradients(
     ("settings", "message"),
     [
         ({"objective": "time_contrastiv"}, "time_contrastiv.*time_contrastive"),
-        ({"objective": "maml"}, "maml trains a policy to act.*pre-train by one of"),
+        ({"objective": "maml"}, "maml trains a policy to act.*pre-train with one of"),
         ({"policy": "replay"}, "'replay' is not trained but made by methods"),
         ({"policy": "act"}, "'act' has no features apart from its actions.*film"),
         (
@@ -278,7 +278,7 @@ def test_latent_actions_take_so_many_values_and_pass_gradients(
         ),
         (
             {"objective": "momentum_contrast", "objective_config": {"window": 0}},
-            "window is 0 and no picture is cropped",
+            "window is 0 and no image is cropped",
         ),
         (
             {"objective": "momentum_contrast", "objective_config": {"momentum": 1.0}},
@@ -287,11 +287,11 @@ def test_latent_actions_take_so_many_values_and_pass_gradients(
         ({"objective_config": {"penalty": -1.0}}, "penalty is -1.0"),
         (
             {"objective": "language_alignment", "objective_config": {"steps": 1}},
-            "steps is 1; the first and the last take 2",
+            "steps is 1; give 2 or more, for the first and the last step",
         ),
         (
             {"objective": "latent_actions", "objective_config": {"levels": 1}},
-            "levels is 1; a component takes 2 or more",
+            "levels is 1; give 2 or more",
         ),
         (
             {
@@ -326,7 +326,7 @@ def test_episodes_without_actions_suffice_but_for_masked_trajectories(
     without = states.acting(0 * states.action)
     if name == "masked_trajectory":
         with pytest.raises(
-            InputError, match="never differ; of episodes without actions"
+            InputError, match="never differ; for episodes without actions"
         ):
             learn(without, tmp_path, name)
         return
@@ -378,7 +378,7 @@ def test_episodes_without_actions_are_of_the_robot_that_acts_beside_them(
 def test_alignment_of_one_task_is_refused(states, tmp_path):
     alone = states.select(tasks=["reach-red"])
     with pytest.raises(
-        InputError, match="the data hold one, reach-red; give data of 2"
+        InputError, match="the data have only one, reach-red; give data of 2"
     ):
         learn(alone, tmp_path, "language_alignment")
 

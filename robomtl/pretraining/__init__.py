@@ -1,6 +1,6 @@
-"""Pre-training: encoders and trunks learned before, or without, any action to imitate.
+"""Pre-training of a policy's features, before or without learning its actions.
 
-Names are loaded on first use: whoever loads a policy needs its objective alone.
+Names are imported on first use, since loading a policy needs its objective only.
 """
 
 import lazy_loader

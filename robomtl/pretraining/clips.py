@@ -1,4 +1,4 @@
-"""Batches of clips: some frames of an episode each, in the order of time."""
+"""Batches of clips: each consists of some frames of an episode, in order of time."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -15,14 +15,14 @@ from robomtl.training.samples import gather, mixed
 _VALIDATION, _FRAMES = 4, 256  # Batches, and frames in each.
 
 Times = Callable[[Tensor, Generator], Tensor]
-"""From the lengths of episodes, (clip,), to the steps of each clip, (clip, time)."""
+"""Draws the steps of each clip, (clip, time), for episodes of given lengths, (clip,)."""
 
 
 class Clips(NamedTuple):
-    """Frames of episodes, clip by clip and in each by time."""
+    """Frames of episodes, sorted by clip and, within a clip, by time."""
 
     batch: Batch
-    """The frames; (clip · time, …)."""
+    """Frames; (clip · time, …)."""
     times: int
     """Frames in a clip."""
 
@@ -33,13 +33,15 @@ class Clips(NamedTuple):
 
 
 class ClipSampler:
-    """Draws clips of episodes, of every task as many; a step's batch depends on it alone.
+    """Draws clips of episodes, with tasks equally likely.
+
+    A step's batch depends on the step alone.
 
     Args:
-        material: What batches are made of.
+        material: Data from which clips are drawn.
         times: Draws the steps of the clips.
         count: Frames in a clip.
-        least: Fewest frames of an episode that clips are drawn from.
+        least: Number of frames that an episode must have for clips to be drawn from it.
         seed: Seed of the draws.
 
     Raises:
@@ -51,7 +53,7 @@ class ClipSampler:
     ) -> None:
         self._material, self._times, self._count = material, times, count
         self._seed = seed
-        # What is drawn one by one is drawn on the CPU: elsewhere each waits for the last.
+        # Single numbers are drawn on the CPU: on a GPU, each draw waits for the last one.
         spans = Spans(*(part.cpu() for part in material.frames.episodes))
         longest = int(spans.length.max()) if len(spans.length) else least
         if longest < least:
@@ -65,7 +67,7 @@ class ClipSampler:
         self._firsts = self._counts.cumsum(0) - self._counts
 
     def batch(self, step: int, size: int) -> Clips:
-        """The clips of a step, with about ``size`` frames together; at least two."""
+        """The clips of a step, at least two, with about ``size`` frames in all."""
         generator = Generator().manual_seed(mixed(self._seed, step))
         draws = torch.rand(2, max(size // self._count, 2), generator=generator)
         which = (draws[0] * len(self._counts)).long()
@@ -83,7 +85,10 @@ class ClipSampler:
 def held_out_clips(
     material: Material, times: Times, *, count: int, least: int
 ) -> Iterator[Clips]:
-    """A few batches of held-out episodes, the same at every call; none without any."""
+    """A few batches of clips of held-out episodes, the same at every call.
+
+    There are none if no held-out episode has ``least`` frames.
+    """
     if not len(material.frames) or int(material.frames.episodes.length.max()) < least:
         return
     sampler = ClipSampler(material, times, count=count, least=least, seed=0)
@@ -92,10 +97,10 @@ def held_out_clips(
 
 
 def ordered(count: int) -> Times:
-    """Draws so many different steps of an episode, in order."""
+    """Times that draw ``count`` different steps of an episode, in order."""
 
     def times(length: Tensor, generator: Generator) -> Tensor:
-        # Uniform subsets: order statistics of a draw from what is left after gaps of 1.
+        # Sorted draws from a range shorter by count - 1, each moved on by its index.
         draws = torch.rand(len(length), count, generator=generator).sort(dim=1).values
         free = (length - count + 1)[:, None]
         return (draws * free).long().clamp(max=free - 1) + torch.arange(count)
@@ -104,7 +109,7 @@ def ordered(count: int) -> Times:
 
 
 def evenly(count: int) -> Times:
-    """Takes so many steps, evenly from the first of an episode to the last."""
+    """Times that take ``count`` steps, evenly from the first of an episode to the last."""
 
     def times(length: Tensor, generator: Generator) -> Tensor:
         return (torch.linspace(0, 1, count) * (length - 1)[:, None]).round().long()
@@ -113,7 +118,7 @@ def evenly(count: int) -> Times:
 
 
 def spaced(count: int, stride: int) -> Times:
-    """Draws a window of so many steps, each ``stride`` steps after the one before."""
+    """Times that draw a window of ``count`` steps that are ``stride`` steps apart."""
 
     def times(length: Tensor, generator: Generator) -> Tensor:
         free = length - (count - 1) * stride
@@ -124,7 +129,7 @@ def spaced(count: int, stride: int) -> Times:
 
 
 def nearby(most: int) -> Times:
-    """Draws a step, and another at most so many steps after it."""
+    """Times that draw a step, and another one 0 to ``most`` steps after it."""
 
     def times(length: Tensor, generator: Generator) -> Tensor:
         draws = torch.rand(2, len(length), generator=generator)

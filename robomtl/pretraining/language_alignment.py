@@ -1,4 +1,4 @@
-"""Language–trajectory alignment: an episode finds its instruction, and that the episode.
+"""Language–trajectory alignment: contrastive learning of episodes and instructions.
 
 Source: the symmetric cross-entropy of Radford et al. 2021, "CLIP" (arXiv:2103.00020, figure
 3), between a trajectory τ and an instruction l,
@@ -7,9 +7,10 @@ Source: the symmetric cross-entropy of Radford et al. 2021, "CLIP" (arXiv:2103.0
 
 Departures:
 
-1. Clips of a batch may be of one task: each of them is a positive, with the same weight.
-2. h reads the features of a few frames: the first, the last and their mean. g reads the
-   policy's own encoder of the task embedding, which is trained by it.
+1. Several clips of a batch may be of one task: all of them are positives, with the same
+   weight.
+2. h reads the policy's features of a few frames: the first, the last and the mean of all. g
+   reads the output of the policy's encoder of the task embedding, which it trains.
 """
 
 from dataclasses import dataclass
@@ -32,15 +33,18 @@ from robomtl.ranges import check_counts, check_positive
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Material
 
-_WIDTH = 256  # Of the hidden layer of h.
+_WIDTH = 256  # Units of the hidden layer of h.
 
 
 class Aligner(nn.Module):
     """The two heads h and g; see the module.
 
     Args:
-        policy: Has features, and an encoder of the task embedding.
-        size: Length of what both give.
+        policy: Policy with features and an encoder of the task embedding.
+        size: Length of the vectors that both heads output.
+
+    Raises:
+        InputError: If the policy has no such encoder.
     """
 
     def __init__(self, policy: Policy, size: int) -> None:
@@ -49,32 +53,32 @@ class Aligner(nn.Module):
         self.instruction = nn.Linear(_encoded_width(policy), size)
 
     def trajectories(self, features: Tensor) -> Tensor:
-        """Clips by h, of length 1; (clip, time, width) -> (clip, size)."""
+        """Outputs of h for clips, of norm 1; (clip, time, width) -> (clip, size)."""
         ends = features[:, 0], features[:, -1], features.mean(1)
         return functional.normalize(
             self.trajectory(torch.cat(ends, -1)).float(), dim=-1
         )
 
     def instructions(self, policy: Policy, task_embedding: Tensor) -> Tensor:
-        """Instructions by g, of length 1; (text, embedding) -> (text, size)."""
+        """Outputs of g for instructions, of norm 1; (text, embedding) -> (text, size)."""
         encoded = policy.get_submodule("encoder")(task_embedding)
         return functional.normalize(self.instruction(encoded).float(), dim=-1)
 
 
 def symmetric_contrast(scores: Tensor, task: Tensor) -> Tensor:
-    """Cross-entropy of rows and columns, averaged, with all pairs of a task as positives.
+    """Mean cross-entropy of rows and columns, with all pairs of a task as positives.
 
     Args:
         scores: s of each trajectory and each instruction; (clip, clip).
-        task: Index of the task of each; (clip,).
+        task: Index of the task of each clip; (clip,).
 
     Returns:
-        (clip,).
+        Shape (clip,).
     """
     positive = (task[:, None] == task).float()
-    wanted = positive / positive.sum(1, keepdim=True)  # Symmetric, so of columns too.
-    rows = functional.cross_entropy(scores, wanted, reduction="none")
-    columns = functional.cross_entropy(scores.mT, wanted, reduction="none")
+    target = positive / positive.sum(1, keepdim=True)  # Symmetric: for columns too.
+    rows = functional.cross_entropy(scores, target, reduction="none")
+    columns = functional.cross_entropy(scores.mT, target, reduction="none")
     return (rows + columns) / 2
 
 
@@ -83,11 +87,11 @@ class LanguageAlignment(Pretraining):
     """Aligns the features of episodes with the instructions of their tasks."""
 
     size: int = 64
-    """Length of what trajectories and instructions are compared by."""
+    """Length of the vectors by which trajectories and instructions are compared."""
     steps: int = 8
     """Frames to which an episode is subsampled."""
     temperature: float = 0.1
-    """t of the cosine."""
+    """Temperature t of the cosine."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -98,7 +102,9 @@ class LanguageAlignment(Pretraining):
         check_counts(self, "size", "steps")
         check_positive(self, "temperature")
         if self.steps < 2:
-            raise InputError(f"steps is {self.steps}; the first and the last take 2.")
+            raise InputError(
+                f"steps is {self.steps}; give 2 or more, for the first and the last step."
+            )
 
     @property
     def count(self) -> int:
@@ -130,9 +136,9 @@ class LanguageAlignment(Pretraining):
             )
         if len(conditioning.tasks) < 2:
             raise InputError(
-                "language_alignment tells the instructions of tasks apart, and the data"
-                f" hold one, {', '.join(conditioning.tasks)}; give data of 2 tasks or more, or the"
-                " objective time_contrastive."
+                "language_alignment contrasts the instructions of tasks, and the data have"
+                f" only one, {', '.join(conditioning.tasks)}; give data of 2 tasks or"
+                " more, or the objective time_contrastive."
             )
         return super().draws(material, config)
 
@@ -140,13 +146,12 @@ class LanguageAlignment(Pretraining):
         """The heads of trajectories and instructions.
 
         Raises:
-            InputError: If the policy reads instructions otherwise than by an encoder of
-                their embeddings.
+            InputError: If the policy has no encoder of instruction embeddings.
         """
         return Aligner(policy, self.size)
 
     def loss(self, policy: Policy, batch: Clips) -> Loss:
-        """The contrast of each clip, in float32."""
+        """The symmetric contrastive loss of each clip, in float32."""
         aligner = cast(Aligner, policy.meta)
         task_embedding = batch.batch.task_embedding[:: batch.times]
         trajectories = aligner.trajectories(clip_features(policy, batch))
@@ -154,17 +159,21 @@ class LanguageAlignment(Pretraining):
         with torch.autocast(task_embedding.device.type, enabled=False):
             scores = trajectories @ instructions.mT / self.temperature
         task = batch.task
-        right = (task[scores.argmax(1)] == task).float().mean()
-        return Loss(symmetric_contrast(scores, task), {"retrieved": right.detach()})
+        correct = (task[scores.argmax(1)] == task).float().mean()
+        return Loss(symmetric_contrast(scores, task), {"retrieved": correct.detach()})
 
 
 def _encoded_width(policy: Policy) -> int:
-    """Length of the encoded task embedding."""
+    """Length of the encoded task embedding.
+
+    Raises:
+        InputError: If the policy has no encoder of task embeddings.
+    """
     encoder = getattr(policy, "encoder", None)
     if not isinstance(encoder, nn.Module) or policy.spec.text:
         raise InputError(
             f"language_alignment trains the encoder of a policy's instructions, which"
-            f" {type(policy).__name__} has not; pre-train film, mlp or transformer."
+            f" {type(policy).__name__} lacks; pre-train film, mlp or transformer."
         )
     layers = [each for each in encoder.modules() if isinstance(each, nn.Linear)]
     return layers[-1].out_features

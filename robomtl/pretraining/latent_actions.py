@@ -1,14 +1,14 @@
-"""Latent actions from episodes without actions: what changed, in a few discrete numbers.
+"""Latent actions from episodes without actions: discrete codes of the change between frames.
 
 Source: Schmidt and Jiang 2024, "Learning to Act without Actions" (LAPO, arXiv:2312.10812):
 an inverse model infers a quantised latent action z from a frame and a later one, a forward
-model predicts the later one from the first and z. Departures:
+model predicts the later frame from the first one and z. Departures:
 
 1. z is quantised component by component by rounding (Mentzer et al. 2023, arXiv:2309.15505),
    which needs neither a codebook nor its own loss.
-2. Both models read the policy's features, which are trained by it, and the later frame is
-   predicted as its states and as a picture of few pixels.
-3. What the features alone say of the first frame is predicted as well, from z = 0.
+2. Both models read the policy's features, which they train, and the later frame is
+   predicted as its state and an image of few pixels.
+3. The first frame is reconstructed from its features as well, with z = 0.
 """
 
 from dataclasses import dataclass
@@ -34,8 +34,8 @@ class Model(nn.Module):
     """The inverse and the forward model; see the module.
 
     Args:
-        policy: Whose features they read.
-        settings: Sizes.
+        policy: Policy whose features the models read.
+        settings: Sizes of the models.
     """
 
     def __init__(self, policy: Policy, settings: "LatentActions") -> None:
@@ -48,24 +48,34 @@ class Model(nn.Module):
         self.future = perceptron(features + size, width, self.targets.size)
 
     def latent(self, first: Tensor, later: Tensor) -> Tensor:
-        """The latent actions between frames, rounded; (clip, width) -> (clip, size)."""
+        """Quantised latent actions between frames, within [-1, 1]; (clip, size).
+
+        Args:
+            first: Features of the first frames; (clip, width).
+            later: Features of the later frames; (clip, width).
+        """
         inferred = torch.tanh(self.inverse(torch.cat([first, later], dim=-1)).float())
         scaled = inferred * self._reach
-        offset = self._reach % 1  # Even numbers of levels lie at halves.
+        offset = self._reach % 1  # An even number of levels lies at half-integers.
         rounded = (scaled - offset).round() + offset
-        # The gradient passes as if nothing were rounded.
+        # Straight-through gradient.
         passed: Tensor = scaled + (rounded - scaled).detach()
         return passed / self._reach
 
     def forward(self, features: Tensor, latent: Tensor) -> Tensor:
-        """The later frame, from a frame and a latent action; (clip, target)."""
+        """Predicted targets of the later frame; (clip, target).
+
+        Args:
+            features: Features of the first frames; (clip, width).
+            latent: Latent actions; (clip, size).
+        """
         predicted: Tensor = self.future(torch.cat([features, latent], dim=-1))
         return predicted
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatentActions(Pretraining):
-    """Infers what changes between frames, and predicts the later one from it."""
+    """Infers latent actions between frames, and predicts the later frame from them."""
 
     ahead: int = 8
     """Steps between the two frames."""
@@ -76,7 +86,7 @@ class LatentActions(Pretraining):
     width: int = 256
     """Units of the hidden layers of both models."""
     grid: int = 21
-    """Squares along a side of a picture to which it is reduced before it is predicted."""
+    """Pixels along each side to which an image is reduced before it is predicted."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -86,11 +96,11 @@ class LatentActions(Pretraining):
         """
         check_counts(self, "ahead", "size", "levels", "width", "grid")
         if self.levels < 2:
-            raise InputError(f"levels is {self.levels}; a component takes 2 or more.")
+            raise InputError(f"levels is {self.levels}; give 2 or more.")
 
     @property
     def count(self) -> int:
-        """The two frames; see ``Pretraining``."""
+        """2 frames; see ``Pretraining``."""
         return 2
 
     @property
@@ -108,13 +118,13 @@ class LatentActions(Pretraining):
         return Model(policy, self)
 
     def loss(self, policy: Policy, batch: Clips) -> Loss:
-        """The error of each clip: of the later frame and of the first."""
+        """The error of each clip: that of the later frame plus that of the first."""
         model = cast(Model, policy.meta)
         first, later = clip_features(policy, batch).unbind(1)
-        wanted = model.targets(policy, batch.batch)
+        target = model.targets(policy, batch.batch)
         latent = model.latent(first, later)
-        ahead = model.targets.error(model(first, latent), wanted[1::2])
-        here = model.targets.error(model(first, torch.zeros_like(latent)), wanted[::2])
+        ahead = model.targets.error(model(first, latent), target[1::2])
+        here = model.targets.error(model(first, torch.zeros_like(latent)), target[::2])
         return Loss(
             ahead + here,
             {

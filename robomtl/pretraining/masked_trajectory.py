@@ -1,16 +1,16 @@
-"""Masked trajectory modelling: what of a window is hidden is predicted from the rest.
+"""Masked trajectory modelling: masked tokens of a window are predicted from the others.
 
 Source: Wu et al. 2023, "Masked Trajectory Models for Prediction, Representation, and
 Control" (arXiv:2305.02968): observations and actions of a window are tokens, a transformer
 reads those that are not masked, and the mean squared error of all is minimised, summed over
 modalities. Departures:
 
-1. An observation's token is a projection of the policy's features, which are trained by it.
-2. Masked tokens are replaced by a learned one before the transformer, which has no decoder
-   besides a linear layer for each modality.
-3. Masks are drawn token by token, for each window with its own fraction; those that
-   hide everything after a step are left out.
-4. Frames of a window may lie some steps apart, and pictures are predicted in few pixels.
+1. An observation's token is a projection of the policy's features, which are thus trained.
+2. Masked tokens are replaced by a learned one before the transformer, and the decoder is
+   a linear layer for each modality.
+3. Masks are drawn token by token, for each window with its own fraction; the paper's masks
+   of all tokens after a step are left out.
+4. Frames of a window may lie some steps apart, and images are predicted in few pixels.
 """
 
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ from robomtl.ranges import check_counts
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Material
 
-_LOOKED_AT = 512  # Frames by which it is seen whether there are actions.
+_LOOKED_AT = 512  # Frames that are checked for actions.
 
 
 class Model(nn.Module):
     """The transformer over the tokens of a window.
 
     Args:
-        policy: Its features are the observations' tokens.
-        settings: Sizes.
+        policy: Policy whose features are the observations' tokens.
+        settings: Sizes of the transformer.
     """
 
     def __init__(self, policy: Policy, settings: "MaskedTrajectory") -> None:
@@ -47,7 +47,7 @@ class Model(nn.Module):
         self.targets = Targets(policy, settings.grid)
         self.observed = nn.Linear(width_of(policy), width)
         self.acted = nn.Linear(action, width)
-        # Of observation and action: what replaces a masked one, and its position.
+        # Tokens that replace masked observations and actions, and position embeddings.
         self.hidden = nn.Parameter(0.02 * torch.randn(2, width))
         self.position = nn.Parameter(0.02 * torch.randn(2 * settings.window, width))
         self.blocks = nn.ModuleList(
@@ -60,15 +60,18 @@ class Model(nn.Module):
     def forward(
         self, features: Tensor, action: Tensor, masked: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Reconstructed observations, (clip, time, size), and actions.
+        """Reconstructs the observations and actions of windows.
 
         Args:
-            features: (clip, time, width).
-            action: (clip, time, action).
-            masked: Which observations and actions are hidden; (clip, time, 2).
+            features: Features of the frames; (clip, time, width).
+            action: Actions of the frames; (clip, time, action).
+            masked: Whether observations and actions are masked; bool, (clip, time, 2).
+
+        Returns:
+            Observations, (clip, time, size), and actions, (clip, time, action).
         """
-        there = torch.stack([self.observed(features), self.acted(action)], dim=2)
-        tokens = torch.where(masked[..., None], self.hidden.to(there.dtype), there)
+        tokens = torch.stack([self.observed(features), self.acted(action)], dim=2)
+        tokens = torch.where(masked[..., None], self.hidden.to(tokens.dtype), tokens)
         tokens = (
             rearrange(tokens, "clip time kind x -> clip (time kind) x") + self.position
         )
@@ -80,18 +83,18 @@ class Model(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedTrajectory(Pretraining):
-    """Predicts masked observations and actions of windows from those that are not."""
+    """Predicts the masked observations and actions of windows from the others."""
 
     reads_actions: ClassVar[bool] = True
 
     window: int = 4
     """Frames in a window."""
     stride: int = 4
-    """Steps between two frames of it."""
+    """Steps between two frames of a window."""
     least_masked: float = 0.15
     """Smallest fraction of a window that is masked."""
     most_masked: float = 0.95
-    """Largest fraction; each window draws its own."""
+    """Largest fraction of a window that is masked; each window draws its own fraction."""
     width: int = 128
     """Length of a token."""
     blocks: int = 2
@@ -99,7 +102,7 @@ class MaskedTrajectory(Pretraining):
     heads: int = 4
     """Attention heads, which share the width."""
     grid: int = 21
-    """Squares along a side of a picture to which it is reduced before it is predicted."""
+    """Pixels along each side to which an image is reduced before it is predicted."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -134,14 +137,14 @@ class MaskedTrajectory(Pretraining):
         """Windows of episodes; see ``Pretraining``.
 
         Raises:
-            InputError: If the episodes hold no actions, but a constant in their place.
+            InputError: If all actions are equal, as in episodes recorded without actions.
         """
         made = super().draws(material, config)
         action = made.batch(0, _LOOKED_AT).batch.action
         if (action == action[0]).all():
             raise InputError(
                 "masked_trajectory predicts actions, and those of the data never differ;"
-                " of episodes without actions, pre-train by latent_actions,"
+                " for episodes without actions, pre-train with latent_actions,"
                 " time_contrastive, momentum_contrast or language_alignment."
             )
         return made
@@ -151,20 +154,20 @@ class MaskedTrajectory(Pretraining):
         return Model(policy, self)
 
     def loss(self, policy: Policy, batch: Clips) -> Loss:
-        """The error of each window: of observations plus that of actions."""
+        """The error of each window: that of observations plus that of actions."""
         model = cast(Model, policy.meta)
         features = clip_features(policy, batch)
         frames = batch.batch
         action = rearrange(
             frames.action[:, 0], "(clip time) x -> clip time x", time=batch.times
         )
-        wanted = rearrange(
+        target = rearrange(
             model.targets(policy, frames),
             "(clip time) x -> clip time x",
             time=batch.times,
         )
         observation, acted = model(features, action, self._masked(action))
-        observed = model.targets.error(observation, wanted).mean(1)
+        observed = model.targets.error(observation, target).mean(1)
         acting = (acted.float() - action).square().mean((1, 2))
         return Loss(
             observed + acting,
@@ -175,7 +178,7 @@ class MaskedTrajectory(Pretraining):
         )
 
     def _masked(self, action: Tensor) -> Tensor:
-        """Which tokens are hidden; (clip, time, 2)."""
+        """Draws whether each token is masked; bool, (clip, time, 2)."""
         clips, times, _ = action.shape
         spread = self.most_masked - self.least_masked
         fraction = self.least_masked + spread * torch.rand(

@@ -1,16 +1,16 @@
-"""InfoNCE with a momentum encoder of the keys: a frame finds another view of itself.
+"""InfoNCE with a momentum encoder of the keys: contrasts views of frames.
 
 Sources: Laskin et al. 2020, "CURL" (arXiv:2004.04136, equation 4), after He et al. 2020,
 "Momentum Contrast" (arXiv:1911.05722): for queries q and keys k of a batch,
 
     L = -log e^s(q, k+) / Σ_k e^s(q, k),   s = qᵀ W k, or cos(q, k) / τ,
 
-where k is made by weights that follow those of q, θ_k := m θ_k + (1 - m) θ_q, and pictures
-are cropped at random, for the query and the key apart. Departures:
+where k is computed with weights that follow those of q, θ_k := m θ_k + (1 - m) θ_q, and
+images are cropped at random, independently for the query and the key. Departures:
 
-1. A crop has the size of the picture, whose border is repeated (as in DrQ).
-2. The positive may be of a step shortly after: without pictures to crop, a frame and itself
-   would be equal.
+1. A crop has the size of the image, whose border is repeated (as in DrQ).
+2. The positive may be a frame a few steps later: without images to crop, the two views of a
+   frame would be equal.
 """
 
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ _UNREAD = ("head", "meta", "auxiliary")  # Parts that features do not depend on.
 
 
 class Contrast(nn.Module):
-    """The projection of features, the form of s, and the weights of the keys.
+    """The projection of features, the bilinear form W, and the weights of the keys.
 
     Args:
-        policy: Whose features are compared.
+        policy: Policy whose features are compared.
         size: Length of a projection.
     """
 
@@ -50,7 +50,7 @@ class Contrast(nn.Module):
             self.register_buffer(_key(name), weight.detach().clone())
 
     def followed(self, policy: Policy) -> Iterator[tuple[str, Tensor]]:
-        """Names and values of the weights that the keys' follow."""
+        """Names and values of the weights that the weights of the keys follow."""
         for name, weight in policy.named_parameters():
             if not any(within(name, part) for part in _UNREAD):
                 yield name, weight
@@ -58,7 +58,7 @@ class Contrast(nn.Module):
             yield f"projection.{name}", weight
 
     def query(self, features: Tensor) -> Tensor:
-        """(frame, width) -> (frame, size)."""
+        """The queries of frames; (frame, width) -> (frame, size)."""
         projected: Tensor = self.projection(features)
         return projected.float()
 
@@ -77,7 +77,7 @@ class Contrast(nn.Module):
 
     @torch.no_grad()
     def follow(self, policy: Policy, momentum: float) -> None:
-        """Moves the keys' weights towards those of the queries."""
+        """Moves the weights of the keys towards those of the queries."""
         for name, weight in self.followed(policy):
             self.get_buffer(_key(name)).lerp_(weight, 1 - momentum)
 
@@ -89,16 +89,16 @@ class MomentumContrast(Pretraining):
     size: int = 64
     """Length of the projected features."""
     similarity: Similarity = "bilinear"
-    """s: a learned bilinear form, or the cosine."""
+    """Similarity s: a learned ``bilinear`` form, or the ``cosine``."""
     temperature: float = 0.1
-    """τ of the cosine."""
+    """Temperature τ of the cosine."""
     momentum: float = 0.95
-    """m of the keys' weights."""
+    """Momentum m of the keys' weights."""
     crop: int = 4
-    """Pixels by which pictures are shifted at random, at most, along each axis."""
+    """Largest random shift of images along each axis [px]."""
     window: int = 3
-    """Steps after a frame from which its positive is drawn, at most; 0 for the frame
-    itself, in another crop."""
+    """Largest number of steps between a frame and its positive; 0 for the frame itself, in
+    another crop."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -114,7 +114,7 @@ class MomentumContrast(Pretraining):
 
     @property
     def count(self) -> int:
-        """The frame and its positive; see ``Pretraining``."""
+        """2 frames: a frame and its positive; see ``Pretraining``."""
         return 2
 
     @property
@@ -128,46 +128,46 @@ class MomentumContrast(Pretraining):
         return nearby(self.window)
 
     def meta(self, policy: Policy) -> Contrast:
-        """Projection, form of s, and weights of the keys.
+        """The projection, the bilinear form, and the weights of the keys.
 
         Raises:
-            InputError: If both views of a frame would be equal, or no picture is large
-                enough for the crops.
+            InputError: If both views of a frame would be equal, or images are too small
+                for the crops.
         """
         images = policy.spec.images
         if not self.window and not (images and self.crop):
             raise InputError(
-                "window is 0 and no picture is cropped, so that a frame and its positive"
-                " are equal; give window 1 or more."
+                "window is 0 and no image is cropped, so that a frame and its positive are"
+                " equal; give window 1 or more."
             )
         for name, feature in images.items():
             least = min(feature.shape[:2])
             if 2 * self.crop >= least:
                 raise InputError(
-                    f"crop is {self.crop}, and pictures of '{name}' have {least} px; give"
+                    f"crop is {self.crop}, and images of '{name}' have {least} px; give"
                     f" less than {(least + 1) // 2}."
                 )
         return Contrast(policy, self.size)
 
     def loss(self, policy: Policy, batch: Clips) -> Loss:
-        """The contrast of each clip, in float32."""
+        """The InfoNCE loss of each clip, in float32."""
         contrast = cast(Contrast, policy.meta)
         first, second = (_view(batch, time, self.crop) for time in (0, 1))
         query = contrast.query(features_of(policy, first))
         key = contrast.key(policy, second)
         with torch.autocast(query.device.type, enabled=False):
             scores = self._scores(query, key, contrast.form)
-        wanted = torch.arange(len(scores), device=scores.device)
-        found = (scores.argmax(1) == wanted).float().mean()
-        per_clip = functional.cross_entropy(scores, wanted, reduction="none")
+        target = torch.arange(len(scores), device=scores.device)
+        found = (scores.argmax(1) == target).float().mean()
+        per_clip = functional.cross_entropy(scores, target, reduction="none")
         return Loss(per_clip, {"found": found.detach()})
 
     def follow(self, policy: Policy) -> None:
-        """Moves the keys' weights after a step; see ``Follows``."""
+        """Moves the weights of the keys after a step; see ``Follows``."""
         cast(Contrast, policy.meta).follow(policy, self.momentum)
 
     def _scores(self, query: Tensor, key: Tensor, form: Tensor) -> Tensor:
-        """S of each query and each key; (query, key)."""
+        """Similarity s of each query and each key; (query, key)."""
         if self.similarity == "bilinear":
             return query @ form @ key.mT
         query, key = (functional.normalize(each, dim=-1) for each in (query, key))
@@ -175,18 +175,18 @@ class MomentumContrast(Pretraining):
 
 
 def _view(clips: Clips, time: int, crop: int) -> Batch:
-    """A frame of each clip, its pictures cropped at random."""
-    batch, place = clips.batch, slice(time, None, clips.times)
-    frames = {name: each[place] for name, each in batch.observation.items()}
+    """The frame at index ``time`` of each clip, with its images cropped at random."""
+    batch, rows = clips.batch, slice(time, None, clips.times)
+    frames = {name: each[rows] for name, each in batch.observation.items()}
     for name, image in frames.items():
         if image.dtype == torch.uint8 and crop:
             draws = torch.rand(2, len(image), device=image.device)
             offset = (draws * (2 * crop + 1)).long() - crop
             frames[name] = shifted(image.contiguous(), offset, crop)
-    task_embedding, task = batch.task_embedding[place], batch.task[place]
+    task_embedding, task = batch.task_embedding[rows], batch.task[rows]
     return batch._replace(observation=frames, task_embedding=task_embedding, task=task)
 
 
 def _key(name: str) -> str:
-    """Name of a buffer; those of torch hold no dot."""
+    """Name of a weight's buffer; torch allows no dots in names of buffers."""
     return f"key/{name.replace('.', '/')}"

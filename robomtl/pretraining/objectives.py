@@ -1,8 +1,8 @@
-"""The contract of pre-training objectives, which shape features, not actions.
+"""Base class of pre-training objectives, which train features and not actions.
 
-They train the features of a policy, from which its action head predicts, and what makes
-them: encoders of pictures, stem and trunk. A training that starts from the policy, or a
-method of adaptation, learns the head.
+They train the layers that compute the features of a policy, the input of its action head:
+image encoders, stem and trunk. The head is trained by a training that starts from the
+policy, or by a method of adaptation.
 """
 
 from abc import ABC, abstractmethod
@@ -27,23 +27,23 @@ class Pretraining(ABC):
     """Trains the features of a policy on clips of episodes, without its action head."""
 
     demonstration: ClassVar[int] = 0
-    """Nothing is inferred from demonstrations."""
+    """Length of what is inferred from demonstrations: 0, as nothing is."""
     reads_actions: ClassVar[bool] = False
-    """Whether actions are learned from; where not, episodes without actions serve."""
+    """Whether actions are read; if not, episodes without actions can be used."""
     continued: ClassVar[str] = "cloning"
-    """The objective of a training that starts from the policy, where none is given."""
+    """Default objective of a training that starts from the policy."""
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses an architecture without features that a head reads; see ``Particular``.
+        """Checks that an architecture has features and an action head; see ``Particular``.
 
         Raises:
-            InputError: If it has none; names those that have.
+            InputError: If it has none; the message names architectures that have.
         """
         if not issubclass(policy, HeadPolicy):
             fitting = [n for n in POLICIES.own() if issubclass(_class(n), HeadPolicy)]
             raise InputError(
-                f"Policy '{name}' has no features apart from its actions, so that no"
-                f" pre-training fits it; pre-train one of {', '.join(fitting)}."
+                f"Policy '{name}' has no features apart from its actions, so that it cannot"
+                f" be pre-trained; pre-train one of {', '.join(fitting)}."
             )
 
     @property
@@ -58,11 +58,15 @@ class Pretraining(ABC):
 
     @property
     def least(self) -> int:
-        """Fewest frames of an episode that clips are drawn from."""
+        """Number of frames that an episode must have for clips to be drawn from it."""
         return self.count
 
     def draws(self, material: Material, config: TrainConfig) -> ClipSampler:
-        """Clips of episodes, of every task as many."""
+        """Batches of clips of episodes, with tasks equally likely.
+
+        Raises:
+            InputError: If no episode is long enough.
+        """
         return ClipSampler(
             material,
             self.times,
@@ -72,12 +76,12 @@ class Pretraining(ABC):
         )
 
     def validation(self, material: Material) -> Iterator[Clips]:
-        """A few batches of clips of held-out episodes; none without any."""
+        """A few batches of clips of held-out episodes; none if no episode is long enough."""
         return held_out_clips(material, self.times, count=self.count, least=self.least)
 
     @abstractmethod
     def meta(self, policy: Policy) -> nn.Module:
-        """The module that is learned beside the policy, such as a projection."""
+        """The module that is trained beside the policy, such as a projection."""
 
     @abstractmethod
     def loss(self, policy: Policy, batch: Clips) -> Loss:
@@ -85,7 +89,7 @@ class Pretraining(ABC):
 
 
 def pretrainings() -> list[str]:
-    """Names of the objectives that pre-train, without those of other distributions."""
+    """Names of the pre-training objectives of robomtl itself."""
     return [n for n in OBJECTIVES.own() if issubclass(OBJECTIVES.get(n), Pretraining)]
 
 
@@ -96,17 +100,17 @@ def width_of(policy: Policy) -> int:
 
 
 def features_of(policy: Policy, batch: Batch) -> Tensor:
-    """The features of frames, each conditioned on the task of a frame drawn at random.
+    """The features of frames, each conditioned on the task of a random frame of the batch.
 
-    Its own would tell frames of different tasks apart without a look at them. So features
-    are learned that are there whatever the instruction.
+    A frame's own task would distinguish frames of different tasks without the observation.
+    The features that are learned do not depend on the instruction.
 
     Args:
-        policy: Has an action head.
-        batch: The frames; (frame, …).
+        policy: Policy with an action head.
+        batch: Frames; (frame, …).
 
     Returns:
-        In float32; (frame, width).
+        Features in float32; (frame, width).
     """
     order = torch.randperm(len(batch.task), device=batch.task.device)
     features: Tensor = policy(batch.observation, batch.task_embedding[order])
@@ -114,13 +118,13 @@ def features_of(policy: Policy, batch: Batch) -> Tensor:
 
 
 def clip_features(policy: Policy, clips: Clips) -> Tensor:
-    """The features of clips; see ``features_of``. (clip, time, width)."""
+    """The features of clips, see ``features_of``; (clip, time, width)."""
     features = features_of(policy, clips.batch)
     return rearrange(features, "(clip time) x -> clip time x", time=clips.times)
 
 
 def perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:
-    """Two layers, of which the first is rectified."""
+    """Multilayer perceptron with one hidden layer and GELU."""
     return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, outputs))
 
 

@@ -1,4 +1,4 @@
-"""A pre-training run: the features of a policy, from episodes whose actions may not matter."""
+"""A pre-training run: trains the features of a policy, mostly without actions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,30 +30,32 @@ def pretrain(
     config: TrainConfig | None = None,
     start: Start | TrainedPolicy | Path | str | None = None,
 ) -> TrainedPolicy:
-    """Pre-trains the features of a policy and leaves it in a run directory.
+    """Pre-trains the features of a policy and saves it in a run directory.
 
-    Its action head stays as initialised: the policy is what ``train`` starts from
-    (``start``) and what methods of adaptation take, and not yet one that acts. A run that
-    was stopped resumes, as that of ``train`` does.
+    The action head stays as initialised: the policy cannot act yet, but ``train`` can start
+    from it (``start``), and methods of adaptation can adapt it. An interrupted run resumes
+    as in ``train``.
 
     Args:
-        demonstrations: Episodes to learn from. Only ``masked_trajectory`` reads their
+        demonstrations: Episodes to train on. Only ``masked_trajectory`` reads their
             actions, and only ``language_alignment`` their instructions.
-        objective: Registered name of what is minimised, such as ``time_contrastive``.
-        out: Run directory; made if missing.
-        policy: Registered name of the architecture; ``film``, or that of the start.
+        objective: Registered name of the objective, such as ``time_contrastive``.
+        out: Run directory; created if missing.
+        policy: Registered name of the architecture; by default the start's, or ``film``.
         policy_config: Fields of its config that differ from the start or the defaults.
-        conditioning: What the policy will be conditioned on; language by default.
+        conditioning: Kinds of the policy's conditioning; by default the start's, or
+            language.
         objective_config: Settings of the objective that differ from the defaults.
         config: Settings of the run.
-        start: A trained policy or its run directory, whose weights are taken.
+        start: A trained policy or its run directory, from which training continues; a
+            ``Start`` names parts of it. None trains from scratch.
 
     Returns:
         The policy with averaged weights, on the CPU.
 
     Raises:
-        ValueError: If the objective does not pre-train, or fits neither the policy nor the
-            data; see also ``train``.
+        ValueError: If the objective is not one of pre-training, or does not fit the policy
+            or the data; see also ``train``.
         FloatingPointError: If a loss is not finite; names the tasks and the step.
     """
     check_pretraining(objective)
@@ -71,10 +73,11 @@ def pretrain(
 
 
 def check_pretraining(objective: str) -> None:
-    """Makes sure that an objective pre-trains.
+    """Checks that an objective is one of pre-training.
 
     Raises:
-        InputError: If it is unknown, or trains a policy to act; names those that pre-train.
+        InputError: If it is unknown, or trains a policy to act; the message names the
+            objectives of pre-training.
     """
     if objective not in OBJECTIVES.names():
         raise InputError(
@@ -82,6 +85,6 @@ def check_pretraining(objective: str) -> None:
         )
     if not issubclass(OBJECTIVES.get(objective), Pretraining):
         raise InputError(
-            f"The objective {objective} trains a policy to act, as robomtl train does;"
-            f" pre-train by one of {', '.join(pretrainings())}."
+            f"The objective {objective} trains a policy to act, which robomtl train does;"
+            f" pre-train with one of {', '.join(pretrainings())}."
         )

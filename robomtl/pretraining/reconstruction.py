@@ -1,8 +1,8 @@
-"""Targets of generative pre-training: the states and small pictures of observations.
+"""Targets of generative pre-training: the states and downsampled images of observations.
 
-A picture is averaged over squares of a few pixels. Components of states are standardised,
-as the policy does it, and pixels over the frames of a batch, but for what hardly changes:
-so all count the same.
+Images are downsampled by averaging. To give all targets a similar weight, components of
+states are standardised by the policy's normaliser, and pixels over the frames of a batch,
+except for pixels that hardly change.
 """
 
 from math import prod
@@ -15,15 +15,17 @@ from torch.nn import functional
 from robomtl.layers.observing import EMBODIMENT
 from robomtl.policy import Batch, Policy
 
-_STILL = 1e-3  # Variance of pixels in [0, 1] that counts as that of a recording.
+_STILL = (
+    1e-3  # Added to the variance of pixels in [0, 1], so that noise is not scaled up.
+)
 
 
 class Targets(nn.Module):
-    """The numbers that are reconstructed of frames, standardised.
+    """Standardised states and pixels of frames, to be reconstructed.
 
     Args:
-        policy: Reads the observations.
-        grid: Squares along a side of a picture.
+        policy: Policy that reads the observations.
+        grid: Largest number of pixels along a side of a downsampled image.
     """
 
     def __init__(self, policy: Policy, grid: int) -> None:
@@ -36,35 +38,35 @@ class Targets(nn.Module):
         ]
         self.states = spec.places[-1].stop
         self.size = self.states + sum(map(prod, shapes))
-        """How many."""
+        """Number of targets of a frame."""
 
     @torch.no_grad()
     def forward(self, policy: Policy, batch: Batch) -> Tensor:
-        """In float32; (frame, size).
+        """The targets of frames, in float32; (frame, size).
 
         Args:
-            policy: Whose normaliser standardises states.
-            batch: The frames; (frame, …).
+            policy: Policy whose normaliser standardises states.
+            batch: Frames; (frame, …).
         """
         parts = [self._states(policy, batch)]
         for name in self._images:
             small = self._small(batch.observation[name])
-            # By the batch alone: what is kept of earlier ones differs after rehearsals.
+            # Without running statistics, which rehearsed batches would change.
             parts.append(
                 functional.batch_norm(small, None, None, training=True, eps=_STILL)
             )
         return torch.cat(parts, dim=-1)
 
-    def error(self, predicted: Tensor, wanted: Tensor) -> Tensor:
-        """Mean squared errors of states and of pixels, added; (…, size) -> (…)."""
-        square = (predicted.float() - wanted).square()
+    def error(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """Mean squared error of states plus that of pixels; (…, size) -> (…)."""
+        square = (predicted.float() - target).square()
         errors: Tensor = square.new_zeros(square.shape[:-1])
         for part in torch.split(square, [self.states, self.size - self.states], -1):
             errors = errors + part.mean(-1) if part.shape[-1] else errors
         return errors
 
     def _states(self, policy: Policy, batch: Batch) -> Tensor:
-        """The present states, of the frame's own robot; (frame, states)."""
+        """The current states, with zeros for features of other robots; (frame, states)."""
         observer, observation = policy.observer, batch.observation
         states = policy.normaliser(observer.spread(observation))
         if policy.spec.history > 1:
@@ -75,7 +77,7 @@ class Targets(nn.Module):
         return made
 
     def _small(self, image: Tensor) -> Tensor:
-        """The present picture in few pixels, in [0, 1]; (frame, pixel)."""
+        """The current image, downsampled, in [0, 1]; (frame, pixel)."""
         image = image if image.ndim == 4 else image[:, -1]
         channels = rearrange(image, "frame h w rgb -> frame rgb h w").float() / 255
         height, width = (min(self._grid, side) for side in channels.shape[2:])

@@ -1,16 +1,16 @@
-"""Time-contrastive pre-training: frames near in time are near in the features.
+"""Time-contrastive pre-training: frames close in time have similar features.
 
 Source: Nair et al. 2022, "R3M: A Universal Visual Representation for Robot Manipulation"
 (arXiv:2203.12601, section 3.2 and the official trainer), after Sermanet et al. 2018,
-"Time-Contrastive Networks" (arXiv:1704.06888). Of three steps i < j < k of an episode and
-the steps j' of others, with S(z, z') = -|z - z'|,
+"Time-Contrastive Networks" (arXiv:1704.06888). For three steps i < j < k of an episode and
+the steps j' of other episodes, with S(z, z') = -|z - z'|,
 
     L = -log e^S(zi, zj) / (e^S(zi, zj) + e^S(zi, zk) + Σ e^S(zi, zj')),
 
 and a penalty on the lengths of the z. Departures:
 
-1. z is a linear projection of the features, whose scale a normalised layer would fix.
-2. The other episodes of the batch are all negatives, and not three of them.
+1. z is a linear projection of the features, since normalised features have a fixed scale.
+2. All other episodes of the batch are negatives, and not three of them.
 3. The alignment with language is a separate objective, ``language_alignment``.
 """
 
@@ -29,10 +29,10 @@ def time_contrast(embedded: Tensor) -> Tensor:
     """The loss L of each clip; see the module.
 
     Args:
-        embedded: Of three steps of each clip, in the order of time; (clip, 3, size).
+        embedded: z of three steps of each clip, in order of time; (clip, 3, size).
 
     Returns:
-        (clip,).
+        Shape (clip,).
     """
     first, second, third = embedded.unbind(1)
     near = -(first - second).norm(dim=-1)  # (clip,)
@@ -47,12 +47,12 @@ def time_contrast(embedded: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class TimeContrastive(Pretraining):
-    """Pulls frames together that are near in time, and away from later ones and others."""
+    """Contrasts frames close in time with later frames and with other episodes."""
 
     size: int = 64
     """Length of the projected features."""
     penalty: float = 1e-5
-    """Weight of the mean absolute value and of the length of a projection."""
+    """Weight of the penalty: the mean absolute value plus the norm of a projection."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -65,7 +65,7 @@ class TimeContrastive(Pretraining):
 
     @property
     def count(self) -> int:
-        """The three steps; see ``Pretraining``."""
+        """3 frames; see ``Pretraining``."""
         return 3
 
     @property
@@ -74,11 +74,11 @@ class TimeContrastive(Pretraining):
         return ordered(3)
 
     def meta(self, policy: Policy) -> nn.Linear:
-        """The projection."""
+        """The linear projection of the features."""
         return nn.Linear(width_of(policy), self.size)
 
     def loss(self, policy: Policy, batch: Clips) -> Loss:
-        """The contrast of each clip."""
+        """The time-contrastive loss of each clip, plus the weighted penalty."""
         assert isinstance(policy.meta, nn.Linear)
         embedded = policy.meta(clip_features(policy, batch)).float()
         lengths = embedded.abs().mean(-1) + embedded.norm(dim=-1)  # (clip, time)
