@@ -62,7 +62,7 @@ def test_its_commands_have_the_flags_they_name(command, folder, monkeypatch):
 
 @pytest.mark.slow
 def test_it_names_the_files_of_a_run(folder):
-    table = GUIDE.partition("What a run directory holds")[2].partition("## ")[0]
+    table = GUIDE.partition("Contents of a run directory")[2].partition("## ")[0]
     named = set(re.findall(r"`([\w.-]+)/?`", table)) - {"evaluate", "adapt"}
     there = {path.name for path in (folder / "runs" / "mt10").iterdir()}
     measured = {"conflicts.json", "conflicts.svg", "affinity.json"}
