@@ -18,11 +18,13 @@ from robomtl.training import prefetching
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Aggregation, Weighting
 from robomtl.training.data_conditioning import conditioning_for
+from robomtl.training.excess import ExcessWeighing
 from robomtl.training.learner import learner_for
 from robomtl.training.loop import take_steps
 from robomtl.training.material import materials, spec_for
 from robomtl.training.objective import OBJECTIVES
 from robomtl.training.prefetching import prefetched
+from robomtl.training.scored import Scored
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -141,6 +143,23 @@ def test_every_weighting_computes_on_any_device(name, learn):
 @pytest.mark.parametrize("name", Aggregation.__args__)
 def test_every_aggregation_computes_on_any_device(name, learn):
     learn(aggregation=name)
+
+
+def test_a_mixture_is_learned_on_any_device(data):
+    policy, card, made = policy_of(data, "cloning")
+    config = robomtl.TrainConfig(
+        steps=2, batch_size=24, device=MACHINE.device, precision=MACHINE.precision
+    )
+    tasks = card.conditioning.tasks
+    with elsewhere(*WITH_GENERATORS):
+        policy = policy.to(MACHINE.device)
+        material, _ = materials(data, card.conditioning, config, chunk=policy.chunk)
+        draws = made.draws(material, config).by_group()
+        reference = Scored(policy, made, torch.float32)
+        combiner = ExcessWeighing(draws, reference, config.remix, tasks=len(tasks))
+        learner = learner_for(policy, config, made, tasks, combiner=combiner)
+        take_steps(learner, draws, config, seed=0)
+        assert combiner.state()["sum"].sum() == pytest.approx(2)
 
 
 @pytest.mark.parametrize("kind", ["joined", "module"])

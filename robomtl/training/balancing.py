@@ -41,7 +41,7 @@ class Balancing:
     """``fixed``: tasks and their weights, of which only the ratios matter; a task that is
     not named has 1."""
     rate: float = 0.025
-    """``uncertainty``, ``famo``, ``gradnorm``: learning rate of their own parameters."""
+    """``uncertainty``, ``famo``, ``gradnorm``: learning rate of the task weights."""
     decay: float = 1e-3
     """``famo``: weight decay of its logits."""
     window: int = 100

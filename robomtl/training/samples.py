@@ -200,9 +200,8 @@ class Sampler:
     def by_group(self) -> "Sampler":
         """The same sampler with equally many samples of every group, sorted by group."""
         even = copy(self)
-        even.drawing = Even(
-            torch.arange(len(self._tasks)), torch.ones_like(self._weights)
-        )
+        groups = torch.arange(len(self._tasks), device=self._weights.device)
+        even.drawing = Even(groups, torch.ones_like(self._weights))
         return even
 
     def emphasise(self, losses: Tensor) -> None:
