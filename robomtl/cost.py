@@ -1,20 +1,19 @@
-"""What learning takes."""
+"""Cost of a training or an adaptation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What an adaptation or a training took."""
+    """Steps, samples, parameters and time of a training or an adaptation."""
 
     steps: int
     """Gradient steps."""
     samples: int
-    """Samples in these steps together."""
+    """Samples over all gradient steps."""
     parameters: int
-    """Numbers that were trained, solved for or inferred."""
+    """Number of parameters that were trained, solved for or inferred."""
     seconds: float
     """Wall time [s]."""
     act: float | None = None
-    """Time in which the policy predicts the actions of one trial on one core [s]; None
-    where it was not measured."""
+    """Time to predict the actions of one trial on one core [s]; None if not measured."""

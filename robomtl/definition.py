@@ -1,8 +1,9 @@
 """Definitions of suites: a short text with a hash of the code, so that changes show.
 
-The hash of a function or class covers its source without comments and docstrings, and what
-it uses of its own module; its bytecode, if there is no source. The text names the module
-and the given arguments. Code of installed packages is not hashed, as it has versions.
+The hash of a function or class covers its source without comments and docstrings (its
+bytecode if there is no source), and the functions, classes and constants of its own module
+that it uses. The text names the module and the arguments. Code of installed packages is
+not hashed, since packages have versions.
 """
 
 import ast
@@ -23,7 +24,7 @@ _PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def _module(defined: Any) -> str:
-    """The module that defines a value; its file's name where that runs as a script."""
+    """Name of the module that defines a value; of a script, the name of its file."""
     name = str(getattr(defined, "__module__", None))
     if name in ("__main__", "__mp_main__"):
         file = getattr(sys.modules.get(name), "__file__", None) or name
@@ -33,17 +34,17 @@ def _module(defined: Any) -> str:
 
 @functools.cache
 def installed(module: str) -> bool:
-    """Whether a module belongs to an installed package and is no file of the user."""
+    """Whether a module belongs to an installed package rather than to the user's code."""
     top = module.partition(".")[0]
     if top == "robomtl" or top in sys.stdlib_module_names:
         return True
     if top in ("__main__", "__mp_main__"):
         return False
     try:
-        found = importlib.util.find_spec(top)
+        spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return False
-    origin = Path((found and found.origin) or "")
+    origin = Path((spec and spec.origin) or "")
     return bool({"site-packages", "dist-packages"} & {*origin.parts})
 
 
@@ -60,7 +61,7 @@ def _bare(tree: ast.AST) -> str:
 def _source(defined: type | FunctionType) -> str | None:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(defined)))
-    except (OSError, TypeError, SyntaxError):  # As of standard input, or of a lambda.
+    except (OSError, TypeError, SyntaxError):  # Code from standard input, or a lambda.
         return None
     return _bare(tree)
 
@@ -162,7 +163,7 @@ class _Digest:
                 self.take(base)
 
     def _take_used(self, function: FunctionType) -> None:
-        """What a function uses of its own module, and what it closes over."""
+        """Hashes what a function closes over, and what it uses from its own module."""
         used = (
             inspect.getclosurevars(function).nonlocals if function.__closure__ else {}
         )
@@ -177,7 +178,7 @@ class _Digest:
 
 
 def definition(value: Any) -> str:
-    """The name and arguments of a callable, with a hash of its code.
+    """Name and arguments of a callable, with a hash of its code.
 
     Args:
         value: A function, class, partial or callable object; a text is returned unchanged.
@@ -199,7 +200,11 @@ def _named(value: Any) -> str:
 
 
 def listed(values: Sequence[Any], named: Mapping[str, Any]) -> str:
-    """Plain values as they are, and the types of others: their repr may have addresses."""
+    """Comma-separated arguments, shortened to 60 characters.
+
+    Numbers and texts are shown by value, other objects by type, since their repr may
+    contain an address.
+    """
     shown = [_short(each) for each in values]
     shown += [f"{name}={_short(each)}" for name, each in named.items()]
     return textwrap.shorten(", ".join(shown), 60, placeholder=" ...")

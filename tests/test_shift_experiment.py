@@ -179,7 +179,10 @@ def test_the_area_is_that_under_straight_lines() -> None:
             {"shifts": ("frictoin",)},
             "Unknown shift 'frictoin'. Did you mean 'friction'",
         ),
-        ({"shifts": ("friction",)}, "points/reach-red cannot do the shift 'friction'"),
+        (
+            {"shifts": ("friction",)},
+            "points/reach-red does not support the shift 'friction'",
+        ),
         ({"shots": 0}, "shots is 0"),
         ({"shifts": ("action_gain",) * 2}, "The shift action_gain is named twice"),
         ({"magnitudes": {"action_gain": (9.0,)}}, "action_gain is 9.0; give a number"),
@@ -200,9 +203,9 @@ def test_shifts_and_magnitudes_that_there_are_not_are_refused(
 def test_policies_need_names_and_the_same_seeds(
     runs: list[Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="Policy a is there twice with seed 0"):
+    with pytest.raises(InputError, match="Policy a is given twice with seed 0"):
         policies_of([runs[0], runs[0]])
-    with pytest.raises(InputError, match="same seeds of training; here are a: 0, 1; b"):
+    with pytest.raises(InputError, match="same seeds of training; given: a: 0, 1; b"):
         policies_of(runs[:3])
     with pytest.raises(InputError, match="give at least 1 run directory"):
         policies_of([])

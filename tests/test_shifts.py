@@ -40,24 +40,20 @@ def episode(name: str, variation: int = 3, steps: int = 6) -> list[np.ndarray]:
         ("action_delay=1.5", "action_delay is 1.5; give a whole number from 0 to 20"),
         ("action_gain=much", "action_gain is much; give a number"),
         ("friction=2:0.5", "greater magnitude first; give 0.5:2"),
-        ("friction=2,friction=4", "The shift friction is there twice"),
-        ("friction=4", "points/MT4 cannot do the shift 'friction': its simulator"),
-        ("hand_start=5", "cannot do the shift 'hand_start': its envs cannot"),
+        ("friction=2,friction=4", "The shift friction is named twice"),
+        ("friction=4", "points/MT4 does not support the shift 'friction': its envs"),
+        ("hand_start=5", "does not support the shift 'hand_start': its envs cannot"),
         ("action_gain=2/shifted/action_delay=1", "name all shifts at once"),
     ],
 )
-def test_a_shift_that_does_not_exist_or_that_a_suite_cannot_do_is_refused(
-    shifts: str, message: str
-) -> None:
+def test_an_unknown_or_unsupported_shift_is_refused(shifts: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         robomtl.suite(f"shifted/{shifts}/{POINTS}")
 
 
-def test_a_suite_that_does_not_say_where_things_are_has_no_shifts_of_positions() -> (
-    None
-):
+def test_a_suite_without_geometry_has_no_shifts_of_positions() -> None:
     with pytest.raises(
-        InputError, match=r"does not say where .* action_delay, action_g"
+        InputError, match=r"does not define where .* action_delay, action_g"
     ):
         robomtl.suite(f"shifted/object_bias=2/pseudo/flipped/{POINTS}")
 
@@ -181,7 +177,7 @@ def test_envs_of_one_model_each_have_their_own_shift(
 
 @pytest.mark.slow
 def test_the_unmodified_simulator_refuses_shifts_of_its_physics() -> None:
-    with pytest.raises(InputError, match="cannot do the shift 'friction'"):
+    with pytest.raises(InputError, match="does not support the shift 'friction'"):
         robomtl.suite("shifted/friction=2/metaworld/MT10", upstream=True)
 
 
@@ -190,7 +186,9 @@ def test_the_unmodified_simulator_refuses_shifts_of_its_physics() -> None:
 )
 def test_shifts_of_pictures_need_pictures(name: str) -> None:
     magnitude = SHIFTS.get(name).magnitudes[0]
-    with pytest.raises(InputError, match="hold no pictures of MuJoCo; give --cameras"):
+    with pytest.raises(
+        InputError, match="contain no pictures of MuJoCo; give --cameras"
+    ):
         robomtl.suite(f"shifted/{name}={magnitude}/metaworld/MT10")
 
 
@@ -257,5 +255,5 @@ def test_other_simulators_of_mujoco_have_shifts_of_physics_and_pictures(
     assert not np.array_equal(states, plain[1])
     again = seen(env)
     assert all(map(np.array_equal, again, plain))
-    with pytest.raises(InputError, match="cannot do the shift 'hand_start'"):
+    with pytest.raises(InputError, match="does not support the shift 'hand_start'"):
         robomtl.suite(f"shifted/hand_start=5/{name}")

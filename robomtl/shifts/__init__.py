@@ -1,1 +1,1 @@
-"""Shifts of a suite: what changes between training and use, each by a named magnitude."""
+"""Shifts: named differences of a given magnitude between a suite in training and in use."""

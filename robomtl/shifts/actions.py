@@ -1,4 +1,4 @@
-"""Shifts of how actions are executed; any suite has them."""
+"""Shifts of the execution of actions; every suite supports them."""
 
 from collections import deque
 
@@ -9,33 +9,33 @@ from robomtl.task import Action
 
 
 class _Gain(Effect):
-    """Displacements are multiplied, and clipped as by an actuator that saturates."""
+    """Multiplies displacements and clips them, like an actuator that saturates."""
 
     def __init__(self, gain: float, scene: Scene, _: np.random.Generator) -> None:
         self._gain = np.ones(scene.size, np.float32)
         self._gain[: scene.moved] = gain
 
     def executed(self, action: Action) -> Action:
-        """The action with another gain; (action,)."""
+        """The action with scaled displacements, clipped to [-1, 1]; (action,)."""
         executed: Action = np.clip(action * self._gain, -1, 1)
         return executed
 
 
 class _Delay(Effect):
-    """Actions are executed some steps later; at the start they are zeros."""
+    """Executes each action a few steps later; the first executed actions are zeros."""
 
     def __init__(self, steps: float, scene: Scene, _: np.random.Generator) -> None:
         still = np.zeros(scene.size, np.float32)
         self._waiting: deque[Action] = deque([still] * int(steps))
 
     def executed(self, action: Action) -> Action:
-        """The action of some steps ago; (action,)."""
+        """The action that was given ``steps`` steps ago; (action,)."""
         self._waiting.append(action)
         return self._waiting.popleft()
 
 
 ACTION_GAIN = Shift(
-    line="displacement by an action, which saturates at full deflection",
+    line="displacement by an action, saturating at full deflection",
     unit="×",
     least=0.1,
     most=4.0,
@@ -46,7 +46,7 @@ ACTION_GAIN = Shift(
     begin=_Gain,
 )
 ACTION_DELAY = Shift(
-    line="steps after which an action is executed",
+    line="steps of delay before an action is executed",
     unit="steps",
     least=0,
     most=20,

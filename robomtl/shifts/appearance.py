@@ -1,7 +1,7 @@
-"""Shifts of how a scene of MuJoCo looks; its physics and states are as they were.
+"""Shifts of the appearance of a MuJoCo scene; physics and states do not change.
 
-A picture is changed between the update of the scene and its drawing, so that the model,
-which several envs may share, stays as it is.
+The scene is modified after its update and before rendering, so that the model, which
+several envs may share, is not modified.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ import numpy as np
 from robomtl.shifts.shift import Effect, Scene, Shift, drawn_offset
 
 _CM = 0.01
-_MOST = 4096  # Geoms of a model that can be told apart.
-_SIZES = 0.015, 0.04  # Of distractors [m].
+_MOST = 4096  # Geom ids are taken modulo this number.
+_SIZES = 0.015, 0.04  # Range of the half-sizes of distractors [m].
 
 
 class _CameraPose(Effect):
@@ -21,8 +21,8 @@ class _CameraPose(Effect):
 
     def paint(self, scene: Any) -> None:
         """Moves the camera."""
-        for eye in scene.camera:  # Two, for pictures in stereo.
-            eye.pos += self._offset
+        for camera in scene.camera:  # MuJoCo has two, for stereo.
+            camera.pos += self._offset
 
 
 class _Light(Effect):
@@ -30,7 +30,7 @@ class _Light(Effect):
         self._factor = factor
 
     def paint(self, scene: Any) -> None:
-        """Multiplies what every light gives."""
+        """Multiplies the intensity of every light."""
         for light in scene.lights[: scene.nlight]:
             light.ambient *= self._factor
             light.diffuse *= self._factor
@@ -45,7 +45,7 @@ class _Colour(Effect):
         self._others = generator.uniform(size=(_MOST, 3)).astype(np.float32)
 
     def paint(self, scene: Any) -> None:
-        """Mixes the colour of each geom with another one."""
+        """Mixes the colour of each geom with a random one."""
         for geom in scene.geoms[: scene.ngeom]:
             other = self._others[geom.objid % _MOST]
             shown = geom.rgba[:3]
@@ -60,13 +60,13 @@ class _Texture(Effect):
         self._which = generator.integers(_MOST, size=_MOST)
 
     def paint(self, scene: Any) -> None:
-        """Gives geoms the material of others, its texture and shine."""
+        """Gives some geoms the material (texture and shine) of others."""
         geoms = scene.geoms[: scene.ngeom]
         materials = sorted({geom.matid for geom in geoms})
         for geom in geoms:
-            place = geom.objid % _MOST
-            if self._changed[place]:
-                geom.matid = materials[self._which[place] % len(materials)]
+            index = geom.objid % _MOST
+            if self._changed[index]:
+                geom.matid = materials[self._which[index] % len(materials)]
 
 
 class _Distractors(Effect):
@@ -76,28 +76,32 @@ class _Distractors(Effect):
         assert scene.table is not None
         count = int(number)
         low, high = np.asarray(scene.table)
-        self._places = generator.uniform(low, high, size=(count, 3))
+        self._positions = generator.uniform(low, high, size=(count, 3))
         self._sizes = generator.uniform(*_SIZES, size=(count, 3))
         self._colours = generator.uniform(size=(count, 3))
         self._kinds = generator.integers(3, size=count)
 
     def paint(self, scene: Any) -> None:
-        """Adds things that stand on the table and touch nothing."""
-        import mujoco  # Which the core does without.
+        """Adds objects that stand on the table and do not collide."""
+        import mujoco  # An optional dependency.
 
         shape = mujoco.mjtGeom
         shapes = shape.mjGEOM_SPHERE, shape.mjGEOM_BOX, shape.mjGEOM_ELLIPSOID
-        rows = zip(self._kinds, self._sizes, self._places, self._colours, strict=True)
-        for kind, size, place, colour in rows:
+        rows = zip(
+            self._kinds, self._sizes, self._positions, self._colours, strict=True
+        )
+        for kind, size, position, colour in rows:
             geom = scene.geoms[scene.ngeom]
             rgba = np.append(colour, 1).astype(np.float32)
-            up = place + [0, 0, size[0] if kind == 0 else size[2]]
-            mujoco.mjv_initGeom(geom, shapes[kind], size, up, np.eye(3).ravel(), rgba)
+            centre = position + [0, 0, size[0] if kind == 0 else size[2]]
+            mujoco.mjv_initGeom(
+                geom, shapes[kind], size, centre, np.eye(3).ravel(), rgba
+            )
             scene.ngeom += 1
 
 
 CAMERA_POSE = Shift(
-    line="every camera is moved by this, in one direction an episode",
+    line="offset of every camera, in a random direction per episode",
     unit="cm",
     least=0,
     most=50,
@@ -107,7 +111,7 @@ CAMERA_POSE = Shift(
     begin=_CameraPose,
 )
 LIGHT = Shift(
-    line="light of every lamp",
+    line="intensity of every light",
     unit="×",
     least=0.01,
     most=10,
@@ -118,7 +122,7 @@ LIGHT = Shift(
     begin=_Light,
 )
 COLOUR = Shift(
-    line="fraction by which the colour of everything is another, drawn once an episode",
+    line="fraction of a random colour mixed into each geom, drawn once per episode",
     unit="fraction",
     least=0,
     most=1,
@@ -128,7 +132,7 @@ COLOUR = Shift(
     begin=_Colour,
 )
 TEXTURE = Shift(
-    line="fraction of things that have the texture and shine of others",
+    line="fraction of geoms with the texture and shine of another geom",
     unit="fraction",
     least=0,
     most=1,
@@ -138,7 +142,7 @@ TEXTURE = Shift(
     begin=_Texture,
 )
 DISTRACTORS = Shift(
-    line="coloured things on the table that touch nothing",
+    line="coloured objects on the table that do not collide",
     unit="things",
     least=0,
     most=20,

@@ -1,4 +1,4 @@
-"""A shift of where the hand starts."""
+"""A shift of the hand's initial position."""
 
 import numpy as np
 
@@ -6,11 +6,11 @@ from robomtl.shifts.shift import Effect, Scene, Shift, drawn_offset
 
 _CM = 0.01
 HAND_OFFSET = "hand_offset"
-"""Option of reset: by how much the hand starts elsewhere along x, y and z [m]; (3,)."""
+"""Reset option: offset of the hand's initial position along x, y and z [m]; (3,)."""
 
 
 class _HandStart(Effect):
-    """The hand starts elsewhere: sideways, backwards or above, where nothing is in its way."""
+    """Moves the hand's initial position sideways, backwards or up, away from objects."""
 
     def __init__(self, size: float, _: Scene, generator: np.random.Generator) -> None:
         offset = drawn_offset(_CM * size, 3, generator)
@@ -19,7 +19,7 @@ class _HandStart(Effect):
 
 
 HAND_START = Shift(
-    line="the hand starts elsewhere by this: sideways, backwards or above",
+    line="offset of the hand's initial position: sideways, backwards or up",
     unit="cm",
     least=0,
     most=10,

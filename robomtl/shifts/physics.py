@@ -1,4 +1,4 @@
-"""Shifts of MuJoCo's physics: friction, and the mass of what can be moved."""
+"""Shifts of MuJoCo's physics: friction, and the mass of movable objects."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from robomtl.shifts.shift import Effect, Scene, Shift
 
 
 class _Physics(Effect):
-    """A factor on a part of the model."""
+    """Base of effects that multiply arrays of the model by a factor."""
 
     alters = True
 
@@ -25,10 +25,10 @@ class _Friction(_Physics):
 
 class _Mass(_Physics):
     def alter(self, model: Any) -> None:
-        """Multiplies mass and inertia of objects, and what MuJoCo derives from them.
+        """Multiplies mass and inertia of objects, and updates MuJoCo's derived constants.
 
-        The inertia of a tree of bodies is linear in its masses, but for armature, which
-        the derived weights then count too small a part of.
+        The inertia of a kinematic tree is linear in its masses except for joint armature,
+        which the scaled inverse weights do not account for.
         """
         bodies = movable(model)
         dofs = np.isin(model.dof_bodyid, bodies)
@@ -39,15 +39,18 @@ class _Mass(_Physics):
 
 
 def movable(model: Any) -> NDArray[np.int64]:
-    """The bodies of trees that have joints and no actuator: objects, and not the robot.
+    """Ids of the bodies in trees with joints but no actuator: objects, not the robot.
 
     Args:
         model: MuJoCo's model.
+
+    Returns:
+        Body ids, ascending; (body,).
     """
     root = model.body_rootid
     driven = {int(root[model.jnt_bodyid[j]]) for j in model.actuator_trnid[:, 0]}
     jointed = {int(root[body]) for body in model.jnt_bodyid}
-    held = {  # By a constraint to what is moved by hand, such as a mocap body.
+    held = {  # Trees constrained to a mocap body: robots that are moved by mocap.
         int(root[body])
         for pair in zip(model.eq_obj1id, model.eq_obj2id, strict=True)
         for body in pair
@@ -68,7 +71,7 @@ FRICTION = Shift(
     begin=_Friction,
 )
 OBJECT_MASS = Shift(
-    line="mass and inertia of what can be moved",
+    line="mass and inertia of movable objects",
     unit="×",
     least=0.05,
     most=20.0,

@@ -1,4 +1,4 @@
-"""Shifts of where things are observed to be; pictures are as they were."""
+"""Shifts of the observed positions of bodies; pictures do not change."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _CM, _MM = 0.01, 0.001
 
 
 class _Bias(Effect):
-    """Some bodies are seen off by one offset, the same in the whole episode."""
+    """Adds one offset, constant over the episode, to the observed position of bodies."""
 
     def __init__(
         self,
@@ -22,18 +22,18 @@ class _Bias(Effect):
     ) -> None:
         self._offset = drawn_offset(size, dimensions, generator).astype(np.float32)
         starts = [start for body in bodies for start in body.positions]
-        self._where = np.add.outer(starts, np.arange(dimensions))  # (position, axis)
+        self._indices = np.add.outer(starts, np.arange(dimensions))  # (position, axis)
 
     def seen(self, state: State) -> State:
-        """The state with the bodies elsewhere; (state,)."""
-        state[self._where] += self._offset
+        """The state with the offset added in place; (state,)."""
+        state[self._indices] += self._offset
         return state
 
 
 class _Noise(Effect):
-    """Objects are seen off by another offset at each step.
+    """Adds independent Gaussian noise to the observed position of objects at each step.
 
-    A state that also holds positions of steps before has them as they were seen then.
+    Past positions that a state also contains keep the noise of their own step.
     """
 
     def __init__(self, size: float, scene: Scene, generator: np.random.Generator):
@@ -42,14 +42,14 @@ class _Noise(Effect):
         self._bodies = scene.geometry.objects
         self._dimensions = scene.geometry.dimensions
         self._seen: list[State] = []
-        """Offsets by step, the latest first; each (object, axis)."""
+        """Offsets of the last steps, latest first; each (object, axis)."""
 
     def seen(self, state: State) -> State:
-        """The state with noise on objects; (state,)."""
+        """The state with noise on the objects, added in place; (state,)."""
         shape = len(self._bodies), self._dimensions
         drawn = self._size * self._generator.standard_normal(shape)
-        held = max((len(body.positions) for body in self._bodies), default=1)
-        self._seen = [drawn.astype(np.float32), *self._seen][:held]
+        length = max((len(body.positions) for body in self._bodies), default=1)
+        self._seen = [drawn.astype(np.float32), *self._seen][:length]
         for number, body in enumerate(self._bodies):
             for age, start in enumerate(body.positions):
                 offset = self._seen[min(age, len(self._seen) - 1)][number]
@@ -74,7 +74,7 @@ def _gripper(size: float, scene: Scene, generator: np.random.Generator) -> Effec
 
 
 OBJECT_BIAS = Shift(
-    line="all objects are seen off by this, in one direction an episode",
+    line="offset of all observed objects, in a random direction per episode",
     unit="cm",
     least=0,
     most=50,
@@ -84,7 +84,7 @@ OBJECT_BIAS = Shift(
     begin=_object_bias,
 )
 OBJECT_NOISE = Shift(
-    line="standard deviation along each axis of where objects are seen, step by step",
+    line="std along each axis of noise on observed objects, drawn at each step",
     unit="mm",
     least=0,
     most=500,
@@ -94,7 +94,7 @@ OBJECT_NOISE = Shift(
     begin=_object_noise,
 )
 GRIPPER_OFFSET = Shift(
-    line="the hand is seen off by this, in one direction an episode",
+    line="offset of the observed hand, in a random direction per episode",
     unit="cm",
     least=0,
     most=50,

@@ -12,58 +12,58 @@ from robomtl.geometry import Geometry
 from robomtl.task import Action
 
 Need = Literal["actions", "positions", "physics", "start", "pictures", "table"]
-"""What a shift changes. Every suite has ``actions``; one with the method ``geometry`` has
-``positions``; the others are what a suite names as ``alterable``: ``table`` is pictures of
-a suite that says by a property ``table`` where things can stand, the least and greatest
-x, y and z [m]."""
+"""The aspect of a suite that a shift changes. Every suite supports ``actions``, and a suite
+with a method ``geometry`` supports ``positions``. A suite lists the others that it supports
+in its attribute ``alterable``; for ``table`` it also needs a property ``table``: the least
+and greatest x, y and z at which objects can stand [m]."""
 
 State = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """A task, as far as shifts need to know it."""
+    """Properties of a task that shifts need."""
 
     moved: int
-    """Leading components of an action that displace; those after them, such as a gripper,
-    are no displacement."""
+    """Number of leading components of an action that are displacements; the remaining ones,
+    such as the gripper's, are not."""
     size: int
-    """Components of an action."""
+    """Number of components of an action."""
     geometry: Geometry | None
-    """Where things are in a state; None where the suite does not say."""
+    """Indices of positions in a state; None if the suite does not provide them."""
     table: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    """Smallest and largest position of things [m]; the same form."""
+    """Least and greatest x, y and z at which objects can stand [m]; None if unknown."""
 
 
 class Effect:
-    """What a shift changes in one episode; here nothing."""
+    """Effect of a shift on one episode; this base class changes nothing."""
 
     start: Mapping[str, Any] = {}
-    """Options of the env's reset."""
+    """Options that are passed to the env's ``reset``."""
     alters: bool = False
-    """Whether it changes the simulator's model."""
+    """Whether the effect changes the simulator's model."""
 
     def alter(self, model: Any) -> None:
-        """Changes the model of MuJoCo in place; the next reset undoes it."""
+        """Changes MuJoCo's model in place; the next reset restores it."""
 
     def paint(self, scene: Any) -> None:
-        """Changes the scene of MuJoCo of which a picture is about to be drawn."""
+        """Changes MuJoCo's scene in place before it is rendered."""
 
     def executed(self, action: Action) -> Action:
-        """The action that is executed when this one is given; (action,)."""
+        """The action that the env executes in place of the policy's action; (action,)."""
         return action
 
     def seen(self, state: State) -> State:
-        """The state that is observed; may be the given array, changed; (state,)."""
+        """The observed state; may modify and return its argument; (state,)."""
         return state
 
 
 def drawn_offset(
     size: float, dimensions: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """A vector of this length in a random direction, each as likely; (axis,)."""
-    way = generator.standard_normal(dimensions)
-    offset: NDArray[np.float64] = size * way / np.linalg.norm(way)
+    """A vector of length ``size`` in a uniformly random direction; (axis,)."""
+    direction = generator.standard_normal(dimensions)
+    offset: NDArray[np.float64] = size * direction / np.linalg.norm(direction)
     return offset
 
 
@@ -72,36 +72,36 @@ Begin = Callable[[float, Scene, np.random.Generator], Effect]
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """A difference between the suite that was trained on and the one acted in."""
+    """A difference between the suite in training and the suite in use."""
 
     line: str
-    """What it changes, in a line."""
+    """Description of the changed quantity, in one line."""
     unit: str
-    """Of its magnitude; ``×`` for a factor."""
+    """Unit of the magnitude; ``×`` for a factor."""
     least: float
     """Smallest magnitude."""
     most: float
     """Largest magnitude."""
     none: float = 0.0
-    """The magnitude that changes nothing: 1 for a factor."""
+    """Magnitude at which nothing changes: 1 for a factor, 0 otherwise."""
     whole: bool = False
-    """Whether magnitudes are whole numbers."""
+    """Whether magnitudes are integers."""
     magnitudes: tuple[float, ...]
-    """Those that ``robomtl shift`` plays by default, besides ``none``."""
+    """Magnitudes that ``robomtl shift`` plays by default, besides ``none``."""
     randomised: tuple[float, float]
-    """The range that randomisation draws from by default."""
+    """Default range of magnitudes for randomisation."""
     needs: Need
-    """What of a suite it changes."""
+    """Aspect of a suite that the shift changes, which the suite must support."""
     begin: Begin
-    """Its effect on an episode: of a magnitude, a task and what draws random numbers."""
+    """Makes the effect on one episode from the magnitude, the scene and a random generator."""
 
     @property
     def factor(self) -> bool:
-        """Whether magnitudes multiply, so that their logarithm is what counts."""
+        """Whether the magnitude is a factor, which is drawn and plotted on a log scale."""
         return self.none == 1.0
 
     def drawn(self, low: float, high: float, generator: np.random.Generator) -> float:
-        """A magnitude of a range, each as likely; of a factor, each logarithm."""
+        """A magnitude drawn uniformly from [low, high]; log-uniformly for a factor."""
         if low == high:
             return low
         if self.whole:
@@ -113,27 +113,31 @@ class Shift:
 
 @runtime_checkable
 class Alterable(Protocol):
-    """An env whose simulator lets its model be changed for an episode."""
+    """An env whose simulation model can be changed for one episode."""
 
     def alter(self, change: Callable[[Any], None]) -> None:
-        """Changes the model of the episode that was just reset; the next reset undoes it.
+        """Changes the model of the current episode; called just after its reset.
+
+        The next reset restores the model.
 
         Args:
-            change: Takes MuJoCo's model, and writes into it.
+            change: Modifies MuJoCo's model in place.
         """
         ...
 
 
 @runtime_checkable
 class Repaintable(Protocol):
-    """An env that draws pictures of MuJoCo's scenes."""
+    """An env that renders pictures of MuJoCo scenes."""
 
     def repaint(self, change: Callable[[Any], None] | None) -> None:
-        """Changes the pictures of the episode that was just reset; the next reset undoes it.
+        """Changes the pictures of the current episode; called just after its reset.
+
+        The next reset restores the pictures.
 
         Args:
-            change: Takes the scene of a picture before it is drawn, and writes into it;
-                None for nothing.
+            change: Modifies MuJoCo's scene in place before each rendering; None for no
+                change.
         """
         ...
 

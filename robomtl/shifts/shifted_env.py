@@ -1,4 +1,4 @@
-"""An env in which shifts take effect, episode by episode."""
+"""An env wrapper that applies shifts, redrawn in each episode."""
 
 import zlib
 from collections.abc import Mapping
@@ -12,20 +12,20 @@ from robomtl.shifts.shift import SHIFTS, Alterable, Effect, Repaintable, Scene
 from robomtl.task import Action, Env, Observation
 
 Range = tuple[float, float]
-"""Least and greatest magnitude; equal for one that does not vary."""
+"""Least and greatest magnitude; equal for a fixed magnitude."""
 
 
 class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
-    """An env with shifts; its success is that of the env.
+    """An env under shifts; the criterion of success is unchanged.
 
-    The variation of an episode decides which magnitudes, directions and noise it has,
-    whatever was played before.
+    The magnitudes, directions and noise of an episode depend on its variation alone, not
+    on earlier episodes.
 
     Args:
-        env: Without shifts.
+        env: The env without shifts.
         task: Name of its task.
-        scene: The same task, as shifts know it.
-        ranges: Of the magnitudes, by the names of the shifts.
+        scene: Properties of the task that shifts need.
+        ranges: Ranges of the magnitudes, by name of the shift.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     ) -> None:
         super().__init__(env)
         self.expert_observation: Observation = {}
-        """What the env shows without shifts of its sensors, which experts do not bear."""
+        """The last observation without shifts of the sensors, for scripted experts."""
         self.drawn: dict[str, float] = {}
-        """The magnitudes of the episode, by shift."""
+        """Magnitudes of the current episode, by name of the shift."""
         self._task, self._scene, self._ranges = task, scene, ranges
         self._effects: list[Effect] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begins an episode of the env under the shifts of its variation."""
+        """Starts an episode under shifts drawn by its variation, or by the seed."""
         given = options or {}
         self._begin(given.get("variation", seed))
         starts = {k: v for each in self._effects for k, v in each.start.items()}
@@ -57,14 +57,14 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     def step(
         self, action: Action
     ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
-        """Executes what the shifts make of an action."""
+        """Executes an action as the shifts change it."""
         for effect in self._effects:
             action = effect.executed(action)
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._seen(observation), reward, terminated, truncated, info
 
     def _begin(self, variation: Any) -> None:
-        """Draws the magnitudes and effects of an episode."""
+        """Draws the magnitudes of an episode and makes their effects."""
         if variation is None:
             variation = int(self.np_random.integers(2**31))
         self._effects = []
@@ -94,7 +94,7 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
 
 
 class SightedShiftedEnv(ShiftedEnv):
-    """One that draws its pictures on demand; see ``Sighted``."""
+    """A shifted env that renders its pictures on demand; see ``Sighted``."""
 
     @property
     def blind(self) -> bool:
@@ -108,12 +108,12 @@ class SightedShiftedEnv(ShiftedEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begins an episode, whose first pictures are under the shifts, too."""
+        """Starts an episode; its first pictures are also rendered under the shifts."""
         observation, info = super().reset(seed=seed, options=options)
         return observation | ({} if self.blind else self.pictures()), info
 
     def pictures(self) -> Observation:
-        """The pictures that an observation of now holds, by the names of their features."""
+        """Pictures of the current state, by the name of their feature."""
         return self._sighted.pictures()
 
     @property

@@ -1,8 +1,9 @@
 """A suite under shifts: ``robomtl.suite("shifted/friction=4/metaworld/MT10")``.
 
-Several shifts are joined by commas, and a range of magnitudes is drawn from in each
-episode: ``shifted/friction=0.5:2,object_bias=0:2/metaworld/MT10``. With ``randomised``
-in their place, each shift that the suite can do is drawn from its own default range.
+Several shifts are separated by commas. With a range in place of a magnitude, each episode
+draws one: ``shifted/friction=0.5:2,object_bias=0:2/metaworld/MT10``. With ``randomised`` in
+place of the shifts, each episode draws every shift that the suite supports from its default
+range.
 """
 
 import functools
@@ -21,7 +22,7 @@ from robomtl.task import Env, Suite, definition_of
 from robomtl.wrapped_suite import WrappedSuite
 
 RANDOMISED = "randomised"
-"""In place of magnitudes: every shift that a suite can do, from its default range."""
+"""In place of shifts: every shift that the suite supports, from its default range."""
 _FORM = "give NAME=MAGNITUDE or NAME=LEAST:GREATEST, joined by commas"
 
 
@@ -30,9 +31,9 @@ class ShiftedSuite(WrappedSuite):
     """The tasks of a suite under shifts.
 
     Args:
-        suite: Has the tasks.
-        shifts: As in the name: ``NAME=MAGNITUDE`` or ``NAME=LEAST:GREATEST`` with commas
-            between them, or ``randomised``.
+        suite: The suite without shifts.
+        shifts: Shifts as in the name of the suite: ``NAME=MAGNITUDE`` or
+            ``NAME=LEAST:GREATEST``, separated by commas; or ``randomised``.
     """
 
     shifts: str
@@ -58,19 +59,20 @@ class ShiftedSuite(WrappedSuite):
         """Checks the shifts.
 
         Raises:
-            InputError: If one is unknown, out of its range, or none that the suite can do.
+            InputError: If a shift is unknown, out of its range, or not supported by the
+                suite.
         """
         _ = self.ranges
 
     @functools.cached_property
     def ranges(self) -> Mapping[str, Range]:
-        """Least and greatest magnitude by the name of the shift."""
+        """Least and greatest magnitude, by name of the shift."""
         if self.shifts == RANDOMISED:
             return {name: SHIFTS.get(name).randomised for name in possible(self.suite)}
-        found = ranges_from(self.shifts)
-        for name in found:
+        ranges = ranges_from(self.shifts)
+        for name in ranges:
             check_possible(self.suite, name)
-        return found
+        return ranges
 
     @property
     def name(self) -> str:
@@ -79,12 +81,12 @@ class ShiftedSuite(WrappedSuite):
 
     @property
     def definition(self) -> dict[str, Any]:
-        """The ranges, as the defaults may change, and the definition of the suite."""
+        """The ranges, since default ranges may change, and the suite's definition."""
         ranges = {name: list(each) for name, each in self.ranges.items()}
         return {"shifts": ranges, **definition_of(self.suite)}
 
     def make_env(self, task: str) -> Env:
-        """One of the suite, under the shifts.
+        """An env of the task under the shifts.
 
         Raises:
             ValueError: If the task is unknown.
@@ -92,10 +94,10 @@ class ShiftedSuite(WrappedSuite):
         return shifted_env(self.suite, task, self.suite.make_env(task), self.ranges)
 
     def __getattr__(self, name: str) -> Any:
-        """Optional parts of the suite; seen by a camera, it is under the same shifts."""
+        """Optional members of the suite; ``with_camera`` keeps the shifts."""
         if name == "with_camera":
-            seen = self.suite.with_camera  # type: ignore[attr-defined]
-            return lambda camera: replace(self, suite=seen(camera))
+            with_camera = self.suite.with_camera  # type: ignore[attr-defined]
+            return lambda camera: replace(self, suite=with_camera(camera))
         return super().__getattr__(name)
 
 
@@ -105,10 +107,10 @@ def shifted_env(
     """An env of a suite under shifts.
 
     Args:
-        suite: Without shifts.
+        suite: The suite without shifts.
         task: Name of the task.
-        env: Made by the suite; it can be used again, under other shifts or none.
-        ranges: Of the magnitudes, by the names of the shifts, which the suite can do.
+        env: Env of the suite; it can be reused, under other shifts or none.
+        ranges: Ranges of the magnitudes, by name of a shift that the suite supports.
     """
     size = int(np.prod(env.action_space.shape or ()))
     geometry = getattr(suite, "geometry", None)
@@ -123,35 +125,41 @@ def shifted_env(
 
 
 def ranges_from(text: str) -> dict[str, Range]:
-    """The ranges of magnitudes that a text names.
+    """Ranges of magnitudes parsed from a text, by name of the shift.
+
+    Args:
+        text: ``NAME=MAGNITUDE`` or ``NAME=LEAST:GREATEST``, separated by commas.
 
     Raises:
-        InputError: If it has another form, or a shift or a magnitude does not exist.
+        InputError: If the text has another form, a shift is unknown or named twice, or a
+            magnitude is out of range.
     """
-    found: dict[str, Range] = {}
+    ranges: dict[str, Range] = {}
     for word in text.split(","):
         name, equals, values = word.partition("=")
         if not equals:
             raise InputError(f"shifts has '{word}'; {_FORM}, such as friction=4.")
-        if name in found:
-            raise InputError(f"The shift {name} is there twice; name it once.")
+        if name in ranges:
+            raise InputError(f"The shift {name} is named twice; name it once.")
         shift = SHIFTS.get(name)
         low, _, high = values.partition(":")
-        every = [magnitude_from(name, shift, each) for each in (low, high or low)]
-        if every[0] > every[1]:
+        least, greatest = (
+            magnitude_from(name, shift, each) for each in (low, high or low)
+        )
+        if least > greatest:
             raise InputError(
                 f"{name}={values} has the greater magnitude first; give"
-                f" {every[1]:g}:{every[0]:g}."
+                f" {greatest:g}:{least:g}."
             )
-        found[name] = every[0], every[1]
-    return found
+        ranges[name] = least, greatest
+    return ranges
 
 
 def magnitude_from(name: str, shift: Shift, value: str | float) -> float:
-    """A magnitude of a shift, checked.
+    """The magnitude of a shift as a number, after checking its range.
 
     Raises:
-        InputError: If it is no number, or not in the range of the shift.
+        InputError: If it is not a number, or outside the range of the shift.
     """
     whole = "whole " if shift.whole else ""
     try:
@@ -168,55 +176,55 @@ def magnitude_from(name: str, shift: Shift, value: str | float) -> float:
 
 
 def possible(suite: Suite) -> tuple[str, ...]:
-    """Names of the shifts that a suite can do."""
-    able = _able(suite)
-    return tuple(name for name in SHIFTS.names() if SHIFTS.get(name).needs in able)
+    """Names of the shifts that a suite supports."""
+    supported = _supported(suite)
+    return tuple(name for name in SHIFTS.names() if SHIFTS.get(name).needs in supported)
 
 
 def check_possible(suite: Suite, name: str) -> None:
-    """Refuses a shift that a suite cannot do.
+    """Refuses a shift that a suite does not support.
 
     Raises:
-        InputError: If there is no such shift, or the suite lacks what it changes; names
-            those that it can do.
+        InputError: If the shift is unknown or the suite does not support it; the message
+            lists the shifts that it supports.
     """
     needs = SHIFTS.get(name).needs
-    if needs not in _able(suite):
+    if needs not in _supported(suite):
         raise InputError(
-            f"{suite.name} cannot do the shift '{name}': {_LACKS[needs]}. It can do"
-            f" {', '.join(possible(suite))}."
+            f"{suite.name} does not support the shift '{name}': {_LACKS[needs]}."
+            f" Supported: {', '.join(possible(suite))}."
         )
 
 
 _LACKS: Mapping[Need, str] = {
-    "positions": "the suite does not say where things are in a state (geometry)",
-    "physics": "its simulator offers no model of MuJoCo that an episode can change",
-    "start": "its envs cannot start the hand elsewhere",
-    "pictures": "its observations hold no pictures of MuJoCo; give --cameras, where it has"
-    " any",
-    "table": "its observations hold no pictures of a table that is known; give --cameras,"
-    " where it has any",
+    "positions": "the suite does not define where positions are in its state (geometry)",
+    "physics": "its envs do not let an episode change MuJoCo's model",
+    "start": "its envs cannot change the hand's initial position",
+    "pictures": "its observations contain no pictures of MuJoCo; give --cameras if it has"
+    " cameras",
+    "table": "its observations contain no pictures of a table with known bounds; give"
+    " --cameras if it has cameras",
 }
 
 
-def _able(suite: Suite) -> set[Need]:
-    """What of a suite shifts can change."""
-    able: set[Need] = {"actions", *getattr(suite, "alterable", ())}
+def _supported(suite: Suite) -> set[Need]:
+    """Aspects of a suite that shifts can change."""
+    supported: set[Need] = {"actions", *getattr(suite, "alterable", ())}
     if hasattr(suite, "geometry"):
-        able.add("positions")
-    return able
+        supported.add("positions")
+    return supported
 
 
 def shifted(variant: str, **options: Any) -> ShiftedSuite:
     """A suite under shifts.
 
     Args:
-        variant: The shifts and the full name of the suite, with a slash between them.
-        **options: Those of the suite.
+        variant: The shifts and the full name of the suite, separated by a slash.
+        **options: Options of the suite.
 
     Raises:
         InputError: If a shift, a magnitude, the suite or an option is unknown, or the
-            suite cannot do a shift.
+            suite does not support a shift.
     """
     shifts, _, name = variant.partition("/")
     if name.startswith("shifted/"):
@@ -224,7 +232,7 @@ def shifted(variant: str, **options: Any) -> ShiftedSuite:
             f"shifted/{variant} shifts a shifted suite; name all shifts at once: {_FORM}."
         )
     if shifts != RANDOMISED:
-        ranges_from(shifts)  # Before the suite: it is what was mistyped, if anything.
+        ranges_from(shifts)  # Before the suite: a typo is likelier in the shifts.
     return ShiftedSuite(named_suite(name, **options), shifts)
 
 

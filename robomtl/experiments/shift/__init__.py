@@ -1,6 +1,7 @@
 """Success of policies against the magnitude of shifts of their suite.
 
-Names are loaded on first use: worker processes import this package and need little.
+Names are imported on first use, because worker processes import this package and need few
+of them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Success against the magnitude of shifts: the experiment, and the act."""
+"""The experiment that measures success against the magnitude of shifts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,9 +59,9 @@ class _Experiment:
                 for each in self.policies
             },
             SPLIT: self.config.variations,
-            # A cell names its magnitude, so that more may join.
+            # Magnitudes are left out: cells name theirs, so that more can be added.
             "shifts": {name: SHIFTS.get(name).unit for name in self.grid},
-            # Statistics are those of all tasks.
+            # Statistics are estimated over all tasks, so these must not change.
             "adaptations": {
                 f"{name} {self.config.shots}": self.tasks
                 for name in self.config.adaptations
@@ -110,33 +110,32 @@ def shift(
     out: Path | str,
     compute: Compute | None = None,
 ) -> ShiftFindings:
-    """How success of policies falls with the magnitude of shifts of their suite.
+    """Measures the success of policies against the magnitude of shifts of their suite.
 
     All policies play the same trials under every magnitude, so that differences are
-    paired; with ``adaptations``, also once they have learned of the shift. Every finished
-    cell is kept at once: called again, it resumes. Policies, shifts and magnitudes may be
-    more than before.
+    paired; with ``adaptations``, also after adapting to the shift. Every finished cell is
+    saved, and a repeated call resumes. It may add policies, shifts and magnitudes.
 
     Args:
         runs: Run directories. Those named ``LABEL/seed-NUMBER`` are seeds of one policy;
-            the others are compared with the first.
-        suite: Without shifts; success is as it defines it.
+            policies are compared with the first.
+        suite: The suite without shifts; its criterion of success applies.
         config: Shifts, magnitudes and trials; the defaults if None.
         out: Folder for ``results.json``, ``trials.parquet``, ``cells.parquet``,
             ``report.html`` and the journal; made if missing.
         compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
-        InputError: If a shift or a magnitude does not exist, or the suite cannot do it;
-            if a policy does not fit the suite, is there twice or lacks a seed that
-            another has; or if the folder holds something else.
+        InputError: If a shift or magnitude is unknown or not supported by the suite; if a
+            policy does not fit the suite, is given twice or lacks a seed that another
+            has; or if the folder belongs to another experiment.
     """
     config, compute = config or ShiftConfig(), compute or Compute()
     folder = located(out)
     if isinstance(suite, ShiftedSuite):
         raise InputError(
-            f"{suite.name} is shifted already; give {suite.suite.name}, and name shifts"
-            " and magnitudes."
+            f"{suite.name} is shifted already; give {suite.suite.name}, and the shifts"
+            " and magnitudes as settings."
         )
     grid = grid_of(suite, config)
     policies = policies_of(runs)
@@ -149,7 +148,7 @@ def shift(
     experiment = _Experiment(
         suite=suite, policies=policies, grid=grid, config=config, folder=folder
     )
-    cells = experiment.cells()  # Refuses tasks and trials that there are not.
+    cells = experiment.cells()  # Refuses unknown tasks and too many trials.
     executor = compute.playing
     with locked(folder):
         if "finetune" in config.adaptations:

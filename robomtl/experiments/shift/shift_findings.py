@@ -19,19 +19,19 @@ from robomtl.experiments.shift.shift_plan import NONE, Grid, ShiftCell
 from robomtl.shifts.shift import SHIFTS
 
 EVERY = "all"
-"""The mean over all shifts."""
+"""Key of the mean over all shifts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """A shift as it was played."""
+    """Description, unit and played magnitudes of a shift."""
 
     line: str
     unit: str
     none: float
-    """The magnitude that changes nothing."""
+    """Magnitude at which nothing changes."""
     magnitudes: tuple[float, ...]
-    """Rising, that of no shift among them."""
+    """Played magnitudes, ascending, including ``none``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +47,16 @@ class ShiftFindings:
     """Trials of each task under each magnitude."""
     confidence: float
     baseline: str
-    """Label of the policy that the others are compared with: the first."""
+    """Label of the first policy, with which the others are compared."""
     shifts: Mapping[str, Axis]
     """Shifts by name."""
     success: Mapping[str, Mapping[str, tuple[Success, ...]]]
-    """Success by label and shift, at each of its magnitudes."""
+    """Success by label and shift, in the order of the shift's magnitudes."""
     area: Mapping[str, Mapping[str, Estimate]]
-    """Normalised area under success against magnitude, by label and shift; the mean over
-    all shifts is under ``all``, success without a shift under ``none``."""
+    """Normalised area under success against magnitude, by label and shift; the key ``all``
+    has the mean over all shifts, ``none`` the success without a shift."""
     differences: Mapping[str, Mapping[str, Difference]]
-    """Area minus that of the baseline, over all shifts."""
+    """Area minus that of the baseline, by label and by the keys of ``area``."""
 
 
 Tried = Mapping[str, Mapping[tuple[str, float], Mapping[str, Scores]]]
@@ -69,9 +69,9 @@ def findings_of(
     """The findings of finished cells.
 
     Args:
-        finished: The cells and how their trials went.
+        finished: The cells with the outcomes of their trials.
         suite: Name of the suite.
-        grid: Magnitudes that were played.
+        grid: Played magnitudes by shift.
     """
     tried = _tried(finished, grid)
     labels = list(tried)
@@ -117,28 +117,28 @@ def _axis(name: str, magnitudes: tuple[float, ...]) -> Axis:
 
 
 def _tried(finished: Sequence[Finished[ShiftCell]], grid: Grid) -> Tried:
-    """Success by label; success without a shift is at its magnitude on the axis of every shift."""
-    found: dict[str, dict[tuple[str, float], Mapping[str, Scores]]] = {}
+    """Success of trials by label; every shift gets the unshifted trials at its ``none``."""
+    by_label: dict[str, dict[tuple[str, float], Mapping[str, Scores]]] = {}
     by_cell = scores_by(
         rows_of(finished),
         lambda row: (row.cell.line, row.cell.shift, row.cell.magnitude),
         lambda row: Where(row.cell.seed, 0, 0, row.start),
     )
     for (label, shift, magnitude), tasks in by_cell.items():
-        some = found.setdefault(label, {})
-        some[shift, magnitude] = tasks
+        conditions = by_label.setdefault(label, {})
+        conditions[shift, magnitude] = tasks
         if shift == NONE:
-            some |= {(name, SHIFTS.get(name).none): tasks for name in grid}
-    return found
+            conditions |= {(name, SHIFTS.get(name).none): tasks for name in grid}
+    return by_label
 
 
 def _areas(
     tried: Mapping[tuple[str, float], Mapping[str, Scores]], grid: Grid
 ) -> dict[str, tuple[Estimate, Mapping[str, Scores]]]:
-    """Estimates, and the weighted sums of trials, by shift; see ``ShiftFindings.area``.
+    """Areas and weighted sums of trials by shift; see ``ShiftFindings.area``.
 
-    A shift of which some task has no outcome at some magnitude is left out, and with it
-    the mean over all.
+    A shift is left out if a task has no outcome at one of its magnitudes, and then so is
+    the mean over all shifts.
     """
     weights: dict[str, dict[tuple[str, float], float]] = {NONE: {(NONE, 0.0): 1.0}}
     for name, magnitudes in grid.items():

@@ -19,9 +19,9 @@ from robomtl.shifts.shifted_suite import check_possible, magnitude_from, possibl
 from robomtl.task import Suite
 
 Adaptation = Literal["renormalise", "finetune"]
-"""Ways to learn of a shift; see the module ``target_adapting``."""
+"""Ways to adapt a policy to a shift; see the module ``target_adapting``."""
 NONE = "none"
-"""The condition without a shift, which all shifts share."""
+"""Name of the condition without a shift, which all shifts share."""
 
 
 @settings
@@ -30,18 +30,18 @@ class ShiftConfig:
     """Settings of a shift experiment: shifts, magnitudes and trials."""
 
     shifts: tuple[str, ...] | None = None
-    """Names of shifts; by default all that the suite can do."""
+    """Names of shifts; by default all that the suite supports."""
     magnitudes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Magnitudes by the name of the shift; its own by default."""
+    """Magnitudes by name of the shift; by default those of the shift."""
     tasks: tuple[str, ...] | None = None
     """Tasks to play; all training tasks by default."""
     variations: str = "fresh"
-    """Split of variations."""
+    """Split of variations to play."""
     trials: int = 20
-    """Trials of each task under each magnitude: the same variations everywhere."""
+    """Trials of each task under each magnitude, on the same variations."""
     adaptations: tuple[Adaptation, ...] = ()
-    """What policies may also learn of a shift before they are played under it, by name:
-    either or both of ``renormalise`` and ``finetune``."""
+    """Ways to adapt each policy to a shift before playing it, beside playing it without
+    adaptation: ``renormalise``, ``finetune`` or both."""
     shots: int = 5
     """Episodes of each task under the shift that an adaptation may use."""
 
@@ -56,15 +56,16 @@ class ShiftConfig:
 
 
 Grid = Mapping[str, tuple[float, ...]]
-"""Magnitudes by shift, rising, that of no shift among them."""
+"""Magnitudes by name of the shift, ascending, including the one that changes nothing."""
 
 
 def grid_of(suite: Suite, config: ShiftConfig) -> Grid:
-    """The magnitudes that are played.
+    """The magnitudes to play, by name of the shift.
 
     Raises:
-        InputError: If a shift or a magnitude does not exist, the suite cannot do it, or
-            magnitudes are of a shift that is not played.
+        InputError: If a shift is unknown, named twice or not supported by the suite, a
+            magnitude is out of range, or magnitudes are given for a shift that is not
+            played.
     """
     names = possible(suite) if config.shifts is None else config.shifts
     twice = [name for name in names if names.count(name) > 1]
@@ -91,10 +92,10 @@ def grid_of(suite: Suite, config: ShiftConfig) -> Grid:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledPolicy:
-    """A trained policy that is played."""
+    """A trained policy with its label and seed."""
 
     label: str
-    """What it is called: policies of one label differ by the seed of training alone."""
+    """Name of the policy; runs with the same label differ only by the seed of training."""
     seed: int
     agent: PolicyAgent
 
@@ -102,12 +103,12 @@ class LabelledPolicy:
 def policies_of(runs: Sequence[Path | str]) -> tuple[LabelledPolicy, ...]:
     """The policies of run directories.
 
-    Run directories named ``seed-NUMBER`` are seeds of a policy that is called like the
-    folder they lie in; others have a name and one seed.
+    A run directory ``LABEL/seed-NUMBER`` is one seed of the policy ``LABEL``; any other is
+    seed 0 of a policy with the directory's name.
 
     Raises:
-        InputError: If there is none, one is no run directory or named twice, or policies
-            differ in their seeds.
+        InputError: If there is no run, a path is not a run directory, a label and seed
+            occur twice, or policies differ in their seeds.
     """
     found = [_policy(Path(run)) for run in runs]
     keys = [(each.label, each.seed) for each in found]
@@ -116,8 +117,8 @@ def policies_of(runs: Sequence[Path | str]) -> tuple[LabelledPolicy, ...]:
     for label, seed in keys:
         if keys.count((label, seed)) > 1:
             raise InputError(
-                f"Policy {label} is there twice with seed {seed}; give run directories of"
-                " other names, or LABEL/seed-NUMBER."
+                f"Policy {label} is given twice with seed {seed}; give run directories"
+                " with different names, or LABEL/seed-NUMBER."
             )
     seeds = {
         label: tuple(sorted(seed for other, seed in keys if other == label))
@@ -125,7 +126,7 @@ def policies_of(runs: Sequence[Path | str]) -> tuple[LabelledPolicy, ...]:
     }
     if len({*seeds.values()}) > 1:
         named = "; ".join(f"{k}: {', '.join(map(str, v))}" for k, v in seeds.items())
-        raise InputError(f"Policies need the same seeds of training; here are {named}.")
+        raise InputError(f"Policies need the same seeds of training; given: {named}.")
     return tuple(found)
 
 
@@ -140,42 +141,42 @@ def _policy(run: Path) -> LabelledPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class ShiftCell(Cell):
-    """A policy in the trials of a task under one magnitude."""
+    """The trials of one policy on one task under one magnitude of a shift."""
 
     policy: str
     """Label of the policy."""
     seed: int
     adaptation: Adaptation | None
-    """What it learns of the shift before; None for nothing."""
+    """Adaptation of the policy to the shift before its trials; None for none."""
     shots: int
-    """Episodes of each task that it learns from."""
+    """Episodes of each task that the adaptation uses."""
     shift: str
-    """Name of the shift; ``NONE`` for none."""
+    """Name of the shift; ``NONE`` without a shift."""
     magnitude: float
     task: str
 
     @property
     def name(self) -> str:
         """Policy, adaptation, seed, shift, magnitude and task."""
-        where = f"{self.shift}={self.magnitude:g}" if self.shift != NONE else NONE
-        return f"{self.line}, seed {self.seed}, {where}, {self.task}"
+        under = f"{self.shift}={self.magnitude:g}" if self.shift != NONE else NONE
+        return f"{self.line}, seed {self.seed}, {under}, {self.task}"
 
     @property
     def line(self) -> str:
-        """Name of the policy with its adaptation: a line of the figures."""
+        """Label of the policy with its adaptation: a curve of the figures."""
         if not self.adaptation:
             return self.policy
         return f"{self.policy}, {self.adaptation} {self.shots}"
 
     @property
     def ranges(self) -> Mapping[str, Range]:
-        """The magnitude by the name of the shift, as envs take it."""
+        """Range of magnitudes of the shift, as ``shifted_env`` expects it."""
         at = self.magnitude
         return {} if self.shift == NONE else {self.shift: (at, at)}
 
     @property
     def factors(self) -> Factors:
-        """In what it differs from other cells."""
+        """Policy, adaptation, shots, seed, shift and magnitude."""
         return {
             "policy": self.policy,
             "adaptation": self.adaptation or "",
@@ -187,22 +188,22 @@ class ShiftCell(Cell):
 
     @property
     def kind(self) -> str:
-        """The task, whose envs are slow to build."""
+        """Task of the cell: a process keeps its envs, which are slow to build."""
         return self.task
 
     @property
     def units(self) -> int:
-        """The number of its trials."""
+        """Number of trials."""
         return len(self.trials)
 
 
 def plan(
     policies: Sequence[LabelledPolicy], suite: Suite, grid: Grid, config: ShiftConfig
 ) -> list[ShiftCell]:
-    """A cell for each policy, magnitude and task; task by task, as envs are kept.
+    """A cell for each policy, adaptation, magnitude and task, ordered by task.
 
     Raises:
-        InputError: If a task is unknown, or the split has fewer variations.
+        InputError: If a task is unknown, or the split has fewer variations than trials.
     """
     conditions = [
         (name, magnitude)

@@ -1,4 +1,4 @@
-"""The work on a cell in a worker process: adapting, and playing under a shift."""
+"""Work on one cell in a worker process: adapts the policy and plays it under a shift."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all cells of an experiment share."""
+    """Policies, suite and settings shared by all cells of an experiment."""
 
     agents: Mapping[tuple[str, int], PolicyAgent]
     """Agents by label and seed."""
     suite: Suite
-    """Without shifts."""
+    """The suite without shifts."""
     tasks: Sequence[str]
     """Names of all tasks."""
     shots: int
@@ -38,10 +38,10 @@ class Shared:
 
 
 class PlayShifted:
-    """Plays cells; a process keeps policies and the envs of the last task.
+    """Plays cells; keeps loaded policies and the envs of the last task between calls.
 
     Args:
-        shared: What all cells share.
+        shared: Policies, suite and settings shared by all cells.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -52,10 +52,10 @@ class PlayShifted:
         self._renormalised: dict[tuple[str, int, str, float], TrainedPolicy] = {}
 
     def __call__(self, cell: ShiftCell) -> Done:
-        """How each trial of a cell went.
+        """The outcome of each trial of a cell.
 
         Raises:
-            FloatingPointError: If its adaptation diverges.
+            FloatingPointError: If the adaptation diverges.
             GaveUpError: If an action of the policy is not finite.
         """
         policy = self._adapted(cell)

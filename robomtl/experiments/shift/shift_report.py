@@ -1,4 +1,4 @@
-"""The report of a shift experiment: a figure for each shift, and areas beside it."""
+"""The report of a shift experiment: areas, differences and a figure for each shift."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,13 +18,13 @@ from robomtl.pages.matrix import Matrix, matrix_of
 def shift_report(
     found: ShiftFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        made: How the experiment was made, as in ``results.json``; None if not known.
+        found: The findings.
+        made: Provenance of the experiment, as in ``results.json``; None if unknown.
     """
-    looks = {label: style(place) for place, label in enumerate(found.success)}
+    looks = {label: style(index) for index, label in enumerate(found.success)}
     charts = [_chart(found, name, looks) for name in found.shifts]
     return report.Report(
         title=f"Shifts of {found.suite}",
@@ -61,11 +61,11 @@ def _lead(found: ShiftFindings) -> str:
     conditions = 1 + sum(len(each.magnitudes) - 1 for each in found.shifts.values())
     number = len(found.success)
     return (
-        f"{number} {'policy' if number == 1 else 'policies'} in"
-        f" {counted(len(found.tasks), 'task')}, each from"
-        f" {counted(len(found.seeds), 'seed')} of training: {counted(conditions, 'condition')}"
-        f" of {counted(len(found.shifts), 'shift')}, with"
-        f" {counted(found.trials, 'trial')} of every task under each."
+        f"{number} {'policy' if number == 1 else 'policies'} on"
+        f" {counted(len(found.tasks), 'task')}, each with"
+        f" {counted(len(found.seeds), 'seed')} of training;"
+        f" {counted(len(found.shifts), 'shift')} in {counted(conditions, 'condition')}, with"
+        f" {counted(found.trials, 'trial')} per task and condition."
     )
 
 
@@ -91,7 +91,7 @@ def _heads(found: ShiftFindings) -> dict[str, str]:
 
 
 def _areas(found: ShiftFindings) -> Matrix:
-    """A row for each condition, a column for each policy."""
+    """Areas with a row for each shift and a column for each policy."""
     rows = {
         head: [estimate(some.get(key)) for some in found.area.values()]
         for key, head in _heads(found).items()
@@ -139,9 +139,9 @@ def _magnitude(axis: Axis, at: float) -> str:
 def _chart(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Chart | None:
     axis = found.shifts[name]
     lines = [
-        Line(name=label, style=looks[label], points=there)
+        Line(name=label, style=looks[label], points=drawn)
         for label, some in found.success.items()
-        if (there := [*_points(label, axis, some[name])])
+        if (drawn := [*_points(label, axis, some[name])])
     ]
     title = f"{name.replace('_', ' ')} [{axis.unit}]"
     texts = "; ".join(point.text for line in lines for point in line.points)
@@ -160,8 +160,8 @@ def _chart(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Chart
 def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Point]:
     for at, success in zip(axis.magnitudes, every, strict=True):
         if mean := mean_of_tasks(success):
-            place = int(at) if at == int(at) else at
-            yield point_of(place, f"{label}, {_magnitude(axis, at)}", mean)
+            x = int(at) if at == int(at) else at
+            yield point_of(x, f"{label}, {_magnitude(axis, at)}", mean)
 
 
 def _facts(found: ShiftFindings, made: Mapping[str, Any]) -> report.Section:
@@ -181,8 +181,9 @@ def _footer(found: ShiftFindings) -> str:
     return (
         "A trial succeeds if the unshifted criterion of the task is met at any step. All"
         " policies play the same variations under every magnitude, with the same"
-        " directions and noise. The area is that under straight lines between the"
-        " magnitudes shown, over their range; of factors, over the logarithm. All shifts:"
-        " the mean of their areas. Differences are paired by trial, with intervals of"
-        f" {100 * found.confidence:.4g}%, for the same tasks, which weigh the same."
+        " directions and noise. The area is the integral of the success, interpolated"
+        " linearly between the magnitudes shown, divided by their range; for factors, on a"
+        " log scale. All shifts: the mean of their areas. Differences are paired by trial;"
+        f" intervals have {100 * found.confidence:.4g}% confidence, for fixed tasks with"
+        " equal weights."
     )

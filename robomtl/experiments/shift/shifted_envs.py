@@ -1,4 +1,4 @@
-"""The envs of a worker, under shifts that change from cell to cell."""
+"""The envs that a worker keeps, under shifts that change from cell to cell."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ from robomtl.task import Env, Suite
 
 
 class ShiftedEnvs(KeptEnvs):
-    """The envs of the last task.
+    """Keeps the envs of the last task and wraps them in the current shifts.
 
     Args:
-        suite: Without shifts.
+        suite: The suite without shifts.
     """
 
     def __init__(self, suite: Suite) -> None:
         super().__init__(suite)
         self.ranges: Mapping[str, Range] = {}
-        """Ranges of the magnitudes, by the names of the shifts."""
+        """Ranges of the magnitudes of the current shifts, by name."""
 
     def of(self, task: str, count: int) -> list[Env]:
-        """Envs of a task under the shifts, at least this many."""
+        """At least ``count`` envs of a task under the current shifts."""
         return [
             shifted_env(self._suite, task, env, self.ranges)
             for env in super().of(task, count)

@@ -1,10 +1,11 @@
 """Adaptation of a policy to a shift before it is played under it.
 
-- ``renormalise`` re-estimates the statistics that standardise states, from observations of
-  the policy's own episodes without and with the shift: means move by the difference of the
-  means, standard deviations by the ratio. Episodes are paired by variation, and of each
-  pair as many steps are read as the shorter one has, so that no shift changes nothing.
-- ``finetune`` fine-tunes on demonstrations under the shift, task by task; see
+- ``renormalise`` re-estimates the statistics that standardise states, from observations in
+  the policy's own episodes without and with the shift: it adds the difference of the means
+  to the mean, and multiplies the standard deviation by the ratio of standard deviations.
+  Episodes are paired by variation and truncated to the shorter of the pair, so that the
+  statistics stay the same without a shift.
+- ``finetune`` fine-tunes on demonstrations under the shift, separately for each task; see
   ``robomtl.adaptation``.
 """
 
@@ -42,7 +43,7 @@ States = Mapping[tuple[str, int], Sequence[Observation]]
 
 
 class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
-    """An env whose observations are kept."""
+    """An env wrapper that records the observations of each episode."""
 
     def __init__(self, env: Env, task: str, seen: dict[tuple[str, int], Any]) -> None:
         super().__init__(env)
@@ -52,7 +53,7 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begins an episode."""
+        """Starts an episode and its record."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._seen = [observation]
         self._every[self._task, (options or {})["variation"]] = self._seen
@@ -61,14 +62,14 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     def step(
         self, action: Action
     ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
-        """Takes a step."""
+        """Executes an action and records the observation."""
         observation, *rest = self.env.step(action)
         self._seen.append(observation)
         return observation, *rest  # type: ignore[return-value]
 
 
 class _WatchedEnvs(ShiftedEnvs):
-    """Envs under shifts whose observations are kept."""
+    """Envs under shifts that record their observations."""
 
     def __init__(self, suite: Suite, ranges: Mapping[str, Range]) -> None:
         super().__init__(suite)
@@ -76,7 +77,7 @@ class _WatchedEnvs(ShiftedEnvs):
         self.seen: dict[tuple[str, int], Any] = {}
 
     def of(self, task: str, count: int) -> list[Env]:
-        """Envs of a task, at least this many."""
+        """At least ``count`` recording envs of a task."""
         return [_Watched(env, task, self.seen) for env in super().of(task, count)]
 
 
@@ -92,10 +93,10 @@ def episodes_under(
 
     Args:
         trained: The policy.
-        suite: Without shifts.
+        suite: The suite without shifts.
         tasks: Names of the tasks.
-        ranges: Magnitudes of the shifts.
-        episodes: Of each task.
+        ranges: Ranges of the magnitudes, by name of the shift.
+        episodes: Number of episodes of each task.
     """
     envs = _WatchedEnvs(suite, ranges)
     trials = trials_plan(suite, tasks, split="train", episodes=episodes)
@@ -107,12 +108,12 @@ def episodes_under(
 def renormalised(
     trained: TrainedPolicy, source: States, target: States
 ) -> TrainedPolicy:
-    """The policy with statistics re-estimated for a target; see the module.
+    """A copy of the policy with statistics re-estimated for the target; see the module.
 
     Args:
-        trained: Left as it is.
+        trained: The policy; not modified.
         source: Observations without the shift.
-        target: Observations under the shift, of the same episodes.
+        target: Observations under the shift, in episodes of the same variations.
     """
     lengths = {key: min(len(source[key]), len(target[key])) for key in source}
     before, after = (_stacked(each, lengths) for each in (source, target))
@@ -129,10 +130,10 @@ def _stacked(every: States, lengths: Mapping[tuple[str, int], int]) -> Tensor:
 
 
 def check_renormalisable(label: str, card: Card) -> None:
-    """Refuses a policy whose statistics are of anything but one robot's state.
+    """Refuses a policy that reads anything but the state of one robot.
 
     Raises:
-        InputError: If it reads something else.
+        InputError: If the policy reads other features, or the states of several robots.
     """
     first, *others = card.spec.embodiments
     if others or {*first.observation} != {STATE}:
@@ -144,7 +145,7 @@ def check_renormalisable(label: str, card: Card) -> None:
 
 
 def demonstrations_in(folder: Path, shift: str, magnitude: float) -> Path:
-    """The folder of demonstrations under a shift, in that of an experiment."""
+    """Folder of the demonstrations under a shift, within the experiment's folder."""
     return folder / "demonstrations" / file_name(f"{shift}={magnitude:g}")
 
 
@@ -157,14 +158,14 @@ def collect_under(
     shots: int,
     compute: Compute,
 ) -> None:
-    """Collects demonstrations to fine-tune on, without a disturbance.
+    """Collects demonstrations for fine-tuning, without disturbing the expert.
 
     Args:
-        suite: Without shifts.
-        conditions: Shifts and magnitudes; ``none`` is no shift.
+        suite: The suite without shifts.
+        conditions: Shifts and magnitudes; ``none`` for no shift.
         out: Folder of the experiment.
         tasks: Names of the tasks.
-        shots: Demonstrations of each.
+        shots: Demonstrations of each task.
         compute: Processes that collect.
 
     Raises:
@@ -183,11 +184,11 @@ def finetuned(
     """The policy, fine-tuned on the first demonstrations of a task.
 
     Args:
-        trained: Left as it is.
-        data: Has the demonstrations.
+        trained: The policy; not modified.
+        data: Folder of the demonstrations.
         task: Name of the task.
-        shots: How many.
-        seed: Of the gradient steps.
+        shots: Number of demonstrations.
+        seed: Seed of the gradient steps.
     """
     support = Support(demonstrations=Demonstrations(data).select([task], shots))
     made, _ = adapt_by(configure("finetune", {}), trained, support, Budget(), seed)
