@@ -1,1 +1,1 @@
-"""Policies that go beyond their demonstrator, by rounds of their own episodes."""
+"""Improvement of policies beyond their demonstrator in rounds of rollouts."""

@@ -1,4 +1,4 @@
-"""The design of an experiment in rounds of rollouts: its cells, and what they share."""
+"""The settings and cells of an experiment in rounds of rollouts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from robomtl.ranges import check_counts, check_positive, check_repetitions, chec
 from robomtl.task import Suite, Trial
 
 NOISE = 0.5
-"""Disturbance of the experts, of whose demonstrations there are more in some rounds."""
+"""Largest standard deviation of the noise on the expert's actions in demonstrations."""
 EXPERT, START = "expert", "start"
-"""Labels of the expert, and of the policy with which every arm starts."""
+"""Labels of the expert and of the policy from which every arm starts."""
 
 ARMS: Mapping[str, str] = {
     "demonstrations": "further demonstrations of the expert",
-    "dagger": "the expert's labels of what the policy does",
-    "self_imitation": "the policy's own actions in episodes that it solves",
+    "dagger": "rollouts of the policy with the expert's actions as labels",
+    "self_imitation": "the policy's own actions in the episodes that it solves",
 }
-"""What each arm adds to its data in a round."""
+"""Description of the data that each arm adds in a round, by arm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,11 @@ class Design:
     """The settings of an experiment in rounds of rollouts."""
 
     policy: str = "film"
-    """Architecture, conditioned on language."""
+    """Architecture of the language-conditioned policy."""
     arms: tuple[str, ...] = tuple(ARMS)
-    """Additions to the data in each round: further demonstrations, the expert's labels of
-    what the policy does (dagger), or episodes that the policy solves (self_imitation)."""
+    """Arms, by the data that they add in each round: more ``demonstrations``, rollouts of
+    the policy labelled by the expert (``dagger``), or rollouts that the policy solves
+    (``self_imitation``)."""
     tasks: tuple[str, ...] | None = None
     """Tasks to learn; the training tasks of the suite by default."""
     demonstrations: int = 25
@@ -42,26 +43,26 @@ class Design:
     episodes: int = 10
     """Episodes of each task in a round."""
     noise: float = 0.2
-    """Largest deviation of the disturbance in self_imitation, by which a policy also finds
-    ways that it would not take undisturbed."""
+    """Largest standard deviation of the exploration noise on the policy's actions in
+    ``self_imitation``, from 0 to 1."""
     steps: int = 4_000
-    """Gradient steps of the policy with which every arm starts."""
+    """Gradient steps of the policy from which every arm starts."""
     round_steps: int = 2_000
-    """Gradient steps in each round, from the policy of the round before."""
+    """Gradient steps in each round, starting from the previous round's policy."""
     learning_rate: float = 5e-4
     """Peak learning rate in a round."""
     samples: int = 25
-    """Samples of each task in a gradient step."""
+    """Samples per task in a batch."""
     seeds: int = 1
     """Seeds of training."""
     trials: int = 50
-    """Trials of each task, the same for the expert and all policies."""
+    """Trials of each task, the same for the expert and for all policies."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and arms.
 
         Raises:
-            InputError: If a number allows nothing, or an arm is unknown or named twice.
+            InputError: If a number is out of range, or an arm is unknown or named twice.
         """
         check_types(self)
         check_counts(self, "demonstrations", "rounds", "episodes", "steps")
@@ -71,7 +72,7 @@ class Design:
         if not 0 <= self.noise <= 1:
             raise InputError(f"noise is {self.noise:g}; give a number from 0 to 1.")
         if not self.arms:
-            raise InputError(f"No arm was named; name at least 1 of {', '.join(ARMS)}.")
+            raise InputError(f"No arm is named; name at least 1 of {', '.join(ARMS)}.")
         for arm in self.arms:
             if arm not in ARMS:
                 raise InputError(unknown("arm", arm, ARMS))
@@ -79,28 +80,29 @@ class Design:
                 raise InputError(f"The arm {arm} is named twice; name it once.")
 
     def first(self, number: int) -> int:
-        """Place of the first variation of a round's episodes.
+        """Index of the first training variation of a round's episodes.
 
-        Where experts fail they use further variations, up to as many again.
+        Each collection reserves twice as many variations as episodes, since failed
+        episodes are replaced by episodes of further variations.
 
         Args:
-            number: Of the round, from 1.
+            number: Number of the round, from 1.
         """
         return 2 * (self.demonstrations + (number - 1) * self.episodes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoundsCell(Cell):
-    """All rounds of an arm from one seed; or the expert, or the first policy."""
+    """All rounds of one arm and seed; or the trials of the expert or the first policy."""
 
     arm: str
     """Name of the arm, ``EXPERT`` or ``START``."""
     seed: int
     """Seed of training; 0 for the expert."""
     rounds: int
-    """Number of rounds, each with all trials; 0 where nothing is learned."""
+    """Number of rounds, each followed by all trials; 0 for the expert and first policy."""
     steps: int
-    """Gradient steps of a round."""
+    """Gradient steps of each round."""
 
     @property
     def name(self) -> str:
@@ -109,26 +111,26 @@ class RoundsCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """Arm, seed, and the last round."""
+        """Arm, seed and last round."""
         return {"arm": self.arm, "seed": self.seed, "round": self.rounds}
 
     def factors_of(self, place: int) -> Factors:
-        """Arm, seed, and the round after which a trial was played."""
+        """Arm, seed and the round after which a trial is played."""
         each = len(self.trials) // max(self.rounds, 1)
         number = 1 + place // each if self.rounds else 0
         return {**self.factors, "round": number}
 
     @property
     def units(self) -> int:
-        """As many as steps and trials, which take about as long."""
+        """Number of gradient steps and trials; both take about the same time."""
         return self.rounds * self.steps + len(self.trials)
 
 
 def plan(design: Design, suite: Suite) -> tuple[RoundsCell, ...]:
-    """The cells; those that take longest come first.
+    """The cells, longest first.
 
     Raises:
-        InputError: If a task is unknown, or the suite has fewer variations.
+        InputError: If a task is unknown, or the suite has fewer variations than trials.
     """
     names = [task.name for task in select(suite, design.tasks)]
     trials = tuple(trials_plan(suite, names, episodes=design.trials))

@@ -1,4 +1,4 @@
-"""Going beyond the demonstrator in rounds of rollouts: the experiment, and the act."""
+"""The experiment that improves policies beyond their demonstrator in rounds of rollouts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ from robomtl.training.trainable import check_trainable
 
 @dataclass(frozen=True, kw_only=True)
 class BeyondRecipe:
-    """One experiment in rounds of rollouts, enough to repeat it."""
+    """A complete experiment in rounds of rollouts."""
 
     line: str
-    """What the recipe shows, in a line."""
+    """Description of the recipe, in one line."""
     suite: str
     """Suite of the demonstrations and of the trials."""
     design: Design
@@ -48,21 +48,21 @@ class BeyondRecipe:
 
 BEYOND_RECIPES = {
     "beyond-expert": BeyondRecipe(
-        line="MT10 beyond its expert: labels of rollouts (DAgger), and solved rollouts",
+        line="MT10 beyond its expert: relabelled rollouts (DAgger) and solved rollouts",
         suite="metaworld/MT10",
         design=Design(),
     ),
 }
-"""Experiments in rounds of rollouts by name."""
+"""Recipes of experiments in rounds of rollouts, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Experiment:
-    """Arms that improve on the same first policies; see ``Experiment``."""
+    """Arms that start from the same policies; see ``Experiment``."""
 
     shared: Shared
     sha256: str
-    """Hash of the demonstrations with which every arm starts."""
+    """Hash of the demonstrations that every arm starts from."""
     title: str = "Improving"
     growing: tuple[str, ...] = ("arms", "starts")
 
@@ -122,34 +122,35 @@ def beyond(
     data: Path | str | None = None,
     compute: Compute | None = None,
 ) -> ImprovementFindings:
-    """How far a policy goes beyond its expert by rounds of its own episodes.
+    """Measures how far rounds of rollouts improve a policy beyond its expert.
 
-    Every arm starts from the same policy of a seed. In each round it adds episodes to its
-    data and trains on, from the policy of the round before. All play the same trials as
-    the expert. Whatever stops it, the same call resumes it.
+    All arms of a seed start from the same policy. In each round, an arm adds episodes to
+    its data and continues training from the previous round's policy. All policies play the
+    same trials as the expert. After an interruption, the same call resumes.
 
     Args:
-        suite: Supplies tasks and experts.
+        suite: Suite of the tasks, with experts.
         design: Arms, rounds and trials; the defaults if None.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
-            ``report.html``, the journal, the demonstrations where they are collected, and
-            ``runs/`` with the first policies and what each round collected and trained.
+            ``report.html``, the journal, the demonstrations if they are collected, and
+            ``runs/`` with the first policies and the episodes and policies of each round.
         data: Demonstrations of the tasks; collected if None.
         compute: Processes or cluster, device and precision of training.
 
     Raises:
         InputError: If a task is unknown or has no expert, too few demonstrations or too few
-            variations, the suite has several robots, or the folder holds another experiment.
+            variations; if the suite has several robots; or if the folder belongs to another
+            experiment.
     """
     design, folder, compute = design or Design(), located(out), compute or Compute()
-    check_device(compute.machine.device)  # Before anything is collected.
+    check_device(compute.machine.device)  # Before the collection, which takes long.
     check_trainable(design.policy)
     check_no_run(folder)
     tasks = tuple(task.name for task in select(suite, design.tasks))
     ExpertAgent().check(suite)
     _check_parts(suite, tasks)
     _check_variations(suite, tasks, design)
-    plan(design, suite)  # Refuses more trials than there are.
+    plan(design, suite)  # Refuses too many trials.
     with locked(folder):
         if data is None:
             data = folder / "demonstrations"
@@ -172,7 +173,10 @@ def beyond(
 
 
 def _train_starts(shared: Shared) -> Demonstrations:
-    """Trains the policy of each seed that arms start from; what it learns from.
+    """Trains the policy of each seed from which the arms start.
+
+    Returns:
+        The demonstrations that they are trained on.
 
     Raises:
         InputError: If the demonstrations are of another suite, or too few.
@@ -199,23 +203,24 @@ def _check_parts(suite: Suite, tasks: Sequence[str]) -> None:
     parts = parts_of(suite, tasks)
     if len(parts) > 1:
         raise InputError(
-            f"{suite.name} has {len(parts)} robots or suites, and rounds of rollouts are of"
-            f" one; give a suite of one robot, or the tasks of one: {parts[0].tasks[0]}, …"
+            f"{suite.name} has {len(parts)} robots or suites, but rounds of rollouts need"
+            f" exactly one; give a suite of one robot, or the tasks of one:"
+            f" {parts[0].tasks[0]}, …"
         )
 
 
 def _check_variations(suite: Suite, tasks: Sequence[str], design: Design) -> None:
-    """Refuses more rounds than there are variations to train on.
+    """Refuses more rounds than the training variations allow.
 
     Raises:
-        InputError: If a task has too few.
+        InputError: If a task has too few training variations.
     """
     needed = design.first(design.rounds + 1)
     for task in tasks:
         count = len(suite.variations(task, "train"))
         if count < needed:
             raise InputError(
-                f"{task} has {count} variations to train on, and {design.rounds} rounds of"
+                f"{task} has {count} training variations, but {design.rounds} rounds of"
                 f" {design.episodes} episodes after {design.demonstrations} demonstrations"
                 f" need {needed}; give fewer rounds, episodes or demonstrations."
             )

@@ -1,4 +1,4 @@
-"""Findings of rounds of rollouts: success, and the goals beyond the expert."""
+"""Findings of rounds of rollouts: success by round, and goals beyond the expert."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Goals:
     """Variations of a task on which an arm and the expert differ after the last round."""
 
     gained: tuple[int, ...]
-    """Goals that the policies of all seeds solve, and the expert does not."""
+    """Variations that the policies of all seeds solve and the expert does not."""
     lost: tuple[int, ...]
-    """Goals that the expert solves, and no policy does."""
+    """Variations that the expert solves and no policy does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,14 @@ class ImprovementFindings:
     design: Design
     confidence: float
     success: Mapping[str, Mapping[int, Success]]
-    """Success by arm and round; that of the expert and of the first policy by 0."""
+    """Success by arm and round; the expert and the first policy have round 0 only."""
     against_expert: Mapping[str, Mapping[int, Difference]]
     """Success minus that of the expert on the same trials, by arm and round."""
     goals: Mapping[str, Mapping[str, Goals]]
-    """Goals on which arm and expert differ after the last round, by arm and task."""
+    """Variations on which arm and expert differ after the last round, by arm and task;
+    tasks without any are left out."""
     reasons: Mapping[str, Mapping[str, int]]
-    """Reasons why trainings diverged and their number, by arm."""
+    """Number of failed cells by reason, by arm; arms without any are left out."""
 
 
 def findings_of(
@@ -55,15 +56,15 @@ def findings_of(
     """The findings of finished cells.
 
     Args:
-        design: Of the experiment.
+        design: Settings of the experiment.
         suite: Name of the suite.
         tasks: Names of the tasks.
-        finished: The cells, and how their trials went.
+        finished: The cells with the outcomes of their trials.
     """
     tried = _tried(finished)
     expert = tried[EXPERT][0]
     last = {arm: tried[arm][design.rounds] for arm in design.arms}
-    trials = finished[-1].cell.trials  # Of the expert, each once.
+    trials = finished[-1].cell.trials  # Trials of the expert, each once.
     variations = {
         t: sorted(it.variation for it in trials if it.task == t) for t in tasks
     }
@@ -98,16 +99,16 @@ def findings_of(
 
 
 def _tried(finished: Sequence[Finished[RoundsCell]]) -> dict[str, Rounds]:
-    """The expert, the first policy, then the arms."""
+    """Success by arm and round, in the order: expert, first policy, other arms."""
     by_round = scores_by(
         rows_of(finished),
         lambda row: (row.cell.arm, int(row.cell.factors_of(row.place)["round"] or 0)),
         lambda row: Where(row.cell.seed, 0, 0, row.start),
     )
-    found: dict[str, dict[int, Mapping[str, Scores]]] = {EXPERT: {}, START: {}}
+    by_arm: dict[str, dict[int, Mapping[str, Scores]]] = {EXPERT: {}, START: {}}
     for (arm, number), tasks in sorted(by_round.items(), key=lambda each: each[0][1]):
-        found.setdefault(arm, {})[number] = tasks
-    return dict(found)
+        by_arm.setdefault(arm, {})[number] = tasks
+    return dict(by_arm)
 
 
 def _goals(arm: Scores, expert: Scores, variations: Sequence[int]) -> Goals:
@@ -116,19 +117,21 @@ def _goals(arm: Scores, expert: Scores, variations: Sequence[int]) -> Goals:
     Args:
         arm: Success after the last round; (seed, 1, 1, trial).
         expert: Success of the expert; (1, 1, 1, trial).
-        variations: Of the trials, in their order; (trial,).
+        variations: Variations of the trials, in their order; (trial,).
     """
-    solved, theirs = arm[:, 0, 0], expert[0, 0, 0]
-    gained = (solved == 1).all(0) & (theirs == 0)
-    lost = (solved == 0).all(0) & (theirs == 1)
-    found = [tuple(np.array(variations)[which].tolist()) for which in (gained, lost)]
-    return Goals(gained=found[0], lost=found[1])
+    solved, by_expert = arm[:, 0, 0], expert[0, 0, 0]
+    gained = (solved == 1).all(0) & (by_expert == 0)
+    lost = (solved == 0).all(0) & (by_expert == 1)
+    numbers = np.array(variations)
+    return Goals(
+        gained=tuple(numbers[gained].tolist()), lost=tuple(numbers[lost].tolist())
+    )
 
 
 def _reasons(
     finished: Sequence[Finished[RoundsCell]],
 ) -> dict[str, dict[str, int]]:
-    """By arm, why trainings diverged, and how many."""
+    """Number of failed cells by reason, by arm."""
     arms = dict.fromkeys(cell.arm for cell, done in finished if done.reason)
     return {
         arm: dict(reasons_of(each for each in finished if each.cell.arm == arm))

@@ -16,11 +16,11 @@ from robomtl.pages.matrix import Entry, Matrix, matrix_of
 def beyond_report(
     found: ImprovementFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        made: How the experiment was made, as in ``results.json``; None if not known.
+        found: The findings.
+        made: Provenance of the experiment, as in ``results.json``; None if unknown.
     """
     shown = Compared(
         head="arm",
@@ -46,8 +46,8 @@ def beyond_report(
             sections.section(
                 "goals",
                 "Goals on which an arm and the expert differ",
-                "variations after the last round, in all seeds; + the arm alone, - the expert"
-                " alone",
+                "variations after the last round; + solved by the arm (all seeds) and not by"
+                " the expert, - solved by the expert and by no seed",
                 report.Table(_goals(found)),
             ),
             sections.reasons_section(found.reasons, "training", "diverged"),
@@ -67,7 +67,7 @@ def beyond_report(
 def _compared(
     found: ImprovementFindings, shown: Compared
 ) -> Iterator[report.Section | None]:
-    """Success by round, and the differences to the expert."""
+    """Sections with success by round and the differences to the expert."""
     arms = {arm: found.success[arm] for arm in found.design.arms}
     against = {
         arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
@@ -92,15 +92,15 @@ def _compared(
 def _lead(found: ImprovementFindings) -> str:
     design = found.design
     return (
-        f"{counted(len(found.tasks), 'task')}, {design.demonstrations} demonstrations of"
-        f" each; {counted(design.rounds, 'round')} that add {design.episodes} episodes a"
+        f"{counted(len(found.tasks), 'task')} with {design.demonstrations} demonstrations"
+        f" each; {counted(design.rounds, 'round')} that add {design.episodes} episodes per"
         f" task; {counted(design.seeds, 'seed')} of training;"
-        f" {counted(design.trials, 'trial')} of every task."
+        f" {counted(design.trials, 'trial')} per task."
     )
 
 
 def _answers(found: ImprovementFindings) -> Iterator[report.Text]:
-    """Whether each arm exceeds the expert, and on how many goals."""
+    """A sentence per arm: whether it exceeds the expert, and on how many goals."""
     for arm in found.design.arms:
         last = found.against_expert[arm].get(found.design.rounds)
         if last is None:
@@ -114,8 +114,8 @@ def _answers(found: ImprovementFindings) -> Iterator[report.Text]:
         doubt = "" if low > 0 or high < 0 else ", as far as these trials show"
         yield report.Text(
             f" ({ARMS[arm]}) {verdict} the expert by {points(last.difference)} points"
-            f" ({points(low)} to {points(high)}){doubt}: it alone solves"
-            f" {counted(gained, 'goal')}, the expert alone {counted(lost, 'goal')}.",
+            f" ({points(low)} to {points(high)}){doubt}: {counted(gained, 'goal')} solved"
+            f" only by the arm, {counted(lost, 'goal')} only by the expert.",
             arm,
         )
 
@@ -129,7 +129,7 @@ def _tasks(found: ImprovementFindings) -> Matrix:
 
 
 def _goals(found: ImprovementFindings) -> Matrix:
-    """The variations by task and arm; tasks without any are left out."""
+    """Gained and lost variations by task and arm; tasks without any are left out."""
     rows = {
         task: [_variations(found, arm, task) for arm in found.design.arms]
         for task in found.tasks

@@ -1,4 +1,4 @@
-"""The work on a cell in a worker process: rounds of rollouts, training and trials."""
+"""Work on one cell in a worker process: rounds of rollouts, training and trials."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -34,26 +34,26 @@ from robomtl.training.elapsed import elapsed_in
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all cells of an experiment share."""
+    """Settings, suite and folders shared by all cells of an experiment."""
 
     design: Design
     """Numbers of episodes, steps and trials."""
     suite: Suite
-    """Supplies the tasks."""
+    """Suite of the tasks."""
     tasks: tuple[str, ...]
-    """Names of those that are learned."""
+    """Names of the tasks that are learned."""
     data: Path
-    """Demonstrations with which every arm starts."""
+    """Folder of the demonstrations that every arm starts from."""
     starts: Mapping[int, Path]
     """Run directory of the first policy, by seed."""
     machine: Machine
     """Device and precision of training."""
     runs: Path
-    """Folder of what the rounds collect and train."""
+    """Folder for the episodes and policies of the rounds."""
 
     @property
     def batch_size(self) -> int:
-        """Samples in a gradient step: the same of each task."""
+        """Batch size, with equally many samples of each task."""
         return self.design.samples * len(self.tasks)
 
     def config(self, steps: int, learning_rate: float, seed: int) -> TrainConfig:
@@ -62,7 +62,7 @@ class Shared:
         Args:
             steps: Gradient steps.
             learning_rate: Peak learning rate.
-            seed: Of the training.
+            seed: Seed of the training.
         """
         return TrainConfig(
             steps=steps,
@@ -77,17 +77,17 @@ class Shared:
 
 
 def demonstrations_of(shared: Shared) -> Demonstrations:
-    """The demonstrations with which every arm starts: the first of each task."""
+    """The demonstrations that every arm starts from: the first ones of each task."""
     return Demonstrations(shared.data).select(
         shared.tasks, shared.design.demonstrations
     )
 
 
 class ImproveCell:
-    """Goes through the rounds of a cell; a process keeps its envs.
+    """Runs the rounds of a cell; keeps its envs between calls.
 
     Args:
-        shared: What all cells share.
+        shared: Settings, suite and folders shared by all cells.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -95,11 +95,11 @@ class ImproveCell:
         self._envs = KeptEnvs(shared.suite)
 
     def __call__(self, cell: RoundsCell) -> Done:
-        """The trials of the expert, of the first policy, or after each round.
+        """Outcomes of the trials of the expert, of the first policy, or after each round.
 
         Raises:
             FloatingPointError: If a training diverges.
-            GaveUpError: If a policy solves nothing to imitate.
+            GaveUpError: If a policy solves no episode that it could imitate.
         """
         suite = self._shared.suite
         if cell.arm == EXPERT:
@@ -143,8 +143,8 @@ class ImproveCell:
         """The episodes that a round adds to the data.
 
         Args:
-            cell: Says what.
-            number: Of the round, from 1.
+            cell: The cell, whose arm determines the kind of episodes.
+            number: Number of the round, from 1.
             run: Run directory of the policy that acts.
             out: Folder of the episodes.
         """
@@ -175,7 +175,7 @@ class ImproveCell:
         run: Path,
         out: Path,
     ) -> TrainedPolicy:
-        """The policy of a round, trained on all data so far from that of the one before."""
+        """The policy of a round: trained from the run ``run`` on all data so far."""
         design = self._shared.design
         return train(
             Mixture(sets),
