@@ -137,7 +137,7 @@ def test_runs_that_cannot_be_probed_are_refused(data, runs, tmp_path):
     with pytest.raises(InputError, match="name at least 1"):
         probe_features({}, data, out=tmp_path)
     with pytest.raises(
-        InputError, match="a and b were both trained.*a seed counts once"
+        InputError, match="a and b were both trained.*give each seed once"
     ):
         probe_features(
             {"a": runs["cloning"], "b": runs["cloning"]},
@@ -159,7 +159,9 @@ def test_policies_that_do_not_fit_the_data_are_refused(data, runs):
     card, path = trained.card, data
     robots = (*card.spec.embodiments, replace(card.spec.embodiments[0], name="other"))
     several = replace(card, spec=replace(card.spec, embodiments=robots))
-    with pytest.raises(InputError, match="policy of 2 robots has features of each"):
+    with pytest.raises(
+        InputError, match="policy of 2 robots has separate features for each"
+    ):
         episodes_for(replace(trained, card=several), path)
     coded = Conditioning(kinds=("one_hot",), tasks=("reach-red", "reach-blue"))
     with pytest.raises(InputError, match="one-hot code of points/MT4"):
@@ -179,7 +181,7 @@ def test_data_without_pictures_or_a_suite_are_refused(data, runs, tmp_path):
     with pytest.raises(InputError, match="top"):
         probe_features({"a": runs["seen"]}, plain, out=tmp_path / "out")
     (plain / "meta" / "robomtl.json").unlink()
-    with pytest.raises(InputError, match="names no suite, which would say"):
+    with pytest.raises(InputError, match="names no suite, so the indices of"):
         probe_features({"a": runs["cloning"]}, plain, out=tmp_path / "out")
 
 
@@ -193,7 +195,7 @@ ERRORS = {"trunk": {"a": {"hand": [[0.1, 0.2], [1.0, 1.0]]}}}
         ({"errors": {}, "hits": {}}, "errors is empty"),
         ({"errors": {"x": {"a": {"h": [[1]]}}}, "hits": {}}, "a residual and a total"),
         ({"errors": ERRORS, "hits": {"training": [[1], []]}}, "hits is not a table"),
-        ({"errors": ERRORS, "hits": {"training": [[1]]}}, "measured in other layers"),
+        ({"errors": ERRORS, "hits": {"training": [[1]]}}, "differ in layers"),
     ],
 )
 def test_measures_of_a_damaged_journal_are_refused(measured, message):

@@ -223,7 +223,7 @@ def test_kinds_that_make_no_sense_are_left_out_and_said_so(
 def test_wordings_that_a_task_lacks_are_left_out(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("robomtl.envs.points_tasks._REACH_HELD_OUT", ())
     found = probed(runs / "language", tmp_path, tasks=["reach-red"], episodes=1)
-    assert found.left_out == {"held-out": "there is no such wording of reach-red"}
+    assert found.left_out == {"held-out": "there is no such wording for reach-red"}
     with pytest.raises(
         ValueError, match="'held-out' cannot be given: there is no such"
     ):
@@ -283,7 +283,7 @@ def test_wordings_and_goals_are_told_together(runs, tmp_path):
 def test_one_variation_has_no_wrong_goal(runs, tmp_path):
     found = probed(runs / "goal", tmp_path, episodes=1)
     assert found.left_out["wrong"] == (
-        "another variation's goal takes 2 episodes a task or more"
+        "the goal of another variation needs at least 2 episodes per task"
     )
 
 
@@ -315,9 +315,13 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
     [
         ("none", {}, "none was trained without conditioning, .* nothing to probe"),
         ("nowhere", {}, "nowhere"),
-        ("expert", {}, "'expert' is no trained policy, and nothing is known of how"),
+        (
+            "expert",
+            {},
+            "'expert' is not a trained policy, so its conditioning is unknown",
+        ),
         ("language", {"kinds": ("shufled",)}, "'shufled'. Did you mean 'shuffled'"),
-        ("language", {"kinds": ("right",)}, "Nothing is compared with 'right'; name"),
+        ("language", {"kinds": ("right",)}, "No kind is compared with 'right'; name"),
         ("language", {"kinds": ("empty", "empty")}, "Kinds named twice in empty, empt"),
         (
             "one_hot",

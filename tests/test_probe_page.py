@@ -86,5 +86,5 @@ def test_what_was_not_told_is_given_with_its_reason():
 def test_without_pairs_there_is_a_page():
     nothing = dict.fromkeys(("push", "reach"), "xx")
     text = page(found(right=nothing, shuffled=nothing))
-    assert "no trial was played both ways" in text
+    assert "no trial was played under both" in text
     assert Parsed(text).open == []

@@ -26,9 +26,7 @@ def test_a_policy_that_does_the_same_whatever_it_is_told_ignores_it():
     assert "film IGNORES its instruction: right minus shuffled is +0.0" in (
         verdict.sentence
     )
-    assert verdict.sentence.endswith(
-        ", which lies wholly within the margin of 10 points."
-    )
+    assert verdict.sentence.endswith(", entirely within the margin of 10 points.")
 
 
 def test_a_difference_below_the_margin_is_no_use_of_the_instruction():
@@ -49,14 +47,19 @@ def test_an_interval_that_reaches_beyond_the_margin_tells_nothing(right, shuffle
     verdict = found(right=words(right), shuffled=words(shuffled)).verdict
     assert verdict.word == "undecided"
     assert "Whether film uses its instruction is undecided" in verdict.sentence
-    assert "reaches beyond the margin of 10 points; it takes about" in verdict.sentence
-    assert f"trials of each kind, {2 * len(right)} so far" in verdict.sentence
+    assert (
+        "includes zero and exceeds the margin of 10 points; about" in verdict.sentence
+    )
+    assert (
+        f"are needed for an interval within it, {2 * len(right)} so far"
+        in verdict.sentence
+    )
 
 
 def test_a_policy_that_solves_nothing_has_nothing_to_lose():
     verdict = found(right=words("0" * 50), shuffled=words("0" * 50)).verdict
     assert verdict.word == "undecided"
-    assert "as only 0.0% are solved under the right instruction, there" in (
+    assert "since only 0.0% of trials succeed under the right instruction" in (
         verdict.sentence
     )
 
@@ -65,7 +68,7 @@ def test_a_policy_that_does_better_when_told_wrongly_is_not_said_to_ignore_it():
     verdict = found(right=SHUFFLED, shuffled=RIGHT).verdict
     assert verdict.word == "undecided"
     assert verdict.sentence.endswith(
-        "under other instructions, which neither of the two explains."
+        "under other instructions, which neither verdict explains."
     )
 
 
@@ -78,7 +81,7 @@ def test_one_family_that_shows_it_is_enough():
     ).verdict
     assert verdict.word == "uses"
     assert verdict.families == ("table",)
-    assert "uses its instruction in table, and solves other scenes without" in (
+    assert "uses its instruction in table; this is not shown over all scenes" in (
         verdict.sentence
     )
 
@@ -86,7 +89,7 @@ def test_one_family_that_shows_it_is_enough():
 def test_without_shuffled_instructions_there_is_no_verdict():
     verdict = found(right=RIGHT, empty=SHUFFLED).verdict
     assert verdict.word == "undecided"
-    assert "no trial was played both ways, right and shuffled" in verdict.sentence
+    assert "no trial was played under both right and shuffled" in verdict.sentence
 
 
 def test_without_shared_scenes_only_use_of_the_instruction_can_be_shown():

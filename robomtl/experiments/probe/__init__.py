@@ -1,6 +1,7 @@
-"""Whether a policy uses its instruction: success by kind of instruction on equal trials.
+"""Probes of a policy: does it use its instruction, and what do its features contain?
 
-Names are loaded on first use: worker processes import this package and need little.
+Names are imported on first use, because worker processes import this package and need few
+of them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The cells of a probe of features, and what a worker measures in each."""
+"""The cells of a feature probe and the measurement of one cell by a worker."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,23 +29,23 @@ from robomtl.experiments.probe.linear_probe import probe_errors
 from robomtl.task import Suite, find_task, goal_place
 
 Weights = Literal["trained", "random"]
-"""Weights of a run: as training left them, or as it initialised them."""
+"""Weights of a run: after training, or at initialisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureCell(Cell):
-    """The features of one policy; it plays no trial."""
+    """The features of one policy; the cell has no trials."""
 
     run: str
     """Run directory."""
     run_label: str
     """Label of the run."""
     objective: str
-    """What its training minimised."""
+    """Training objective."""
     seed: int
-    """Seed of its training."""
+    """Seed of the training."""
     weights: Weights
-    """Which of its weights make the features."""
+    """Weights with which the features are computed."""
 
     @property
     def name(self) -> str:
@@ -65,21 +65,22 @@ class FeatureCell(Cell):
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureCell:
-    """Reads the features of a cell's policy, and probes them."""
+    """Computes the features of a cell's policy and probes them."""
 
     suite: Suite
-    """Says where states hold positions."""
+    """Suite that defines the indices of positions in its states."""
     data: Path
-    """The episodes."""
+    """Data set of the episodes."""
     every: int
     """Steps between two frames that are read."""
     held_out: float
-    """Fraction of each task's episodes that nothing is fitted on."""
+    """Fraction of each task's episodes that are held out from the fit."""
 
     def __call__(self, cell: FeatureCell) -> Done:
-        """Squared errors by layer, task and thing, and what its texts retrieve.
+        """Errors and hits of a cell; see ``FeatureMeasures``.
 
-        A policy or data set that cannot be read is tried again by the next call.
+        If the policy or the data set cannot be read, the cell fails with the reason, and
+        the next call of the experiment tries it again.
         """
         try:
             return Done([], measured=self._measured(cell))
@@ -112,18 +113,18 @@ class MeasureCell:
         own: NDArray[np.bool_],
         fitted: int,
     ) -> dict[str, list[list[float]]]:
-        """Residual and total of each held-out episode, by thing."""
+        """Residual and total of each held-out episode, by body."""
         frames = own[read.episode]
         features = read.layers[layer][frames].astype(np.float64)
         state = read.state[frames].astype(np.float64)
         episode = np.unique(read.episode[frames], return_inverse=True)[1]
-        found = {
-            thing: probe_errors(features, state[:, place], episode, fitted)
-            for thing, place in things_of(self.suite, task).items()
+        errors = {
+            thing: probe_errors(features, state[:, indices], episode, fitted)
+            for thing, indices in things_of(self.suite, task).items()
         }
         return {
             thing: [each.residual.tolist(), each.total.tolist()]
-            for thing, each in found.items()
+            for thing, each in errors.items()
             if each is not None
         }
 
@@ -134,14 +135,14 @@ class MeasureCell:
         episodes: Demonstrations,
         fitted: Sequence[int],
     ) -> dict[str, list[list[int]]]:
-        """Whether each wording finds an episode of its task, by kind of wording.
+        """Whether each wording retrieves an episode of its task, by kind of wording.
 
-        A gallery holds one held-out episode of each task.
+        A gallery consists of one held-out episode of each task.
         """
         objective = aligned_by(checkpoint.load(cell.run))
         if objective is None:
             return {}
-        found = trajectories(subject, objective)
+        embedded = trajectories(subject, objective)
         task = subject.material.frames.episodes.task
         own = [
             (task == index).nonzero()[count:, 0] for index, count in enumerate(fitted)
@@ -152,14 +153,14 @@ class MeasureCell:
         for kind, sentences in self._wordings(episodes).items():
             if sentences:
                 queries = texts(subject, sentences)
-                scores = torch.einsum("qx,tdx->qtd", queries, found[galleries])
+                scores = torch.einsum("qx,tdx->qtd", queries, embedded[galleries])
                 right = [episodes.tasks.index(name) for name, _ in sentences]
                 hit = scores.argmax(1) == torch.tensor(right)[:, None]  # (text, draw)
                 hits[kind] = hit.int().tolist()
         return hits
 
     def _wordings(self, episodes: Demonstrations) -> dict[str, list[tuple[str, str]]]:
-        """Task and sentence, by whether training may use them."""
+        """Pairs (task, sentence) of the training and the held-out wordings."""
         tasks = [find_task(self.suite, name) for name in episodes.tasks]
         return {
             "training": [(t.name, each) for t in tasks for each in t.instructions],
@@ -170,42 +171,43 @@ class MeasureCell:
 
 
 def things_of(suite: Suite, task: str) -> Mapping[str, slice]:
-    """Where a state holds the hand, the objects and the goal of a task, by their names.
+    """Indices in a task's state of the positions of hand, objects and goal, by name.
 
     Raises:
-        InputError: If the suite does not say.
+        InputError: If the suite does not define them.
     """
     positions: Callable[[str], Mapping[str, slice]] | None
     positions = getattr(suite, "positions", None)
     if positions is None:
         raise InputError(
-            f"A linear probe needs a suite that says where states hold positions;"
-            f" {suite.name} lacks the method positions(task), see robomtl.task.Suite."
+            f"A linear probe needs a suite that defines the indices of positions in its"
+            f" states; {suite.name} lacks the method positions(task), see"
+            " robomtl.task.Suite."
         )
     goal = goal_place(suite, task)
     return {**positions(task), **({} if goal is None else {"goal": goal})}
 
 
 def fitted_of(episodes: Demonstrations, held_out: float) -> list[int]:
-    """How many episodes of each task a probe is fitted on: the first ones.
+    """Number of episodes of each task that a probe is fitted on, the first ones.
 
     Raises:
-        InputError: If a task has fewer than 2 to fit on, or none beside them.
+        InputError: If a task has fewer than 2 episodes to fit on, or none to hold out.
     """
     counts = np.bincount(episodes.episodes.task, minlength=len(episodes.tasks))
     fitted = [int(count) - int(held_out * count) for count in counts]
     for name, count, used in zip(episodes.tasks, counts, fitted, strict=True):
         if used < 2 or used == count:
             raise InputError(
-                f"A linear probe fits on 2 episodes of each task or more and is tried on"
-                f" others; held_out {held_out} leaves {used} and {count - used} of the"
+                f"A linear probe needs at least 2 episodes of each task to fit on and 1 to"
+                f" test on; held_out {held_out} leaves {used} and {count - used} of the"
                 f" {count} of '{name}'. Give another fraction, or more episodes."
             )
     return fitted
 
 
 def plan(runs: Mapping[str, FeatureCell]) -> tuple[FeatureCell, ...]:
-    """The cells: each run as it was trained, and as it was initialised."""
+    """The cells: each run with its trained weights, and at initialisation."""
     return tuple(
         replace(cell, weights=weights)
         for cell in runs.values()

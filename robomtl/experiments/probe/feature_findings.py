@@ -1,4 +1,4 @@
-"""From the errors of linear probes to coefficients of determination and differences."""
+"""Findings of a feature probe: coefficients of determination and retrieval rates."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,45 +16,49 @@ from robomtl.experiments.probe.linear_probe import Numbers
 from robomtl.files.folder_kinds import JOURNAL
 from robomtl.files.untrusted import converted
 
-_DRAWS = 2000  # Of the bootstrap.
+_DRAWS = 2000  # Bootstrap resamples.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probed:
-    """R² of the positions of a thing, in the mean over tasks in which it moves."""
+    """R² of the position of one body, averaged over the tasks in which it moves."""
 
     objective: str
-    """What the trainings minimised."""
+    """Training objective."""
     layer: str
-    """Layer of the policy that was probed."""
+    """Probed layer of the policy."""
     thing: str
-    """What was located: the hand, an object or the goal."""
+    """The body whose position is predicted: the hand, an object or the goal."""
     runs: int
-    """Trainings, by seed."""
+    """Number of trainings, one per seed."""
     tasks: int
-    """Tasks in which it moves."""
+    """Number of tasks in which the body moves."""
     trained: Estimate
+    """R² of the trained networks."""
     random: Estimate
-    """R² of the same networks as they were initialised."""
+    """R² of the same networks at initialisation."""
     difference: Estimate
     """Trained minus random, on the same episodes."""
     by_task: Mapping[str, float]
-    """R² of the trained features in each task, in the mean over seeds."""
+    """R² of the trained features in each task, mean over seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieved:
-    """How often the best match of an instruction is an episode of its task."""
+    """Fraction of instructions whose best-matching episode is of their task."""
 
     objective: str
+    """Training objective."""
     wordings: str
-    """Whether training may have used them: ``training`` or ``held-out``."""
+    """Kind of wordings: ``training`` or ``held-out``."""
     queries: int
-    """Wordings, times seeds."""
+    """Number of wordings times number of seeds."""
     chance: float
-    """Rate of a guess: 1 / number of tasks."""
+    """Chance level: 1 / number of tasks."""
     trained: Estimate
+    """Rate of the trained networks."""
     random: Estimate
+    """Rate of the same networks at initialisation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +66,11 @@ class FeatureFindings:
     """Findings on the features of policies."""
 
     suite: str
-    """Name of the suite whose tasks the episodes are of."""
+    """Name of the suite of the episodes."""
     probed: tuple[Probed, ...]
     retrieved: tuple[Retrieved, ...]
     reasons: Mapping[str, str]
-    """Why a cell has no outcome, by its name."""
+    """Reason for each cell without measurements, by name of the cell."""
 
 
 def findings_of(
@@ -76,7 +80,10 @@ def findings_of(
 
     Args:
         suite: Name of the suite.
-        finished: The cells.
+        finished: The cells with their measurements.
+
+    Raises:
+        InputError: If runs of one objective have different layers, tasks or episodes.
     """
     measured = {
         (cell.objective, cell.seed, cell.weights): converted(
@@ -96,7 +103,7 @@ def findings_of(
             and (objective, seed, "random") in measured
         ]
         if pairs:
-            _check_alike(objective, pairs)
+            _check_comparable(objective, pairs)
             probed += _probed(objective, pairs)
             retrieved += _retrieved(objective, pairs)
     return FeatureFindings(
@@ -108,15 +115,15 @@ def findings_of(
 
 
 Pairs = Sequence[tuple[FeatureMeasures, FeatureMeasures]]
-"""What was measured of the trained and of the random weights of each seed."""
+"""Measurements of the trained and the random weights, by seed."""
 
 
-def _check_alike(objective: str, pairs: Pairs) -> None:
+def _check_comparable(objective: str, pairs: Pairs) -> None:
     first, *others = (each.outline for pair in pairs for each in pair)
     if any(each != first for each in others):
         raise InputError(
-            f"{JOURNAL} is damaged: runs of {objective} were measured in other layers,"
-            " tasks or episodes than one another. Remove it to begin anew."
+            f"{JOURNAL} is damaged: the measurements of {objective} differ in layers,"
+            " tasks or episodes between runs. Remove it to start again."
         )
 
 
@@ -129,7 +136,7 @@ def _probed(objective: str, pairs: Pairs) -> list[Probed]:
 
 
 def _located(objective: str, pairs: Pairs, layer: str, thing: str) -> Probed:
-    """How well a thing is located from a layer."""
+    """R² of the position of one body from one layer."""
     tasks, runs = pairs[0][0].errors[layer], len(pairs)
     named = [task for task, some in tasks.items() if thing in some]
     draws = _episode_draws(tasks, named, thing)
@@ -155,13 +162,13 @@ def _located(objective: str, pairs: Pairs, layer: str, thing: str) -> Probed:
 def _episode_draws(
     tasks: Errors, named: Sequence[str], thing: str
 ) -> Mapping[str, NDArray[np.int64]]:
-    """Episodes of each task with those of bootstrap draws after them; (1 + draw, episode)."""
-    generator, found = np.random.default_rng(1), {}
+    """Episode indices of each task: all, then bootstrap resamples; (1 + draw, episode)."""
+    generator, indices = np.random.default_rng(1), {}
     for task in named:
         count = len(tasks[task][thing][0])
         drawn = generator.integers(count, size=(_DRAWS, count))
-        found[task] = np.concatenate([np.arange(count)[None], drawn])
-    return found
+        indices[task] = np.concatenate([np.arange(count)[None], drawn])
+    return indices
 
 
 def _r_squared(
@@ -170,7 +177,7 @@ def _r_squared(
     thing: str,
     draws: Mapping[str, NDArray[np.int64]],
 ) -> Numbers:
-    """R² of all episodes and of each draw, by task; (task, 1 + draw)."""
+    """R² of each task on all episodes, then on each resample; (task, 1 + draw)."""
     rows = []
     for task in named:
         residual, total = (
@@ -181,11 +188,11 @@ def _r_squared(
 
 
 def _estimate(values: Numbers, seeds: NDArray[np.int64]) -> Estimate:
-    """A mean over runs with its interval, of draws of episodes and of seeds.
+    """Mean over runs, with a bootstrap interval over episodes and seeds.
 
     Args:
-        values: Of all episodes and of each draw; (run, 1 + draw).
-        seeds: Runs of each draw; (draw, run).
+        values: Values on all episodes, then on each resample; (run, 1 + draw).
+        seeds: Runs of each resample; (draw, run).
     """
     drawn = np.take_along_axis(values[:, 1:].T, seeds, axis=1).mean(1)
     return Estimate(float(values[:, 0].mean()), _interval(drawn))
@@ -212,16 +219,16 @@ def _retrieved(objective: str, pairs: Pairs) -> list[Retrieved]:
 
 
 def _hit_rate(hits: Numbers) -> Estimate:
-    """The rate of hits with its interval, of draws of runs, wordings and galleries."""
+    """Hit rate, with a bootstrap interval over runs, wordings and galleries."""
     generator = np.random.default_rng(2)
     rates = []
     for _ in range(_DRAWS):
-        places = (generator.integers(size, size=size) for size in hits.shape)
-        rates.append(hits[np.ix_(*places)].mean())
+        indices = (generator.integers(size, size=size) for size in hits.shape)
+        rates.append(hits[np.ix_(*indices)].mean())
     return Estimate(float(hits.mean()), _interval(rates))
 
 
 def _interval(drawn: Numbers | Sequence[float]) -> Interval:
-    """The 95% percentile interval of bootstrap draws."""
+    """The 95% percentile interval of bootstrap values."""
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(float(low), float(high))

@@ -1,4 +1,4 @@
-"""Measurements of a feature probe, as its journal keeps them for each cell."""
+"""Measurements of one cell of a feature probe, in the form that its journal saves."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from robomtl.errors import InputError
 
 Errors = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]
-"""By task and thing: residual and total of each held-out episode."""
+"""Residual and total sums of squares of each held-out episode, by task and body."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,23 +15,25 @@ class FeatureMeasures:
     """Measurements of the features of a policy."""
 
     errors: Mapping[str, Mapping[str, Mapping[str, tuple[tuple[float, ...], ...]]]]
-    """By layer, task and thing: residual and total of each held-out episode."""
+    """Residual and total sums of squares of each held-out episode, by layer, task and
+    body."""
     hits: Mapping[str, tuple[tuple[int, ...], ...]]
-    """By kind of wording: whether a wording finds an episode; (wording, gallery)."""
+    """Whether a wording retrieves an episode of its task, 0 or 1, by kind of wording;
+    (wording, gallery)."""
 
     def __post_init__(self) -> None:
-        """Checks that something was measured, and that sizes fit.
+        """Checks the sizes.
 
         Raises:
-            InputError: If not.
+            InputError: If ``errors`` is empty, or sizes do not match.
         """
         if not self.errors or not all(self.errors.values()):
-            raise InputError("errors is empty; it has at least a layer and a task.")
+            raise InputError("errors is empty; it needs at least one layer and task.")
         tasks = (some for layer in self.errors.values() for some in layer.values())
         for pair in (each for task in tasks for each in task.values()):
             if len(pair) != 2 or not len(pair[0]) == len(pair[1]) > 0:
                 raise InputError(
-                    "errors does not have a residual and a total of each episode."
+                    "errors lacks a residual and a total for each episode."
                 )
         for rows in self.hits.values():
             if len(set(map(len, rows))) != 1 or not rows[0]:
@@ -39,7 +41,7 @@ class FeatureMeasures:
 
     @property
     def outline(self) -> Any:
-        """The names of what was measured; the same for runs that can be compared."""
+        """Names and sizes of the measurements; equal for runs that can be compared."""
         errors = {
             layer: {
                 task: {thing: len(pair[0]) for thing, pair in things.items()}

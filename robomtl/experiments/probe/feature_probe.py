@@ -1,4 +1,4 @@
-"""Features of policies probed: positions by a linear probe, tasks by retrieval."""
+"""The feature probe: positions by a linear probe, tasks by retrieval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,18 +36,18 @@ from robomtl.task import Suite
 @settings
 @dataclass(frozen=True, kw_only=True)
 class FeatureConfig:
-    """Settings of a feature probe: which frames it reads."""
+    """Settings of a feature probe: frames to read and episodes to hold out."""
 
     every: int = 4
     """Steps between two frames of an episode that are read."""
     held_out: float = 0.3
-    """Fraction of each task's episodes, the last ones, that nothing is fitted on."""
+    """Fraction of each task's episodes, the last ones, that are held out from the fit."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
 
         Raises:
-            InputError: If one is out of range.
+            InputError: If a setting is out of range.
         """
         check_types(self)
         check_counts(self, "every")
@@ -59,7 +59,7 @@ class FeatureConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class _Experiment:
-    """Policies whose features are read; see ``Experiment``."""
+    """A feature probe of several policies; see ``Experiment``."""
 
     runs: Mapping[str, FeatureCell]
     fingerprints: Mapping[str, str]
@@ -113,25 +113,25 @@ def probe_features(
     config: FeatureConfig | None = None,
     compute: Compute | None = None,
 ) -> FeatureFindings:
-    """How well positions can be read off the features of policies by a linear map.
+    """Measures how well a linear map predicts positions from the features of policies.
 
-    Each policy is compared with the same network as its training initialised it. Of
-    policies that ``language_alignment`` pre-trained, it is also measured how often an
-    instruction finds an episode of its task. Every finished policy is kept: called again,
-    it resumes, and more policies may join.
+    Each policy is compared with the same network at initialisation. For policies
+    pre-trained by ``language_alignment``, also measures how often an instruction retrieves
+    an episode of its task. Every finished policy is saved, and a repeated call resumes. It
+    may add policies.
 
     Args:
-        runs: Run directories by label; those of one objective differ by seed.
-        data: Data set of a suite that says where states hold positions.
+        runs: Run directories by label; runs of one objective differ by seed.
+        data: Data set of a suite that defines the indices of positions in its states.
         out: Folder for ``results.json``, ``cells.parquet``, ``report.html`` and the
             journal; made if missing.
-        config: Which frames are read; the defaults if None.
+        config: Frames to read and episodes to hold out; the defaults if None.
         compute: Processes or cluster, and the limit of time.
 
     Raises:
         InputError: If there is no run, or two have the same objective and seed; if a
-            policy has no features or does not fit the data; or if these name no suite that
-            has positions, or have too few episodes.
+            policy has no features or does not fit the data; or if the data set names no
+            suite with positions, or has too few episodes.
     """
     folder, path = located(out), located(data)
     compute, config = compute or Compute(), config or FeatureConfig()
@@ -160,11 +160,11 @@ def probe_features(
 
 
 def _suite_with_positions(demonstrations: Demonstrations) -> Suite:
-    """The suite of a data set, which says where the states of its tasks hold positions."""
+    """The suite of a data set, checked to define positions for each of its tasks."""
     if demonstrations.suite is None:
         raise InputError(
-            f"{demonstrations.path} names no suite, which would say where its states hold"
-            " positions; give data that robomtl collected."
+            f"{demonstrations.path} names no suite, so the indices of positions in its"
+            " states are unknown; give data that robomtl collected."
         )
     made = suite(demonstrations.suite, **demonstrations.suite_options)
     for task in demonstrations.tasks:
@@ -191,5 +191,5 @@ def _check_seeds(runs: Mapping[str, FeatureCell]) -> None:
         if other != label:
             raise InputError(
                 f"{other} and {label} were both trained with the objective"
-                f" {cell.objective} and seed {cell.seed}; a seed counts once."
+                f" {cell.objective} and seed {cell.seed}; give each seed once."
             )

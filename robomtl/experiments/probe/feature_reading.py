@@ -1,4 +1,4 @@
-"""The features of recorded frames, which a linear probe reads."""
+"""Features of a policy on recorded frames, for a linear probe."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,26 +25,26 @@ from robomtl.pretraining.language_alignment import Aligner, LanguageAlignment
 from robomtl.training.objective import Material
 from robomtl.training.samples import gather
 
-_ROWS = 256  # Frames that are encoded at once.
+_ROWS = 256  # Frames per forward pass.
 
 PICTURES, FEATURES = "pictures", "features"
-"""Layers that are probed: the encoded pictures, and what the action head reads."""
+"""Layers that are probed: the encoded pictures, and the input of the action head."""
 
 
 class Read(NamedTuple):
-    """Frames of episodes, in the order of these."""
+    """Features and states of frames, in the order of their episodes."""
 
     layers: Mapping[str, NDArray[np.float32]]
     """Features by layer; (frame, feature)."""
     state: NDArray[np.float32]
-    """(frame, state)."""
+    """State of each frame; (frame, state)."""
     episode: NDArray[np.int64]
     """Index of the episode of each frame; (frame,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A policy and the episodes that it reads."""
+    """A policy and the episodes on which it is probed."""
 
     policy: Policy
     """The policy whose features are read."""
@@ -55,11 +55,12 @@ class Subject:
 
 
 def episodes_for(trained: TrainedPolicy, path: Path) -> Demonstrations:
-    """The episodes of a data set, with the observation features that a policy reads.
+    """The successful episodes of a data set, with the observations that a policy reads.
 
     Raises:
-        InputError: If the policy has no features, reads another robot, or has no code for
-            a task; or if the data set lacks what it reads.
+        InputError: If the policy has no action head, or serves several robots; or if the
+            data set lacks an observation that it reads, or has other tasks than its
+            one-hot codes.
     """
     card = trained.card
     if not isinstance(trained.policy, HeadPolicy):
@@ -70,8 +71,8 @@ def episodes_for(trained: TrainedPolicy, path: Path) -> Demonstrations:
     robot, *others = card.spec.embodiments
     if others:
         raise InputError(
-            f"A policy of {1 + len(others)} robots has features of each; probe one of"
-            " one."
+            f"A policy of {1 + len(others)} robots has separate features for each; probe a"
+            " policy of one robot."
         )
     read = Demonstrations(path, observe=sorted(robot.observation))
     card.spec.serving(read.embodiment)
@@ -92,7 +93,7 @@ def subject_of(trained: TrainedPolicy, episodes: Demonstrations) -> Subject:
 
 
 def initialised(trained: TrainedPolicy, seed: int) -> Policy:
-    """A policy as training with a seed initialises it, with the statistics of its data."""
+    """The policy at initialisation by a seed, with the trained policy's normaliser."""
     with GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         made = build(trained.card)
@@ -103,7 +104,7 @@ def initialised(trained: TrainedPolicy, seed: int) -> Policy:
 
 
 def read_frames(subject: Subject, every: int) -> Read:
-    """Every so many frames of all episodes, under the canonical instructions.
+    """Every ``every``-th frame of all episodes, under the canonical instructions.
 
     Args:
         subject: The policy and its episodes.
@@ -132,9 +133,9 @@ def read_frames(subject: Subject, every: int) -> Read:
 
 
 def trajectories(subject: Subject, objective: LanguageAlignment) -> Tensor:
-    """Every episode by h, see ``language_alignment``; (episode, size).
+    """Embedding h of every episode, see ``language_alignment``; (episode, size).
 
-    All are read under one and the same instruction, which tells nothing of the task.
+    All episodes are read under the same instruction, so that it does not reveal the task.
     """
     spans = subject.material.frames.episodes
     aligner = cast(Aligner, subject.policy.meta)
@@ -150,10 +151,10 @@ def trajectories(subject: Subject, objective: LanguageAlignment) -> Tensor:
 
 
 def texts(subject: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
-    """Instructions by g, given as task and sentence; (sentence, size)."""
+    """Embedding g of instructions, given as (task, sentence); (sentence, size)."""
     fixed = subject.conditioning.fixed([TaskInfo(*each) for each in sentences])
     table, first = subject.material.frames.table, torch.zeros(len(fixed), 1).long()
-    state = torch.zeros_like(table.read(first)[0][STATE])  # No goal is shown.
+    state = torch.zeros_like(table.read(first)[0][STATE])  # Hides the goal.
     with torch.inference_mode():
         embedding = subject.conditioning.embedding(fixed, state)
         aligner = cast(Aligner, subject.policy.meta)
@@ -161,7 +162,7 @@ def texts(subject: Subject, sentences: Sequence[tuple[str, str]]) -> Tensor:
 
 
 def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
-    """The objective by which a policy retrieves episodes; None for any other policy."""
+    """The language-alignment objective of a policy; None if trained with another one."""
     card = trained.card
     made = configure_objective(card.objective, card.objective_config)
     return made if isinstance(made, LanguageAlignment) else None
@@ -170,7 +171,7 @@ def aligned_by(trained: TrainedPolicy) -> LanguageAlignment | None:
 def _batches(
     subject: Subject, rows: Tensor, instructed: int | None = None
 ) -> Iterator[Batch]:
-    """Frames in blocks, under the instruction of their own task or of one for all."""
+    """Batches of frames, each under its own task's instruction or all under one task's."""
     material, frames = subject.material, subject.material.frames
     for block in torch.split(rows, _ROWS):
         task = frames.episodes.task[frames.episode(block)]
@@ -181,7 +182,7 @@ def _batches(
 
 @torch.inference_mode()
 def _encoded(policy: Policy, batch: Batch) -> dict[str, Tensor]:
-    """The layers of frames, and their present states."""
+    """Features of each layer, and the state at the current step."""
     with policy.observer.watched() as encoded:
         features = policy(batch.observation, batch.task_embedding)
     pictures = [each.reshape(len(features), -1) for _, each in sorted(encoded.items())]

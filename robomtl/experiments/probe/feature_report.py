@@ -10,24 +10,23 @@ from robomtl.experiments.probe.feature_findings import FeatureFindings, Probed
 from robomtl.pages.matrix import Entry, Matrix, matrix_of
 
 _FOOTER = (
-    "R² is that of ridge regression from the features to the positions in a task, on"
-    " episodes that it was not fitted on, averaged over the tasks in which the thing moves:"
-    " 1 is exact, 0 as good as the mean of the fitted frames. Random features are those of"
-    " the same network as its training initialised it. Retrieval is the fraction of"
-    " instructions whose best match, among one held-out episode of each task, is an episode"
-    " of their task. Intervals are 95% bootstrap intervals over seeds and over episodes or"
-    " wordings."
+    "R² is that of ridge regression from the features to the positions within a task, on"
+    " held-out episodes, averaged over the tasks in which the body moves: 1 is exact, 0 is"
+    " no better than the mean of the fitted frames. Random features are those of the same"
+    " network at initialisation. Retrieval is the fraction of instructions whose best"
+    " match, among one held-out episode of each task, is the episode of their task."
+    " Intervals are 95% bootstrap intervals over seeds and over episodes or wordings."
 )
 
 
 def feature_report(
     found: FeatureFindings, *, made: Mapping[str, Any] | None = None
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        made: How it was measured, as in ``results.json``; None if not known.
+        found: The findings.
+        made: Provenance of the measurement, as in ``results.json``; None if unknown.
     """
     objectives = dict.fromkeys(each.objective for each in found.probed)
     return report.Report(
@@ -44,14 +43,14 @@ def feature_report(
             sections.section(
                 "retrieval",
                 "Retrieval",
-                "instructions that find an episode of their task first",
+                "instructions whose best match is an episode of their task",
                 report.Table(_retrieval(found)),
                 brief=True,
             ),
             sections.section(
                 "tasks",
                 "Tasks",
-                "R² of trained features, in the mean over seeds",
+                "R² of trained features, mean over seeds",
                 *sections.folds({k: report.Table(v) for k, v in _tasks(found).items()}),
             ),
             sections.reasons_section(
@@ -100,7 +99,7 @@ def _retrieval(found: FeatureFindings) -> Matrix:
 
 
 def _tasks(found: FeatureFindings) -> dict[str, Matrix]:
-    """By objective and layer, a row for each task and a column for each thing."""
+    """Tables by objective and layer, with a row per task and a column per body."""
     groups: dict[str, list[Probed]] = {}
     for each in found.probed:
         groups.setdefault(f"{each.objective}, {each.layer}", []).append(each)

@@ -1,4 +1,4 @@
-"""A grid of tasks and kinds of instruction that shows which trials were solved."""
+"""A grid of trial outcomes by task and kind of instruction."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from robomtl.pages.trial_cells import Block, Grid, Row
 
 
 def kind_grid(found: InstructionFindings) -> Grid:
-    """A row for each kind in each task that shares a scene; in all, if none does."""
+    """A block per task that shares a scene (per task if none does), a row per kind."""
     shared = found.ambiguous
     tasks = found.kinds[RIGHT].tasks if shared is None else shared.tasks
     blocks = []

@@ -1,4 +1,4 @@
-"""Kinds of instruction that a probe gives in place of the right one."""
+"""Kinds of instruction that a probe gives to a policy, right or not."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from robomtl.nearest import check_known
 
 
 class Kind(NamedTuple):
-    """A way to tell a policy its task, or another."""
+    """A kind of instruction: of the task itself, of another task, or none."""
 
     instructions: str
-    """What evaluation calls it; see ``robomtl.evaluation.instructions.KINDS``."""
+    """Name of the kind in evaluation; see ``robomtl.evaluation.instructions.KINDS``."""
     line: str
-    """Description of the conditioning, with ``{}`` for an instruction, a goal or a code."""
+    """Description of the kind; ``{}`` is replaced by the noun of the conditioning."""
 
 
 RIGHT = "right"
@@ -24,13 +24,13 @@ EMPTY = "empty"
 
 KINDS: Mapping[str, Kind] = {
     RIGHT: Kind("canonical", "its own {}"),
-    "paraphrased": Kind("paraphrased", "the other wordings of training, in turn"),
+    "paraphrased": Kind("paraphrased", "the other training wordings, in turn"),
     "held-out": Kind("held-out", "wordings never trained on, in turn"),
     SHUFFLED: Kind("shuffled", "the {} of another task of the suite"),
     EMPTY: Kind("none", "nothing"),
     WRONG: Kind("wrong", "the {}s of other tasks in its scene, in turn"),
 }
-"""What a probe tells, by the names its results have."""
+"""Kinds of instruction, by their name in the results."""
 
 _WORDINGS = ("paraphrased", "held-out")
 _NOUNS = {
@@ -43,24 +43,24 @@ _NOUNS = {
 
 
 def noun_of(conditioning: Conditioning) -> str:
-    """Name of the conditioning in a word or two."""
+    """Noun for the conditioning, such as "instruction" or "goal"."""
     return next(noun for kind, noun in _NOUNS.items() if kind in conditioning.kinds)
 
 
 def line_of(kind: str, conditioning: Conditioning) -> str:
-    """Description of the conditioning under a kind."""
+    """Description of a kind for a policy with this conditioning."""
     if kind == WRONG and by_goal_alone(conditioning):
-        return "its goal of another variation"
+        return "its own task's goal of another variation"
     return KINDS[kind].line.format(noun_of(conditioning))
 
 
 def by_goal_alone(conditioning: Conditioning) -> bool:
-    """Whether nothing but the goal tells the policy its task."""
+    """Whether the policy is conditioned on the goal only."""
     return conditioning.kinds == ("goal",)
 
 
 def meaningless(kind: str, conditioning: Conditioning) -> str:
-    """Why a kind makes no sense for a policy; empty if it does."""
+    """Reason why a kind does not apply to a policy; empty if it does."""
     if kind in _WORDINGS and "language" not in conditioning.kinds:
         evidence = " and ".join(conditioning.kinds).replace("_", "-")
         return f"the policy is conditioned on {evidence}, which has no wordings"
@@ -68,10 +68,10 @@ def meaningless(kind: str, conditioning: Conditioning) -> str:
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
-    """Refuses kinds that are not known, or nothing to compare.
+    """Refuses unknown or repeated kinds, and a comparison without any.
 
     Raises:
-        InputError: If a kind is unknown or named twice, or only ``right`` is left.
+        InputError: If a kind is unknown or named twice, or only ``right`` is named.
     """
     for kind in kinds:
         check_known("kind of instruction to probe", kind, KINDS)
@@ -79,6 +79,6 @@ def check_kinds(kinds: Sequence[str]) -> None:
         raise InputError(f"Kinds named twice in {', '.join(kinds)}; name each once.")
     if not set(kinds) - {RIGHT}:
         raise InputError(
-            f"Nothing is compared with '{RIGHT}'; name at least 1 of"
+            f"No kind is compared with '{RIGHT}'; name at least 1 of"
             f" {', '.join(kind for kind in KINDS if kind != RIGHT)}."
         )

@@ -1,8 +1,8 @@
-"""How well a linear map reads positions off features: the linear probe.
+"""Linear probe: ridge regression from features to positions.
 
 Source: Alain and Bengio 2017, "Understanding intermediate layers using linear classifier
 probes" (arXiv:1610.01644), with ridge regression in place of a classifier. The coefficient of
-determination of episodes that were not fitted is
+determination on held-out episodes is
 
     R² = 1 - Σ |y - ŷ|² / Σ |y - ȳ|²,   with ȳ the mean of the fitted frames.
 """
@@ -16,12 +16,12 @@ Numbers = NDArray[np.float64]
 
 STILL = 1e-3
 """Standard deviation below which a coordinate counts as fixed [in the states' unit]."""
-_PENALTIES = np.logspace(-3, 6, 10, dtype=np.float64)  # Of standardised features.
-_CHOOSING = 0.25  # Fraction of the fitted episodes by which the penalty is chosen.
+_PENALTIES = np.logspace(-3, 6, 10, dtype=np.float64)  # For standardised features.
+_CHOOSING = 0.25  # Fraction of the fitted episodes on which the penalty is selected.
 
 
 class Errors(NamedTuple):
-    """Squared errors of the episodes that were not fitted, summed over their frames."""
+    """Squared errors on held-out episodes, summed over the frames of each episode."""
 
     residual: Numbers
     """Squared error of the linear map; (episode,)."""
@@ -34,16 +34,17 @@ def probe_errors(
 ) -> Errors | None:
     """Errors of a linear map that is fitted on the first episodes.
 
-    The ridge penalty is the one that predicts the last quarter of them best from the rest.
+    The ridge penalty is selected on the last quarter of the fitted episodes, with the map
+    fitted on the rest of them.
 
     Args:
-        features: (frame, feature).
-        wanted: Coordinates to be read; (frame, coordinate).
-        episode: Index of each frame's episode, from 0 on, rising; (frame,).
+        features: Features; (frame, feature).
+        wanted: Coordinates to predict; (frame, coordinate).
+        episode: Index of each frame's episode, from 0 and ascending; (frame,).
         fitted: Number of episodes to fit on, at least 2.
 
     Returns:
-        Those of the coordinates that move in the fitted episodes; None if none does.
+        Errors over the coordinates that vary in the fitted episodes; None if none does.
     """
     known = episode < fitted
     moves = wanted[known].std(0) > STILL
@@ -75,7 +76,7 @@ def _predicted(
     known: NDArray[np.bool_],
     penalties: Numbers,
 ) -> list[Numbers]:
-    """Predictions for all frames of ridge regression on the known ones, by penalty."""
+    """Predictions for all frames by ridge regression on the known ones, per penalty."""
     mean, spread = features[known].mean(0), features[known].std(0)
     scaled = (features - mean) / np.where(spread > 1e-6, spread, 1.0)
     centre = wanted[known].mean(0)

@@ -1,4 +1,4 @@
-"""From trials under each kind to success, differences and a verdict."""
+"""Findings of a probe: success, differences and the verdict from the trials."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -23,7 +23,7 @@ from robomtl.experiments.probe.probe_rates import (
 from robomtl.experiments.probe.probe_verdict import Evidence, judged
 
 Tallies = Mapping[str, Tally]
-"""Tallies by task, in which A has the right instruction."""
+"""Tallies by task, in which A is the right instruction."""
 
 
 def findings_of(
@@ -38,11 +38,11 @@ def findings_of(
     """The findings of the trials.
 
     Args:
-        results: Under each kind, of the same trials.
-        task_infos: Instruction of each of their records, by kind.
+        results: Results of the same trials, by kind.
+        task_infos: Instructions of the records, by kind.
         conditioning: Conditioning of the policy.
-        families: Tasks of the suite that share a scene, by the name of the family.
-        left_out: Reasons for leaving out other kinds.
+        families: Tasks of the suite that share a scene, by name of the family.
+        left_out: Reason for each kind that is left out.
         margin: See ``Verdict``.
     """
     tallies = {
@@ -87,7 +87,7 @@ def findings_of(
 def _by_task(
     everything: Shared, tallies: Mapping[str, Tallies]
 ) -> dict[str, TaskDifferences]:
-    """Right minus each other kind, over all tasks and in each."""
+    """Right minus each other kind, over all tasks and for each task."""
     return {
         kind: TaskDifferences(
             **vars(everything.differences[kind]), tasks=task_differences(of_task)
@@ -108,16 +108,16 @@ def _kind(line: str, results: Results, task_infos: Sequence[TaskInfo]) -> KindRa
 def _of_others(
     results: Results, task_infos: Sequence[TaskInfo]
 ) -> dict[str, dict[str, Count]]:
-    found: dict[str, dict[str, Count]] = {}
+    counts: dict[str, dict[str, Count]] = {}
     for record, each in zip(results.records, task_infos, strict=True):
         solved = record.solved(results.setting.criterion)
         if each.task in (None, record.task) or solved is None:
             continue
         assert each.task is not None
-        of_task = found.setdefault(record.task, {})
+        of_task = counts.setdefault(record.task, {})
         before = of_task.get(each.task, Count(0, 0))
         of_task[each.task] = Count(before.successes + solved, before.trials + 1)
-    return found
+    return counts
 
 
 def _rates(group: GroupRates) -> Rates:
@@ -168,7 +168,7 @@ def _difference(tallies: Sequence[Tally], confidence: float = 0.95) -> Differenc
 def _family_differences(
     tallies: Mapping[str, Tallies], families: Mapping[str, Shared]
 ) -> dict[str, Difference | None]:
-    """Right minus shuffled in each family, at a confidence that holds for all of them."""
+    """Right minus shuffled in each family, with Bonferroni-corrected intervals."""
     of_task = tallies.get("shuffled", {})
     some = {
         family: [of_task[name] for name in shared.tasks if name in of_task]

@@ -22,19 +22,19 @@ from robomtl.task import Suite, Task
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything a probe plays."""
+    """The conditions and trials of a probe, by kind of instruction."""
 
     conditions: Mapping[str, Conditions]
-    """Conditions of each kind: they differ in instructions, and in tasks where only some of
-    them share a scene with another."""
+    """Conditions by kind. They differ in the instructions; ``wrong`` also omits tasks that
+    share no scene with another."""
     chunks: Mapping[str, tuple[Chunk, ...]]
-    """Chunks by kind: the same trials, but for tasks that a kind leaves out."""
+    """Chunks by kind: the same trials, except for tasks that a kind omits."""
     left_out: Mapping[str, str]
-    """Reasons for leaving out other kinds."""
+    """Reason for each kind that is left out."""
 
     @property
     def every(self) -> tuple[Chunk, ...]:
-        """The chunks of all kinds, one after the other."""
+        """The chunks of all kinds, concatenated."""
         return tuple(chunk for some in self.chunks.values() for chunk in some)
 
 
@@ -47,14 +47,14 @@ def planned(
     """The plan of a probe.
 
     Args:
-        suite: Supplies the tasks.
+        suite: Suite of the tasks.
         conditions: Conditions of the trials with the right instruction.
         conditioning: Conditioning of the policy.
-        kinds: Further kinds; None for all that apply.
+        kinds: Kinds besides ``right``; None for all that apply.
 
     Raises:
-        InputError: If a kind is unknown, one that was named makes no sense here, the tasks
-            are not of the suite, or there is but one of them.
+        InputError: If a kind is unknown or a named kind does not apply, a task is unknown,
+            or the suite has only one task.
     """
     if kinds is not None:
         check_kinds(kinds)
@@ -79,15 +79,15 @@ def planned(
 
 
 class _NoInstructionError(InputError):
-    """A kind that makes no sense here, as the sentence says."""
+    """A kind of instruction does not apply; the message gives the reason."""
 
 
 def _check_tasks(suite: Suite) -> None:
     count = len(suite.train_tasks) + len(suite.held_out_tasks)
     if count < 2:
         raise InputError(
-            f"{suite.name} has one task: there is no other whose"
-            " instruction its policy could get. Probe in a suite of 2 tasks or more."
+            f"{suite.name} has one task: there is no other task whose"
+            " instruction the policy could get. Probe in a suite of 2 tasks or more."
         )
 
 
@@ -102,7 +102,7 @@ def _conditions(
     if kind == WRONG and by_goal_alone(conditioning):
         if conditions.episodes < 2:
             raise _NoInstructionError(
-                "another variation's goal takes 2 episodes a task or more"
+                "the goal of another variation needs at least 2 episodes per task"
             )
         instructions = KINDS[RIGHT].instructions
     elif kind == WRONG:
@@ -122,10 +122,10 @@ def _with_rivals(suite: Suite, conditions: Conditions) -> tuple[str, ...]:
 
 
 def _lacking(suite: Suite, conditions: Conditions, kind: str) -> str:
-    """Which tasks lack the wordings of a kind, in words; empty if none does."""
+    """Sentence that names the tasks without wordings of a kind; empty if none."""
     tasks = select(suite, conditions.tasks)
     lacking = [task.name for task in tasks if not _wordings(task, kind)]
-    return f"there is no such wording of {', '.join(lacking)}" if lacking else ""
+    return f"there is no such wording for {', '.join(lacking)}" if lacking else ""
 
 
 def _wordings(task: Task, kind: str) -> Sequence[str]:
@@ -143,7 +143,7 @@ def _with_goals(
     chunks: Mapping[str, tuple[Chunk, ...]],
     alone: bool,
 ) -> Iterator[tuple[str, tuple[Chunk, ...]]]:
-    """The kinds with their goals, which takes a reset of every trial."""
+    """Pairs of kind and chunks with goals, which requires a reset of every trial."""
     names = dict.fromkeys(
         name
         for some in chunks.values()

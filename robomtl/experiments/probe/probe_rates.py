@@ -1,4 +1,4 @@
-"""Findings of a probe, as plain data."""
+"""Data classes for the findings of a probe."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,26 +18,27 @@ class Rates:
     """Success over some tasks; None where no trial has an outcome."""
 
     task_mean: float | None
-    """Mean of the tasks' success."""
+    """Mean success rate over tasks."""
     interval: Interval | None
     """The 95 % interval of the mean; see ``mean_interval``."""
     successes: int
     trials: int
     """Trials with an outcome."""
     errors: int
-    """Trials without one, beside ``trials``."""
+    """Trials without an outcome, not counted in ``trials``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class KindRates(Rates):
-    """Success under a kind."""
+    """Success under one kind of instruction."""
 
     instruction: str
-    """Description of the conditioning."""
+    """Description of the kind for this policy."""
     tasks: Mapping[str, TaskRates]
-    """Rates of tasks by name: all but tasks that the kind has no instruction for."""
+    """Rates by task; tasks for which the kind has no instruction are omitted."""
     of_others: Mapping[str, Mapping[str, Count]]
-    """By task, and by the other task of the instruction; trials with an outcome."""
+    """Successes and trials under instructions of other tasks, by task and by the task of
+    the instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,27 +50,27 @@ class Difference:
     interval: Interval
     """The 95 % interval of the difference; see ``mean_difference_interval``."""
     pairs: int
-    """Trials that have an outcome under both."""
+    """Number of trials with an outcome under both kinds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDifferences(Difference):
-    """The same, and that of each task."""
+    """A difference of means with the difference of each task."""
 
     tasks: Mapping[str, TaskDifference]
-    """Differences by task; in a tally, A has the right instruction."""
+    """Differences by task; in a tally, A is the right instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """Tasks that share a scene, or several such families."""
+    """Rates and differences over some tasks, such as a family that shares a scene."""
 
     tasks: tuple[str, ...]
-    """Tasks that were played."""
+    """The tasks of the group that were played."""
     kinds: Mapping[str, Rates]
-    """Over these tasks, by kind."""
+    """Rates over these tasks, by kind."""
     differences: Mapping[str, Difference]
-    """Right minus each other kind, by kind; those without a pair are left out."""
+    """Right minus each other kind, by kind; kinds without pairs are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,19 +79,19 @@ class Verdict:
 
     word: Word
     sentence: str
-    """The same, and what it follows from."""
+    """The verdict with its evidence, as a sentence."""
     margin: float
-    """Below which a difference does not count as use of the instruction."""
+    """Smallest difference of success that counts as use of the instruction."""
     families: tuple[str, ...]
-    """Families in which the instruction is used, if not in all."""
+    """Families in which the instruction is used, if this is not shown for all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstructionFindings:
-    """Success of a policy under right, other and no instructions."""
+    """Success of a policy under right, other and no instructions, and the verdict."""
 
     setting: Setting
-    """What was probed, how, and where."""
+    """Agent, suite and conditions of the trials."""
     conditioning: tuple[str, ...]
     """Conditioning of the policy."""
     kinds: Mapping[str, KindRates]
@@ -100,12 +101,12 @@ class InstructionFindings:
     ambiguous: Shared | None
     """All tasks that share a scene with another; None if the suite names none."""
     families: Mapping[str, Shared]
-    """Tasks that share one scene, by the suite's name for it."""
+    """Tasks that share one scene, by the suite's name of the family."""
     verdict: Verdict
     left_out: Mapping[str, str]
-    """Reasons for leaving out other kinds."""
+    """Reason for each kind that is left out."""
     warning: str = ""
-    """Why goals cannot tell tasks apart; empty where they can, or are not all that tells
-    the policy its task. See ``robomtl.goals``."""
+    """Warning that goals do not identify the task of a policy conditioned on goals only;
+    empty if not applicable. See ``robomtl.goals``."""
     records: Mapping[str, tuple[Record, ...]]
-    """The trials, by kind."""
+    """Records of the trials, by kind."""

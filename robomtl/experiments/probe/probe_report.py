@@ -31,18 +31,17 @@ _POINTS = (
 )
 _FOOTER = (
     "A trial succeeds if the task is solved at any step. Bars of the second colour are"
-    " success rates with another instruction, or none. Bars carry 95%"
-    " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
-    " trials of the tasks as strata. Differences are of trials that ended without an error"
-    " under both kinds; those of means take the tasks as strata. They hold for this policy"
-    " on these tasks, not for other seeds of training. Tasks that share a scene are those of"
-    " a family that the suite names; tasks with their own scene have no wrong"
-    " instruction."
+    " success rates with another instruction or none. Intervals are 95% intervals: Wilson's"
+    " for a task; for means, Wilson's with the effective sample size, tasks as strata."
+    " Differences use the trials that ended without an error under both kinds; for means,"
+    " tasks are the strata. They are valid for this policy on these tasks, not for other"
+    " seeds of training. The suite's families define which tasks share a scene; tasks with"
+    " their own scene have no wrong instruction."
 )
 
 
 def probe_report(found: InstructionFindings) -> report.Report:
-    """The findings in sections."""
+    """The report of the findings."""
     setting = found.setting
     tasks = counted(len(found.kinds[RIGHT].tasks), "task")
     conditioning = " and ".join(found.conditioning).replace("_", "-")
@@ -64,7 +63,7 @@ def probe_report(found: InstructionFindings) -> report.Report:
             sections.section(
                 "outcomes",
                 "Trials",
-                "a cell each, the same variations below each other; point at one to read",
+                "one cell per trial, the same variations below each other; hover for details",
                 report.Trials(kind_grid(found)),
             ),
             sections.facts("Conditions", _conditions(found), machine(setting)),
@@ -88,7 +87,7 @@ def _tables(found: InstructionFindings) -> Iterator[report.Section | None]:
     yield sections.section(
         "tasks",
         "Tasks",
-        "success by kind of instruction, and 95% intervals",
+        "success by kind of instruction, with 95% intervals",
         report.Table(_tasks(found)),
         brief=True,
     )
@@ -102,11 +101,11 @@ def _tables(found: InstructionFindings) -> Iterator[report.Section | None]:
     yield sections.section(
         "others",
         "Instructions of other tasks",
-        "trials in which the task itself was solved",
+        "trials that solved the task itself",
         report.Config(_others(found)),
         report.Text(
-            "A task may be solved by doing another: a policy instructed to pick and"
-            " place brings the hand to the goal, too.",
+            "Doing another task may also solve this one: a policy instructed to pick and"
+            " place also reaches the goal.",
             tone="soft",
         ),
     )
@@ -118,9 +117,8 @@ def _kinds(found: InstructionFindings) -> report.Pairs:
 
 
 def _figures(found: InstructionFindings) -> report.Section:
-    """The numbers of the tasks that the verdict is about."""
-    shared = found.ambiguous
-    group = shared or _everything(found)
+    """Key figures over the tasks on which the verdict is based."""
+    group = found.ambiguous or _everything(found)
     lead = group.differences.get(SHUFFLED)
     right, shuffled = group.kinds.get(RIGHT), group.kinds.get(SHUFFLED)
     errors = sum(rates.errors for rates in found.kinds.values())
@@ -147,7 +145,7 @@ def _everything(found: InstructionFindings) -> Shared:
 
 
 def _groups(found: InstructionFindings) -> dict[str, Shared]:
-    """All tasks, then those that share scenes, then each family; no tasks twice."""
+    """All tasks, the tasks that share scenes, and each family; repeats are omitted."""
     everything = _everything(found)
     shared = {} if found.ambiguous is None else {SHARED: found.ambiguous}
     groups, seen = {"All tasks": everything}, {everything.tasks}
@@ -159,7 +157,7 @@ def _groups(found: InstructionFindings) -> dict[str, Shared]:
 
 
 def _differences(found: InstructionFindings) -> report.Section | None:
-    """Right minus each kind, over the tasks that the verdict is about at the top."""
+    """Right minus each kind; the tasks on which the verdict is based come first."""
     shared, groups = found.ambiguous, {"All tasks": _everything(found)}
     if shared is not None and shared.tasks != groups["All tasks"].tasks:
         groups = {"Tasks that share scenes": shared, **groups}
@@ -175,8 +173,8 @@ def _differences(found: InstructionFindings) -> report.Section | None:
         "right minus each kind, in percentage points",
         *forests,
         report.Text(
-            "Full bars: the interval excludes zero. To the right: other instructions"
-            " lose success.",
+            "Full bars: the interval excludes zero. To the right: success is lower with"
+            " the other instruction.",
             tone="soft",
         ),
     )
@@ -185,7 +183,7 @@ def _differences(found: InstructionFindings) -> report.Section | None:
 def _forest(
     differences: Mapping[str, Difference], reach: float, title: str
 ) -> report.Bars:
-    """A bar for each kind, the shuffled one first."""
+    """Bars of the differences by kind, ``shuffled`` first."""
     ordered = sorted(differences.items(), key=lambda item: item[0] != SHUFFLED)
     rows = [
         report.Bar(
@@ -230,7 +228,7 @@ def _rates(
 
 
 def _tasks(found: InstructionFindings) -> Matrix:
-    """Success of each task by kind of instruction, with the means at the bottom."""
+    """Success of each task by kind of instruction, with the means in the last rows."""
     kinds = found.kinds
     tasks = {
         task: [_entry(each.tasks.get(task)) for each in kinds.values()]
@@ -270,7 +268,7 @@ def _change(found: Difference | None) -> Entry:
 
 
 def _others(found: InstructionFindings) -> report.Pairs:
-    """Success of each task with the instructions of others, in words, by kind."""
+    """Success of each task under the instructions of other tasks, as text, by kind."""
     rows: dict[str, list[str]] = {}
     for kind, rates in found.kinds.items():
         for task, counts in rates.of_others.items():

@@ -1,4 +1,4 @@
-"""Whether a policy uses its instruction: right minus shuffled where scenes are shared."""
+"""The verdict whether a policy uses its instruction, from right minus shuffled."""
 
 import math
 from collections.abc import Mapping
@@ -11,60 +11,62 @@ from robomtl.experiments.probe.probe_rates import Difference, Shared, Verdict, W
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The evidence by which a verdict is given."""
+    """The evidence for a verdict."""
 
     name: str
     """Name of the policy."""
     noun: str
-    """Name of its conditioning."""
+    """Noun for its conditioning, such as "instruction"."""
     everything: Shared
-    """All tasks."""
+    """Rates and differences over all tasks."""
     ambiguous: Shared | None
-    """Tasks that share a scene with another; None if there is none."""
+    """Rates and differences over the tasks that share a scene with another; None if none
+    does."""
     families: Mapping[str, Difference | None]
-    """Right minus shuffled in each family, with an interval that Bonferroni's correction
-    makes hold for all of them at once."""
+    """Right minus shuffled in each family, with Bonferroni-corrected intervals; None if no
+    trial was played under both."""
     margin: float
+    """Smallest difference of success that counts as use of the instruction."""
 
 
 def judged(given: Evidence) -> Verdict:
-    """The verdict: the policy uses its instruction, ignores it, or neither is shown.
+    """The verdict: the policy uses its instruction, ignores it, or the trials are undecided.
 
     With D the interval of right minus shuffled over the tasks that share scenes:
 
-    1. It uses its instruction if D lies above zero and does not lie below the margin; or if that
-       holds in some family, by an interval corrected for the number of families.
-    2. It ignores its instruction if D lies wholly between minus the margin and the
+    1. The policy uses its instruction if D lies above zero and reaches the margin; or if
+       this is true of a family, by an interval corrected for the number of families.
+    2. It ignores its instruction if D lies entirely between minus the margin and the
        margin: an equivalence test.
-    3. Otherwise the trials do not decide; nor if there is no D; if no tasks share scenes, as
-       then policies may solve them by what they see; or if less than the margin is
-       solved under the right instruction, as then no more can be lost.
+    3. Otherwise the verdict is undecided. It is also undecided if there is no D; if no tasks
+       share a scene, since the scene may then determine the task; and if success under the
+       right instruction is below the margin, since no more than that can be lost.
 
     Source of 2: D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987), 657-680.
     """
     group = given.ambiguous or given.everything
     found = group.differences.get(SHUFFLED)
-    where = tuple(family for family, d in given.families.items() if _shows(d, given))
+    used_in = tuple(family for family, d in given.families.items() if _shows(d, given))
     if found is None:
         return _undecided(
-            given, f"no trial was played both ways, {RIGHT} and {SHUFFLED}"
+            given, f"no trial was played under both {RIGHT} and {SHUFFLED}"
         )
-    seen = _seen(given, group, found)
+    evidence = _sentence(given, group, found)
     if _shows(found, given):
-        sentence = f"{given.name} uses its {given.noun}: {seen}."
+        sentence = f"{given.name} uses its {given.noun}: {evidence}."
         return _verdict(given, "uses", sentence)
-    if where:
+    if used_in:
         sentence = (
-            f"{given.name} uses its {given.noun} in {', '.join(where)}, and solves"
-            f" other scenes without: {seen}."
+            f"{given.name} uses its {given.noun} in {', '.join(used_in)}; this is not"
+            f" shown over all scenes: {evidence}."
         )
-        return _verdict(given, "uses", sentence, where)
+        return _verdict(given, "uses", sentence, used_in)
     doubt = _doubt(given, group, found)
     if doubt:
-        return _undecided(given, f"{seen}, and {doubt}")
+        return _undecided(given, f"{evidence}, and {doubt}")
     sentence = (
-        f"{given.name} IGNORES its {given.noun}: {seen}, which lies wholly within the"
-        f" margin of {100 * given.margin:g} points."
+        f"{given.name} IGNORES its {given.noun}: {evidence}, entirely within the margin"
+        f" of {100 * given.margin:g} points."
     )
     return _verdict(given, "ignores", sentence)
 
@@ -78,18 +80,18 @@ def _shows(found: Difference | None, given: Evidence) -> bool:
 
 
 def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
-    """Why the trials do not decide; empty if they do."""
+    """Reason why the verdict is undecided; empty if it is not."""
     right = group.kinds[RIGHT].task_mean or 0.0
     if found.interval.high < 0 and found.interval.low < -given.margin:
         return (
-            "it does better under other instructions, which neither of the two explains"
+            "success is higher under other instructions, which neither verdict explains"
         )
     if given.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
     if right < given.margin:
         return (
-            f"as only {percent(right)} are solved under the right instruction, there is"
-            " little to lose"
+            f"since only {percent(right)} of trials succeed under the right instruction,"
+            " there is little to lose"
         )
     if max(-found.interval.low, found.interval.high) < given.margin:
         return ""
@@ -97,18 +99,18 @@ def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
 
 
 def _needed(given: Evidence, found: Difference) -> str:
-    """The number of trials whose interval would fit into the margin."""
+    """Sentence with the number of trials for which the interval would fit the margin."""
     low, high = found.interval
     trials = math.ceil(found.pairs * ((high - low) / (2 * given.margin)) ** 2)
     margin = f"the margin of {100 * given.margin:g} points"
     more = max(2 * found.pairs, trials + 1)
     return (
-        f"the interval holds zero and reaches beyond {margin}; it takes about {more:,}"
-        f" trials of each kind, {found.pairs:,} so far, for one that fits into it"
+        f"the interval includes zero and exceeds {margin}; about {more:,} trials of each"
+        f" kind are needed for an interval within it, {found.pairs:,} so far"
     )
 
 
-def _seen(given: Evidence, group: Shared, found: Difference) -> str:
+def _sentence(given: Evidence, group: Shared, found: Difference) -> str:
     number = counted(len(group.tasks), "task")
     sharing = "shares its scene" if len(group.tasks) == 1 else "share scenes"
     over = number if given.ambiguous is None else f"the {number} that {sharing}"

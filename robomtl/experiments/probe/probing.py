@@ -1,4 +1,4 @@
-"""A policy under right, paraphrased, wrong and no instructions, on the same trials."""
+"""The probe: success under right, paraphrased, wrong and no instructions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -37,7 +37,7 @@ from robomtl.ranges import check_types, settings
 from robomtl.task import Suite, families_of
 
 MARGIN = 0.1
-"""Differences of success that lie below it do not count as use of the instruction, by default."""
+"""Default for the smallest difference of success that counts as use of the instruction."""
 
 
 @settings
@@ -47,19 +47,18 @@ class ProbeConfig:
 
     kinds: tuple[str, ...] | None = None
     """Kinds of instruction besides ``right``; see ``KINDS``. By default all kinds that
-    the conditioning of the policy allows; ``InstructionFindings.left_out`` names the rest."""
+    apply to the policy; ``InstructionFindings.left_out`` names the others."""
     conditions: Conditions = field(default_factory=lambda: Conditions(until="success"))
-    """Trials, and when they end; the seed decides whose instruction a task gets when they
-    are shuffled."""
+    """Trials and their end; the seed determines the shuffling of instructions."""
     margin: float = MARGIN
-    """Difference of success, right minus shuffled, below which a policy is said to ignore
-    its instruction, as a fraction."""
+    """Smallest difference of success, right minus shuffled, that counts as use of the
+    instruction, as a fraction."""
 
     def __post_init__(self) -> None:
         """Checks the margin.
 
         Raises:
-            InputError: If it is no fraction.
+            InputError: If the margin is not between 0 and 1.
         """
         check_types(self)
         if not 0 < self.margin < 1:
@@ -77,10 +76,10 @@ COLUMNS = pa.schema(
         pa.field("goal", pa.list_(pa.float64())),
     ]
 )
-"""Columns of ``trials.parquet``: those of an evaluation between the kind and the
-instruction that was given: its task, and a goal in place of the env's."""
+"""Columns of ``trials.parquet``: the kind, the columns of an evaluation, the task whose
+instruction was given, and the goal that replaced the env's."""
 
-_NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that kinds differ in.
+_NOT_OF_ALL = ("instructions", "protocol")  # Fields of a setting that differ by kind.
 
 
 @checked
@@ -92,25 +91,25 @@ def probe(
     config: ProbeConfig | None = None,
     compute: Compute | None = None,
 ) -> InstructionFindings:
-    """Success of a policy by kind of instruction, and whether it uses its instruction.
+    """Measures success by kind of instruction and tests whether the instruction is used.
 
     All kinds of instruction are given on the same trials, so that differences are paired.
-    Every finished chunk of trials is kept at once; called again with the same policy,
-    suite and conditions, it plays what is left.
+    Every finished chunk of trials is saved; a repeated call with the same policy, suite and
+    conditions plays the remaining ones.
 
     Args:
         agent: A trained policy, or its run directory.
-        suite: Supplies the tasks, and says which of them share a scene.
+        suite: Suite of the tasks, which defines the families that share a scene.
         out: Folder for ``results.json``, ``trials.parquet``, ``report.html`` and the
             journal; made if missing.
         config: Kinds, trials and margin; the defaults if None.
         compute: Processes or cluster, and the limit of time of a step.
 
     Raises:
-        ValueError: If the agent is no trained policy, or is not conditioned on its task; if
-            it does not fit the suite, or that has one task; if a kind is unknown or
-            cannot be given; if the margin is no fraction; or if ``evaluate`` raises it.
-        ImportError: If a wording needs the ``language`` extra and that is missing.
+        ValueError: If the agent is not a trained policy, or has no conditioning; if it does
+            not fit the suite, or the suite has only one task; if a kind is unknown or does
+            not apply; or if ``evaluate`` raises it.
+        ImportError: If a wording needs the ``language`` extra, which is not installed.
     """
     config, compute = config or ProbeConfig(), compute or Compute()
     acting = named_agent(agent) if isinstance(agent, Path | str) else agent
@@ -149,14 +148,14 @@ def _played(
     folder: Path,
     executor: Executor,
 ) -> dict[str, Results]:
-    """The results under each kind, once everything is played that is not yet."""
+    """Plays the remaining trials; the results by kind."""
     chunks = plan.every
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
     identity |= {"kinds": list(plan.chunks)}
     journal = journal_in(folder, identity, chunks, agent)
     play = PlayChunk(agent, suite, conditions.until)
     finish(journal, chunks, play, executor, title="Probe")
-    outcomes = iter(journal.outcomes[place] for place in range(len(chunks)))
+    outcomes = iter(journal.outcomes[index] for index in range(len(chunks)))
     return {
         kind: results_of(
             agent,
@@ -173,8 +172,8 @@ def _conditioning_of(agent: Agent) -> Conditioning:
     policy = agent.agent if isinstance(agent, ServedAgent) else agent
     if not isinstance(policy, PolicyAgent):
         raise InputError(
-            f"'{agent.name}' is no trained policy, and nothing is known of how it is"
-            " conditioned on its task; name the run directory of a policy."
+            f"'{agent.name}' is not a trained policy, so its conditioning is unknown;"
+            " name the run directory of a policy."
         )
     conditioning = policy.card.conditioning
     if not conditioning.kinds:
@@ -190,12 +189,12 @@ def _write(
     found: InstructionFindings,
     task_infos: Mapping[str, Sequence[TaskInfo]],
 ) -> None:
-    """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each whole.
+    """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each atomically.
 
     Args:
-        folder: Where.
-        found: What was found.
-        task_infos: Instruction of each of its records, by kind.
+        folder: Folder of the files.
+        found: The findings.
+        task_infos: Instructions of the records, by kind.
     """
     rows = [
         {"kind": kind, **asdict(record), "instructed": each.task, "goal": each.goal}

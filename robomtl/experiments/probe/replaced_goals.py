@@ -1,4 +1,4 @@
-"""Goals that replace those of the envs."""
+"""Replacement of the envs' goals by zeros or by goals of other trials."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,24 +15,27 @@ Goal = tuple[float, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Goals:
-    """The goals of a suite's trials, as the first states show them."""
+    """The goals of a suite's trials, read from their first states."""
 
     of_task: dict[str, list[Goal]]
-    """Goals of each task's trials, in their order."""
+    """Goals of each task's trials, in the order of the trials."""
     size: int
-    """Length of a goal."""
+    """Number of components of a goal."""
 
     def replaced(
         self, chunks: Sequence[Chunk], kind: str, *, alone: bool
     ) -> tuple[Chunk, ...]:
-        """The chunks with the goals of a kind of instruction; its own are left as they are.
+        """The chunks with the goals of a kind of instruction.
+
+        The goal is zero for ``empty``. For ``shuffled`` and ``wrong`` it is the goal of the
+        task whose instruction is given, in the trial of the same index; but for ``wrong``
+        with ``alone`` it is the goal of the next trial of the same task. Other kinds keep
+        their goals.
 
         Args:
             chunks: Every trial of each task, in the order of the goals.
             kind: Kind of instruction.
-            alone: Whether the goal alone conditions the policy on its task. Then a wrong goal is
-                the task's own of the next trial, and else that of the task whose
-                instruction is given, in the trial that has the same place.
+            alone: Whether the policy is conditioned on the goal only.
         """
         if kind not in (SHUFFLED, EMPTY, WRONG):
             return tuple(chunks)
@@ -42,35 +45,35 @@ class Goals:
         self, chunks: Sequence[Chunk], kind: str, alone: bool
     ) -> Iterator[Chunk]:
         for task, some in groupby(chunks, key=lambda chunk: chunk.task):
-            place = 0
+            index = 0
             for chunk in some:
                 task_infos = []
                 for each in chunk.task_infos:
-                    goal = self._goal(kind, task, each, place, alone)
+                    goal = self._goal(kind, task, each, index, alone)
                     task_infos.append(each._replace(goal=goal))
-                    place += 1
+                    index += 1
                 yield Chunk(
                     task=task, trials=chunk.trials, task_infos=tuple(task_infos)
                 )
 
     def _goal(
-        self, kind: str, task: str, task_info: TaskInfo, place: int, alone: bool
+        self, kind: str, task: str, task_info: TaskInfo, index: int, alone: bool
     ) -> Goal:
         if kind == EMPTY:
             return (0.0,) * self.size
         if kind == WRONG and alone:
             own = self.of_task[task]
-            return own[(place + 1) % len(own)]
+            return own[(index + 1) % len(own)]
         assert task_info.task is not None
-        return self.of_task[task_info.task][place]
+        return self.of_task[task_info.task][index]
 
 
 def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
-    """The goals of trials; each is reset once.
+    """The goals of trials, found by resetting an env to each of them.
 
     Args:
-        suite: Shows its goals.
-        trials: Task by task.
+        suite: Suite whose states contain the goal.
+        trials: Trials, grouped by task.
     """
     assert suite.goal is not None
     of_task: dict[str, list[Goal]] = {}
