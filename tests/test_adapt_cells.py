@@ -195,7 +195,7 @@ def test_demonstrations_of_the_trials_are_refused(tmp_path):
         config=CollectionConfig(episodes=2, tasks=["reach-ball"], split="fresh"),
         compute=Compute(workers=1),
     )
-    with pytest.raises(ValueError, match="shows variation 1000000 of 'reach-ball'"):
+    with pytest.raises(ValueError, match="contains variation 1000000 of 'reach-ball'"):
         problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
 
 
@@ -235,7 +235,7 @@ def test_shuffled_actions_are_the_same_actions_elsewhere(shared, pool):
 @pytest.mark.parametrize(
     ("control", "message"),
     [
-        ("wrong_task", "needs 2 tasks to adapt to"),
+        ("wrong_task", "needs at least 2 tasks to adapt to"),
         ("wrong_variation", "is for hidden goals"),
     ],
 )
@@ -245,12 +245,14 @@ def test_controls_a_benchmark_does_not_have_are_refused(shared, control, message
 
 
 def test_a_suite_that_holds_nothing_out_is_refused():
-    with pytest.raises(ValueError, match="points/MT4 holds out no task to adapt to"):
+    with pytest.raises(ValueError, match="points/MT4 has no held-out task to adapt to"):
         problem_tasks(PointsSuite(variant="MT4"), None)
 
 
 def test_a_task_that_was_trained_on_is_refused():
-    with pytest.raises(ValueError, match="reach-red was trained on; adapt to tasks"):
+    with pytest.raises(
+        ValueError, match="reach-red was trained on; adapt to held-out tasks"
+    ):
         problem_tasks(SUITE, ["reach-red"])
 
 
@@ -308,7 +310,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shots": (0,)}, "shots holds 0; give at least 1"),
+        ({"shots": (0,)}, "shots contains 0; give at least 1"),
         ({"shots": ()}, "No number of shots was given"),
         ({"shots": (1, 1)}, "names a number twice"),
         ({"steps": (0,)}, "steps=0 allows nothing; give at least 1, or the method"),
@@ -322,7 +324,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
             "seeds is 4611686018427387904; give the number of .*at most 1000",
         ),
         ({"retained": -1}, "retained is -1"),
-        ({"probe": 3}, "probe is 3, none of the shots 1, 2"),
+        ({"probe": 3}, "probe is 3, which is not among the shots 1, 2"),
         ({"controls": ("wrong_tsk",)}, "Unknown controls 'wrong_tsk'. Did you mean"),
         ({"methods": {}}, "No method was named"),
         ({"settings": {"finetun": {}}}, "Did you mean 'finetune'"),
@@ -363,7 +365,9 @@ def test_a_missing_policy_is_refused_with_the_command_that_trains_it(family):
 
 
 def test_a_folder_without_a_policy_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no policy: neither a policy.json nor"):
+    with pytest.raises(
+        ValueError, match="contains no policy: neither a policy.json nor"
+    ):
         find_family(tmp_path)
 
 
@@ -415,7 +419,9 @@ def test_hidden_goals_that_are_not_numbered_are_refused():
     class Hiding(PointsSuite):
         goal = None
 
-    with pytest.raises(ValueError, match="does not say which variations share one"):
+    with pytest.raises(
+        ValueError, match="does not define which variations share a goal"
+    ):
         goal_suite(Hiding(variant="reach-flag"))
 
 
@@ -437,5 +443,5 @@ def test_goals_that_start_in_one_way_only_are_refused():
         def variations_of_goal(self, task, goal):
             return range(goal, goal + 1)
 
-    with pytest.raises(ValueError, match="starts each in one way only"):
+    with pytest.raises(ValueError, match="has only one start per goal"):
         goal_suite(Fixed(variant="reach-flag"))

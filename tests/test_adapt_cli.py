@@ -51,7 +51,10 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
         (("--methods", "finetun"), "Did you mean 'finetune'"),
         (("--steps", "0"), "allows nothing"),
         (("--methods", "finetune@clonin"), "'clonin'. Did you mean 'cloning'"),
-        (("--methods", "maml@reptile"), "takes policies trained with maml, not with"),
+        (
+            ("--methods", "maml@reptile"),
+            "requires policies trained with maml, not with",
+        ),
         (("--methods", "finetune@maml"), "finetune needs a policy trained with the"),
         (("--suite", "points/MT4"), "trained on points/ML4, not on points/MT4"),
         (("--seeds", "0"), "seeds is 0"),

@@ -104,7 +104,7 @@ def test_the_recipe_takes_another_suite_and_design():
     [
         ({"arms": ("dager",)}, "Unknown arm 'dager'. Did you mean 'dagger'"),
         ({"arms": ("dagger", "dagger")}, "The arm dagger is named twice"),
-        ({"arms": ()}, "No arm is named; name at least 1 of demonstrations"),
+        ({"arms": ()}, "No arm was named; name at least 1 of demonstrations"),
         ({"noise": 1.5}, "noise is 1.5; give a number from 0 to 1"),
         ({"rounds": 0}, "rounds is 0"),
     ],

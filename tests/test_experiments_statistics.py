@@ -202,7 +202,7 @@ def test_an_arm_pays_up_to_a_number_of_demonstrations_by_holm_s_correction_for_t
 def test_too_few_seeds_or_supports_give_no_ranking():
     found = ranking({}, seeds=3, supports=5)
     assert found.order == ()
-    assert found.sentence.endswith("here are 3 seeds and 5 draws.")
+    assert found.sentence.endswith("there are 3 seeds and 5 draws.")
 
 
 def test_enough_seeds_and_supports_rank_methods_and_say_which_are_not_apart():
@@ -215,11 +215,11 @@ def test_enough_seeds_and_supports_rank_methods_and_say_which_are_not_apart():
     found = ranking(curves, seeds=5, supports=5)
     assert found.order == ("good", "alike", "poor")
     assert found.sentence.endswith(
-        "good is first; not distinguished from it, by Holm's correction for 3 pairs: alike."
+        "good is first; not significantly different, by Holm's correction for 3 pairs: alike."
     )
     apart = ranking({k: curves[k] for k in ("poor", "good")}, seeds=5, supports=5)
     assert apart.sentence.endswith(
-        "good is first and apart from every other, by Holm's correction for 1 pair."
+        "good is first, significantly better than every other, by Holm's correction for 1 pair."
     )
 
 

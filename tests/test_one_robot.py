@@ -214,7 +214,7 @@ def test_methods_are_compared_in_a_suite_of_a_robot_never_seen(
         tmp_path / "run", NEW, request, out=tmp_path / "out", compute=Compute(workers=1)
     )
     assert not any(each.reasons for each in found.methods.values())
-    with pytest.raises(InputError, match="one robot at a time, and joint/.* joins"):
+    with pytest.raises(InputError, match="one robot at a time, but joint/.* joins"):
         compare_methods(
             tmp_path / "run", robomtl.suite(NAME), request, out=tmp_path / "joint"
         )

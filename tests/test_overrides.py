@@ -67,7 +67,7 @@ def test_every_part_of_a_comparison_can_be_set():
 def test_a_method_without_its_policies_is_refused_before_anything_begins(tmp_path):
     recipe = changed("compared", "--methods", "zero_shot", "maml")
     with pytest.raises(
-        ValueError, match=r"maml takes policies trained with maml.*cloning"
+        ValueError, match=r"maml requires policies trained with maml.*cloning"
     ):
         run(recipe, out=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,6 @@
-"""Methods of few-shot adaptation, compared on tasks that training never saw.
+"""Comparison of few-shot adaptation methods on tasks never seen in training.
 
-Names are loaded on first use.
+Names are imported on first use.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""A complete comparison of methods: data, policies of every objective, trials."""
+"""A complete comparison of methods: demonstrations, training and adaptation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,14 +25,14 @@ from robomtl.training.config import with_machine
 
 @dataclass(frozen=True, kw_only=True)
 class Pretraining:
-    """How the policy of an objective is trained."""
+    """Settings with which the policy of one objective is trained."""
 
     training: TrainConfig = field(default_factory=TrainConfig)
-    """Settings of the run."""
+    """Settings of the training run."""
     policy: str = "film"
-    """Architecture."""
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config that differ from the defaults."""
+    """Fields of the policy's config that differ from the defaults."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the objective that differ from the defaults."""
     conditioning: tuple[Kind, ...] | None = None
@@ -41,26 +41,26 @@ class Pretraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonSettings:
-    """The plain settings of a comparison of methods."""
+    """Settings of a comparison of methods with plain values."""
 
     suite: str
-    """Suite that holds tasks, or goals, out."""
+    """Suite that holds out tasks or goals."""
     episodes: int
     """Demonstrations of each training task."""
     noise: float = 0.0
     """Largest noise on the experts' actions; see ``collect``."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """Conditioning of the policies, besides what is inferred."""
+    """Conditioning of the policies, besides what their objectives infer."""
     seeds: int = 1
     """Number of seeds of training; a ranking needs 5, and 5 draws (--supports)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationRecipe(ComparisonSettings):
-    """One comparison of methods, enough to repeat it."""
+    """A complete comparison of methods."""
 
     line: str
-    """What the recipe shows, in a line."""
+    """Description of the recipe, in one line."""
     options: Mapping[str, Any]
     """Options of the suite."""
     request: AdaptRequest
@@ -77,26 +77,26 @@ def run_adaptation(
     seed: int = 0,
     compute: Compute | None = None,
 ) -> AdaptationFindings:
-    """Runs a comparison end to end; what is finished in the folder is not done again.
+    """Runs a comparison end to end; finished steps in the folder are not repeated.
 
     Args:
-        recipe: What is compared.
-        out: Receives ``demonstrations/``, a run directory ``OBJECTIVE/seed-NUMBER`` for
+        recipe: The comparison.
+        out: Folder for ``demonstrations/``, a run directory ``OBJECTIVE/seed-NUMBER`` for
             each policy, and the comparison in ``adaptation/``.
-        data: Demonstrations of the training tasks recorded before; collected when None.
+        data: Demonstrations of the training tasks; collected if None.
         seed: First seed of training.
         compute: Processes that collect, train, adapt and evaluate, or a cluster; device
-            and precision where the recipe does not say.
+            and precision where the recipe does not define them.
 
     Raises:
-        InputError: If a folder holds something else, the recipe trains no policy of an
-            objective that a method needs, or a policy's chunks are too short for the
-            actions to be executed.
+        InputError: If a folder belongs to something else, the recipe trains no policy of
+            an objective that a method needs, or a policy predicts fewer actions than are
+            to be executed.
     """
     compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     request = replace(recipe.request, seeds=recipe.seeds)
-    check_playable(made, request, Supports())  # Before anything is collected.
+    check_playable(made, request, Supports())  # Before the collection and training.
     for each in needed.values():
         each.training.check_chunk(configure(each.policy, each.policy_config))
     prior = obtain(
@@ -135,7 +135,7 @@ def _training(
     seed: int,
     machine: Machine,
 ) -> Training:
-    """The training of the policy of an objective, by a seed."""
+    """The training of the policy of one objective and seed."""
     own = each.conditioning
     return Training(
         out=out / file_name(objective) / f"seed-{seed}",
@@ -154,8 +154,8 @@ def _needed(recipe: AdaptationRecipe) -> dict[str, Pretraining]:
     for label, objective in wanted.items():
         if objective not in recipe.pretraining:
             raise InputError(
-                f"The method {label} takes policies trained with {objective}, and this"
+                f"The method {label} requires policies trained with {objective}, but this"
                 f" recipe trains {', '.join(recipe.pretraining)}; leave {label} out, or"
-                " give the recipe such a pretraining."
+                " add this pretraining to the recipe."
             )
     return {k: v for k, v in recipe.pretraining.items() if k in wanted.values()}

@@ -1,4 +1,4 @@
-"""The work of a process on a cell: it adapts a policy and plays its trials."""
+"""Work on one cell in a worker process: adapts a policy and plays its trials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,32 +24,32 @@ from robomtl.task import Suite, one_env_per_process
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all cells of an experiment share."""
+    """Suite, methods, problems and data shared by all cells of an experiment."""
 
     suite: Suite
-    """Supplies the tasks."""
+    """Suite of the tasks."""
     methods: Mapping[str, Method]
     """Methods by label."""
     problems: tuple[Problem, ...]
-    """All that are to be learned."""
+    """All problems to adapt to."""
     pool: Path
-    """Demonstrations that supports are drawn from."""
+    """Folder of the demonstrations that supports are drawn from."""
     prior: Path | None
-    """Demonstrations the policies were trained on; None if not known."""
+    """Folder of the demonstrations that the policies were trained on; None if unknown."""
     budget: Budget
-    """Samples in a gradient step, and what methods compute with."""
+    """Batch size, device and precision of the methods."""
 
 
 class PlayCell:
-    """Adapts and plays; a process keeps policies, demonstrations and envs.
+    """Plays cells; keeps policies, demonstrations and envs between calls.
 
     Args:
-        shared: What all cells share.
+        shared: Suite, methods, problems and data shared by all cells.
     """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        # One task at a time: those adapted to stay while others are looked back on.
+        # Envs of one task each: those of the new task are kept during retained trials.
         self._envs = KeptEnvs(shared.suite)
         self._retained = self._envs
         if not one_env_per_process(shared.suite):
@@ -58,14 +58,15 @@ class PlayCell:
         self._read: dict[Path, Demonstrations] = {}
 
     def __call__(self, cell: MethodCell) -> Done:
-        """How the adaptation of a cell went, and each of its trials.
+        """Cost of the adaptation of a cell, and the outcome of each trial.
 
-        A cell whose policy or demonstrations cannot be read is tried again by the next
-        call.
+        If the policy or the demonstrations cannot be read, the cell fails with the reason,
+        and the next call of the experiment tries it again.
 
         Raises:
             FloatingPointError: If the method diverges.
-            GaveUpError: If it gives up, or leaves a policy that acts without bounds.
+            GaveUpError: If the method gives up, or the adapted policy gives non-finite
+                actions.
         """
         try:
             adapted, cost = self._adapted(cell)
@@ -94,7 +95,7 @@ class PlayCell:
             cell.control,
             pool,
             cell.problem,
-            shots=max(cell.shots, 1),  # A method that looks at none is given one.
+            shots=max(cell.shots, 1),  # A support needs one, even if it is not used.
             draw=cell.draw,
         )
         if self._shared.prior is None:

@@ -1,15 +1,14 @@
-"""The problems that methods adapt to, and the supports of each.
+"""The problems that methods adapt to, and their supports.
 
 There are two benchmarks, never mixed:
 
-- ``transfer``, where states show all there is to know: a problem is a task that training
-  never saw.
-- ``infer``, where the goal is hidden: a problem is a goal of a task, which only the
-  support shows. Support and trials share the goal and nothing else of the start.
+- ``transfer``: goals are visible. A problem is a task never seen in training.
+- ``infer``: goals are hidden. A problem is one goal of a task, which only the support shows.
+  Support and trials share the goal but not the rest of the start.
 
-A suite hides goals if it shows none, though it numbers them (``GoalSuite``) or shows them to
-its experts (``expert_suite``). One that knows of no goal, as a Gymnasium env without
-``desired_goal``, hides none.
+A suite hides its goals if its states contain none, but it numbers them (``GoalSuite``) or
+shows them to its experts (``expert_suite``). A suite without goals, such as a Gymnasium env
+without ``desired_goal``, is a ``transfer`` benchmark.
 """
 
 from collections.abc import Sequence
@@ -29,18 +28,18 @@ Benchmark = Literal["transfer", "infer"]
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A task, or one goal of it, and the trials in which it is to be solved."""
+    """A task, or one goal of a task, with its trials."""
 
     task: str
     """Name of the task."""
     variations: tuple[int, ...]
-    """Variations of the trials; no support has one of them."""
+    """Variations of the trials; supports contain none of them."""
     goal: int | None = None
-    """Number of the goal, where goals are hidden."""
+    """Number of the goal if goals are hidden, else None."""
 
 
 def benchmark_of(suite: Suite) -> Benchmark:
-    """Which of the two benchmarks a suite is."""
+    """The benchmark of a suite: ``infer`` if it hides its goals, else ``transfer``."""
     known = isinstance(suite, GoalSuite) or hasattr(suite, "expert_suite")
     return "infer" if known and suite.goal is None else "transfer"
 
@@ -48,27 +47,28 @@ def benchmark_of(suite: Suite) -> Benchmark:
 def pool_split(suite: Suite) -> str:
     """The split that supports are collected from.
 
-    Under hidden goals it is that of the trials, whose goals supports share.
+    If goals are hidden, it is the split of the trials, since supports share their goals.
     """
     return "train" if benchmark_of(suite) == "transfer" else "fresh"
 
 
 def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
-    """The tasks to adapt to: those held out; or all, where goals are hidden in one.
+    """The tasks to adapt to: held-out tasks, or all if goals are hidden and none is held out.
 
     Args:
-        suite: Supplies them.
-        names: Those of them to take; None for all.
+        suite: Suite of the tasks.
+        names: Names of the tasks to use; None for all.
 
     Raises:
-        InputError: If there are none, or one was trained on with its goal visible.
+        InputError: If the suite holds out no task, or a named task is unknown or not held
+            out.
     """
     known = suite.held_out_tasks
     if benchmark_of(suite) == "infer" and not known:
-        known = suite.train_tasks  # Their goals in the split ``fresh`` are new.
+        known = suite.train_tasks  # Goals in the split ``fresh`` are new.
     if not known:
         raise InputError(
-            f"{suite.name} holds out no task to adapt to; give a suite that does, such"
+            f"{suite.name} has no held-out task to adapt to; give a suite that has, such"
             " as metaworld/ML10, or metaworld/custom with --held-out-tasks."
         )
     if names is None:
@@ -77,7 +77,7 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
     trained = [task.name for task in chosen if task not in known]
     if trained:
         raise InputError(
-            f"{', '.join(trained)} was trained on; adapt to tasks held out:"
+            f"{', '.join(trained)} was trained on; adapt to held-out tasks:"
             f" {', '.join(task.name for task in known)}."
         )
     return chosen
@@ -94,44 +94,44 @@ def problems(
 ) -> tuple[Problem, ...]:
     """The problems to adapt to, with their trials in the split ``fresh``.
 
-    Where goals are hidden, those are taken of which there are demonstrations enough: an
-    expert may fail at some.
+    If goals are hidden, the first goals with enough demonstrations are used, since experts
+    may fail on some.
 
     Args:
-        suite: Supplies variations.
-        tasks: To adapt to.
+        suite: Suite of the tasks.
+        tasks: Tasks to adapt to.
         pool: Demonstrations that supports are drawn from.
-        shots: Most demonstrations of a support.
-        trials: Of each task, over all its goals.
-        goals: Goals of each task, where they are hidden.
+        shots: Largest number of demonstrations of a support.
+        trials: Number of trials of each task, over all its goals.
+        goals: Number of goals of each task if they are hidden.
 
     Raises:
-        ValueError: If there are too few variations, goals or demonstrations, or one of
-            these is of a trial.
+        ValueError: If there are too few variations, goals or demonstrations, or a
+            demonstration has the variation of a trial.
     """
     if benchmark_of(suite) == "transfer":
-        found = [
+        posed = [
             Problem(task=task.name, variations=_fresh(suite, task.name, trials))
             for task in tasks
         ]
     else:
-        found = [
+        posed = [
             problem
             for task in tasks
             for problem in _of_goals(suite, task.name, pool, shots, trials, goals)
         ]
-    for problem in found:
+    for problem in posed:
         _check(pool, suite, problem, shots)
-    return tuple(found)
+    return tuple(posed)
 
 
 def check_trials(suite: Suite, tasks: Sequence[Task], *, trials: int) -> None:
-    """Refuses more trials than there are variations, before there are demonstrations.
+    """Refuses more trials than variations, before demonstrations are collected.
 
-    Where goals are hidden, this follows from the goals that demonstrations show.
+    If goals are hidden, the trials depend on the demonstrations and are not checked here.
 
     Raises:
-        InputError: If a task has fewer.
+        InputError: If a task has fewer variations than trials.
     """
     if benchmark_of(suite) == "transfer":
         for task in tasks:
@@ -139,21 +139,21 @@ def check_trials(suite: Suite, tasks: Sequence[Task], *, trials: int) -> None:
 
 
 def goal_suite(suite: Suite) -> GoalSuite:
-    """A suite that hides goals, as one that numbers them.
+    """The suite with hidden goals, checked to number them.
 
     Raises:
-        InputError: If it does not, or starts each goal in one way only.
+        InputError: If the suite does not number its goals, or has one start per goal.
     """
     if not isinstance(suite, GoalSuite):
         raise InputError(
-            f"{suite.name} hides its goals and does not say which variations share one;"
-            " give a suite that does, or one that shows goals."
+            f"{suite.name} hides its goals and does not define which variations share a"
+            " goal; give a suite that does, or a suite with visible goals."
         )
     task = suite.train_tasks[0].name
     if len(suite.variations_of_goal(task, suite.goal_numbers(task, "fresh")[0])) < 2:
         raise InputError(
-            f"{suite.name} hides its goals and starts each in one way only, so a"
-            " demonstration of a goal is its solution; give starts='varied'"
+            f"{suite.name} hides its goals and has only one start per goal, so that"
+            " replaying the demonstration solves it; give starts='varied'"
             " (--starts varied)."
         )
     return suite
@@ -170,11 +170,11 @@ def draw_for(
 
 def _showing(pool: Demonstrations, suite: Suite, problem: Problem) -> Demonstrations:
     """The demonstrations of a problem."""
-    there = pool.select(tasks=[problem.task])
+    of_task = pool.select(tasks=[problem.task])
     if problem.goal is None:
-        return there
+        return of_task
     shown = _goals_shown(pool, goal_suite(suite), problem.task)
-    return there.take(np.flatnonzero(shown == problem.goal).tolist())
+    return of_task.take(np.flatnonzero(shown == problem.goal).tolist())
 
 
 def _goals_shown(
@@ -186,13 +186,14 @@ def _goals_shown(
 
 
 def _check(pool: Demonstrations, suite: Suite, problem: Problem, shots: int) -> None:
-    draw_for(pool, suite, problem, shots=shots, draw=0)  # There are enough.
-    there = _showing(pool, suite, problem)
-    both = {*there.episodes.variation.tolist()} & {*problem.variations}
+    draw_for(pool, suite, problem, shots=shots, draw=0)  # Refuses too few.
+    demonstrations = _showing(pool, suite, problem)
+    both = {*demonstrations.episodes.variation.tolist()} & {*problem.variations}
     if both:
         raise InputError(
-            f"{pool.path} shows variation {min(both)} of '{problem.task}', which is a"
-            f" trial; collect the support from the split '{pool_split(suite)}'."
+            f"{pool.path} contains variation {min(both)} of '{problem.task}', which is"
+            f" used for a trial; collect the support from the split"
+            f" '{pool_split(suite)}'."
         )
 
 
@@ -200,14 +201,14 @@ def _fresh(suite: Suite, task: str, trials: int) -> tuple[int, ...]:
     return _enough(suite.variations(task, "fresh"), trials, task)
 
 
-def _enough(there: Sequence[int], trials: int, task: str) -> tuple[int, ...]:
-    """The first variations of some."""
-    if len(there) < trials:
+def _enough(variations: Sequence[int], trials: int, task: str) -> tuple[int, ...]:
+    """The first ``trials`` variations; refuses fewer."""
+    if len(variations) < trials:
         raise InputError(
-            f"There are {len(there)} variations of '{task}' to try it in, fewer than the"
-            f" {trials} requested trials; request at most {len(there)}."
+            f"There are {len(variations)} variations of '{task}' for trials, fewer than"
+            f" the {trials} requested; request at most {len(variations)}."
         )
-    return tuple(there[:trials])
+    return tuple(variations[:trials])
 
 
 def _of_goals(
@@ -218,15 +219,15 @@ def _of_goals(
     trials: int,
     goals: int,
 ) -> list[Problem]:
-    """The first goals with demonstrations enough.
+    """The problems of the first goals with enough demonstrations.
 
-    Trials begin in the middle of a goal's variations, as demonstrations are collected
-    from the first on.
+    Trials use the second half of a goal's variations, since demonstrations are collected
+    from the first variation on.
     """
     hiding, each = goal_suite(suite), trials // goals
     if trials % goals:
         raise InputError(
-            f"{trials} trials are not the same number for each of {goals} goals; give a"
+            f"{trials} trials cannot be divided evenly among {goals} goals; give a"
             f" multiple of {goals}."
         )
     shown = _goals_shown(pool, hiding, task).tolist()
@@ -238,10 +239,10 @@ def _of_goals(
             f" {pool.path}, fewer than the {goals} requested; collect more, or request"
             " fewer goals or shots."
         )
-    found = []
+    posed = []
     for goal in enough[:goals]:
-        there = hiding.variations_of_goal(task, goal)
-        half = len(there) // 2
-        some = _enough(there[half:], each, task)
-        found.append(Problem(task=task, goal=goal, variations=some))
-    return found
+        variations = hiding.variations_of_goal(task, goal)
+        half = len(variations) // 2
+        tried = _enough(variations[half:], each, task)
+        posed.append(Problem(task=task, goal=goal, variations=tried))
+    return posed

@@ -1,4 +1,4 @@
-"""Comparisons of methods by their names."""
+"""Recipes for comparisons of adaptation methods."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ _META = {
     "alpaca_trained": "alpaca",
 }
 _SMALL = {"width": 256}
-_MOVED = Augmentation(translation=0.1)  # Of 50 goals it makes any number.
+_MOVED = Augmentation(translation=0.1)  # Makes arbitrarily many goals from 50.
 _ANYWHERE = Augmentation(translation=0.2, rotation=20.0, approach=0.15)
 
 
@@ -58,10 +58,11 @@ _IN_CONTEXT = AdaptRequest(
 
 
 def _prompted(*others: int) -> dict[str, Pretraining]:
-    """Policies that see their task in demonstrations alone, and cloning beside them.
+    """Pretraining of demonstration-conditioned policies, and of cloning for comparison.
 
     Args:
-        others: Components of the state by which ``regent`` compares steps, besides places.
+        others: Components of the state, besides positions, by which ``regent`` compares
+            steps.
     """
     training = TrainConfig(steps=2_500, precision="float32", threads=1)
     in_context = Pretraining(policy="in_context", conditioning=(), training=training)
@@ -76,7 +77,7 @@ def _prompted(*others: int) -> dict[str, Pretraining]:
 
 ADAPTATIONS = {
     "ml10-transfer": AdaptationRecipe(
-        line="ML10, goals shown: every method on 5 held-out families",
+        line="ML10, visible goals: every method on 5 held-out families",
         suite="metaworld/ML10",
         options={"goals": "observable"},
         episodes=50,
@@ -105,7 +106,7 @@ ADAPTATIONS = {
         },
     ),
     "ml45-transfer": AdaptationRecipe(
-        line="ML45, goals shown: transfer to 5 held-out families, 3 seeds",
+        line="ML45, visible goals: transfer to 5 held-out families, 3 seeds",
         suite="metaworld/ML45",
         options={"goals": "observable"},
         episodes=50,
@@ -129,7 +130,7 @@ ADAPTATIONS = {
         seeds=3,
     ),
     "ml45-pixels-transfer": AdaptationRecipe(
-        line="ML45 from the pictures of two cameras: transfer to 5 held-out families",
+        line="ML45 from pictures of two cameras: transfer to 5 held-out families",
         suite="metaworld/ML45",
         options={"goals": "observable", **PICTURES.options},
         episodes=50,
@@ -155,16 +156,16 @@ ADAPTATIONS = {
         },
     ),
     "in-context-families": AdaptationRecipe(
-        line="ML10, goals shown: held-out families from demonstrations, no gradients",
+        line="ML10, visible goals: in-context adaptation to held-out families",
         suite="metaworld/ML10",
         options={"goals": "observable"},
         episodes=40,
         noise=0.5,
         request=replace(_IN_CONTEXT, controls=("wrong_task", "shuffled_actions")),
-        pretraining=_prompted(3),  # The gripper.
+        pretraining=_prompted(3),  # Component of the gripper.
     ),
     "in-context-goals": AdaptationRecipe(
-        line="ML10, goals hidden: goals of held-out families, without gradients",
+        line="ML10, hidden goals: in-context adaptation to goals of held-out families",
         suite="metaworld/ML10",
         options={"goals": "hidden", "starts": "varied"},
         episodes=100,
@@ -172,10 +173,10 @@ ADAPTATIONS = {
         request=replace(
             _IN_CONTEXT, controls=("wrong_task", "wrong_variation"), goals=5
         ),
-        pretraining=_prompted(0, 1, 2, 3),  # The hand, and the gripper.
+        pretraining=_prompted(0, 1, 2, 3),  # Components of the hand and the gripper.
     ),
     "ml1-infer": AdaptationRecipe(
-        line="Goals hidden: reach, push, pick-place and plate-slide from demonstrations",
+        line="Hidden goals of reach, push, pick-place and plate-slide, from demonstrations",
         suite="metaworld/custom",
         options={
             "goals": "hidden",
@@ -210,4 +211,4 @@ ADAPTATIONS = {
         },
     ),
 }
-"""Comparisons of methods by name."""
+"""Recipes for comparisons of adaptation methods, by name."""

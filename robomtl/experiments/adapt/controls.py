@@ -1,6 +1,6 @@
 """Corrupted-support controls: does a method use its support?
 
-A method that solves a task as often from a wrong support has learned nothing from it.
+A method with equal success from a wrong support does not use the support.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,28 @@ from robomtl.task import Suite, find_task
 
 
 def check_control(control: Control, suite: Suite, problems: Sequence[Problem]) -> None:
-    """Refuses a control that a benchmark does not have.
+    """Refuses a control that does not apply to a benchmark.
 
     Raises:
-        InputError: If there is no other task, or no other goal of a task.
+        InputError: If ``wrong_task`` has fewer than 2 tasks, or ``wrong_variation`` has
+            visible goals or fewer than 2.
     """
     if control == "wrong_task" and len({problem.task for problem in problems}) < 2:
         raise InputError(
-            "The control wrong_task needs 2 tasks to adapt to, one to show instead of"
-            " the other; leave it out."
+            "The control wrong_task needs at least 2 tasks to adapt to, to show one in"
+            " place of the other; leave it out."
         )
     if control != "wrong_variation":
         return
     if benchmark_of(suite) == "transfer":
         raise InputError(
-            "The control wrong_variation is for hidden goals: where they are visible"
-            " every support is of other variations; leave it out, or take wrong_task."
+            "The control wrong_variation is for hidden goals: with visible goals, every"
+            " support has other variations; leave it out, or use wrong_task."
         )
     if len({problem.goal for problem in problems}) < 2:
         raise InputError(
-            "The control wrong_variation needs 2 goals of a task; request more goals."
+            "The control wrong_variation needs at least 2 goals per task; request more"
+            " goals."
         )
 
 
@@ -47,7 +49,7 @@ class SupportPool:
     demonstrations: Demonstrations
     suite: Suite
     problems: Sequence[Problem]
-    """All problems; under some controls, the support shows another one."""
+    """All problems; ``wrong_task`` and ``wrong_variation`` show another of them."""
 
 
 def support_under(
@@ -58,9 +60,9 @@ def support_under(
     Args:
         control: Corruption of the support.
         pool: Demonstrations to draw from.
-        problem: Task or goal to learn.
+        problem: Task or goal to adapt to.
         shots: Number of demonstrations.
-        draw: Number of the draw.
+        draw: Index of the draw.
     """
     suite = pool.suite
     if control in ("wrong_task", "wrong_variation"):
@@ -79,9 +81,9 @@ def support_under(
 
 
 def _other(control: Control, problem: Problem, problems: Sequence[Problem]) -> Problem:
-    """The next problem of another task, or of another goal of the same."""
-    place = problems.index(problem)
-    following = [*problems[place + 1 :], *problems[:place]]
+    """The next problem of another task, or of another goal of the same task."""
+    index = problems.index(problem)
+    following = [*problems[index + 1 :], *problems[:index]]
     if control == "wrong_task":
         return next(each for each in following if each.task != problem.task)
     same = (each for each in following if each.task == problem.task)

@@ -1,8 +1,7 @@
-"""Trained policies that differ by objective and seed alone, and where they lie.
+"""Families: trained policies that differ only by objective and seed.
 
-A family is a folder with a run directory for each of them,
-``OBJECTIVE/seed-NUMBER``; a single run directory is a family of one, and may have others
-in it.
+A family is a folder of run directories ``OBJECTIVE/seed-NUMBER``. A single run directory is
+a family of one policy, and may contain run directories of others.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,7 +17,7 @@ from robomtl.files.run_record import read_record
 from robomtl.names import file_name
 
 PLAIN = "cloning"
-"""The objective of the policies that methods without one of their own take."""
+"""Objective of the policies that methods adapt unless they require another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,33 +35,33 @@ class Family:
     """Policies by objective and seed."""
 
     folder: Path
-    """Where they were found."""
+    """Folder of the family."""
     members: Mapping[str, Mapping[int, Member]]
     """Policies by objective, then by seed of training."""
 
     def of(self, objective: str) -> Mapping[int, Member]:
-        """The policies trained with an objective, by seed; none if there are none."""
+        """The policies trained with an objective, by seed; empty if there are none."""
         return self.members.get(objective, {})
 
     @property
     def every(self) -> tuple[Member, ...]:
-        """All policies, objective by objective."""
+        """All policies, grouped by objective."""
         return tuple(it for some in self.members.values() for it in some.values())
 
     @property
     def prior(self) -> Path | None:
-        """The demonstrations that lie beside the policies; None if none do."""
+        """Folder ``demonstrations`` in the family's or a run's folder; None if missing."""
         runs = [member.run for member in self.every]
-        there = [folder / "demonstrations" for folder in (self.folder, *runs)]
-        return next((path for path in there if path.exists()), None)
+        paths = [folder / "demonstrations" for folder in (self.folder, *runs)]
+        return next((path for path in paths if path.exists()), None)
 
 
 def find_family(folder: Path | str | Family) -> Family:
-    """The policies in a folder; those of a family that was found before.
+    """The family in a folder; a ``Family`` is returned unchanged.
 
     Raises:
-        InputError: If there are none, one is broken, or two have the same objective and
-            seed.
+        InputError: If the folder has no policy, one is broken, or two have the same
+            objective and seed.
     """
     if isinstance(folder, Family):
         return folder
@@ -70,8 +69,8 @@ def find_family(folder: Path | str | Family) -> Family:
     runs = [path.parent for path in _cards(folder)]
     if not runs:
         raise InputError(
-            f"{folder} holds no policy: neither a {POLICY} nor folders such as"
-            f" {PLAIN}/seed-0 with one. Name a run directory of `robomtl train`, or the"
+            f"{folder} contains no policy: neither a {POLICY} nor folders such as"
+            f" {PLAIN}/seed-0 with one. Name a run directory of `robomtl train`, or a"
             " folder of several."
         )
     members: dict[str, dict[int, Member]] = {}
@@ -82,14 +81,14 @@ def find_family(folder: Path | str | Family) -> Family:
         if seed in some:
             raise InputError(
                 f"{some[seed].run} and {run} were both trained with the objective"
-                f" {trained.card.objective} and seed {seed}; a seed counts once."
+                f" {trained.card.objective} and seed {seed}; give each seed once."
             )
         some[seed] = Member(run=run, trained=trained)
     return Family(folder=folder, members=members)
 
 
 def first_member(family: Family) -> Member:
-    """A policy of a family, which says what all were trained on."""
+    """The policy of a family's first objective with the smallest seed."""
     some = next(iter(family.members.values()))
     return some[min(some)]
 
@@ -97,16 +96,16 @@ def first_member(family: Family) -> Member:
 def seeds_of(
     family: Family, objectives: Mapping[str, str], count: int | None
 ) -> tuple[int, ...]:
-    """The seeds of training that every method has a policy of.
+    """The seeds of training, checked so that every method has a policy of each.
 
     Args:
-        family: Where to look.
-        objectives: What each method needs, by its label.
+        family: The family.
+        objectives: Objective of the policies of each method, by label.
         count: Number of requested seeds; all if None.
 
     Raises:
-        InputError: If there are fewer, or a method lacks a policy; the message has the
-            command that trains what is missing.
+        InputError: If a method lacks a policy of a seed; the message gives the command
+            that trains it.
     """
     seeds = requested_seeds(family, {*objectives.values()}, count)
     for label, objective in objectives.items():
@@ -119,10 +118,16 @@ def seeds_of(
 def requested_seeds(
     family: Family, objectives: Collection[str], count: int | None
 ) -> list[int]:
-    """So many seeds: those that some policy has, then the smallest others.
+    """The requested number of seeds: those of existing policies, then the smallest others.
+
+    Args:
+        family: The family.
+        objectives: Objectives of the policies.
+        count: Number of seeds. If None, those of existing policies, or seed 0 if there are
+            none.
 
     Raises:
-        InputError: If the number of seeds is 0.
+        InputError: If ``count`` is below 1.
     """
     seeds = sorted({seed for each in objectives for seed in family.of(each)})
     if count is None:
@@ -134,26 +139,26 @@ def requested_seeds(
 
 
 def _cards(folder: Path) -> list[Path]:
-    """A run directory may have others beside its policy."""
+    """Files of all policies in a folder, its own and those of its run directories."""
     patterns = (POLICY, f"seed-*/{POLICY}", f"*/seed-*/{POLICY}")
     return sorted(path for pattern in patterns for path in folder.glob(pattern))
 
 
 def _seed(run: Path) -> int:
-    """The seed a run says it was trained with; 0 if it does not say."""
+    """Seed of training that a run records; 0 without a record."""
     record = read_record(run)
     return 0 if record is None else record.seed
 
 
 def _lacking(family: Family, label: str, objective: str, seed: int) -> str:
-    there = ", ".join(
+    known = ", ".join(
         f"{name} ({', '.join(map(str, some))})" for name, some in family.members.items()
     )
     data = family.prior or "DEMONSTRATIONS"
     return (
         f"The method {label} needs a policy trained with the objective {objective} and"
-        f" seed {seed}; {family.folder} has objectives (seeds) {there}. Train it by:"
+        f" seed {seed}; {family.folder} has objectives (seeds) {known}. Train it by:"
         f" robomtl train --data {data} --objective {objective} --seed {seed} --out"
-        f" {family.folder / file_name(objective) / f'seed-{seed}'} with the settings of the others; or"
-        " give --train."
+        f" {family.folder / file_name(objective) / f'seed-{seed}'} with the settings of"
+        " the others; or give --train."
     )

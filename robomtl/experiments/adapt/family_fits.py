@@ -1,4 +1,4 @@
-"""Whether the policies of a family fit a suite, the methods and the supports."""
+"""Checks that the policies of a family fit the suite, the methods and the supports."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,17 +14,18 @@ from robomtl.task import Suite
 
 
 def adapted_in(family: Family, suite: Suite) -> Suite:
-    """The suite, with all tasks held out if its robots were never seen.
+    """The suite to adapt in; all tasks are held out if training never saw its robots.
 
     Raises:
-        InputError: If policies were trained on another one, and may have seen what this one
-            holds out; or if it is a joint suite, whose demonstrations are of several robots.
+        InputError: If policies were trained on another suite, and may have seen the tasks
+            that this one holds out; or if it is a joint suite.
     """
     if isinstance(suite, JointSuite):
         names = " or ".join(each.name for each in suite.suites)
         raise InputError(
-            f"Methods adapt to one robot at a time, and {suite.name} joins several suites;"
-            f" give one suite, such as --suite {names}, or one of a robot never seen."
+            f"Methods adapt to one robot at a time, but {suite.name} joins several suites;"
+            f" give one of them, such as --suite {names}, or the suite of a robot never"
+            " seen in training."
         )
     every = (*suite.train_tasks, *suite.held_out_tasks)
     robots = {robot_of(suite, task.name) for task in every}
@@ -36,8 +37,8 @@ def adapted_in(family: Family, suite: Suite) -> Suite:
         known = {each.name for each in card.spec.embodiments}
         if len(known) < 2 or robots & known:
             raise InputError(
-                f"{member.run} was trained on {card.suite}, not on {suite.name}:"
-                " what that one holds out it may have seen. Give --suite"
+                f"{member.run} was trained on {card.suite}, not on {suite.name},"
+                " and may have seen held-out tasks of the latter. Give --suite"
                 f" {card.suite}, or policies trained on {suite.name}."
             )
         unseen = True
@@ -50,16 +51,16 @@ def check_trainings(
     seeds: Sequence[int],
     methods: Mapping[str, Method],
 ) -> None:
-    """Makes sure that policies fit methods, before demonstrations are collected.
+    """Checks that policies fit the methods, before demonstrations are collected.
 
     Args:
         family: The policies.
         needed: Objective of the policies of each method, by label.
         seeds: Seeds of training.
-        methods: By label.
+        methods: Methods by label.
 
     Raises:
-        InputError: If a policy was trained otherwise; names the method.
+        InputError: If a method cannot adapt a policy; the message names the method.
     """
     for label, objective in needed.items():
         for seed in seeds:
@@ -72,7 +73,7 @@ def check_trainings(
 def check_supports(
     family: Family, needed: Mapping[str, str], seeds: Sequence[int], support: Support
 ) -> None:
-    """Makes sure that policies fit the supports that methods read.
+    """Checks that policies fit the supports that methods read.
 
     Args:
         family: The policies.
@@ -81,7 +82,7 @@ def check_supports(
         support: One of the supports.
 
     Raises:
-        InputError: If a policy does not; see ``check_fit``.
+        InputError: If a policy does not fit; see ``check_fit``.
     """
     for objective in {*needed.values()}:
         for seed in seeds:

@@ -1,4 +1,4 @@
-"""Suites whose training tasks take turns at being held out."""
+"""Cross-validation folds of a suite, which hold out some of its training tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from robomtl.task import Env, Expert, GoalSuite, Suite, Task
 
 @dataclass(frozen=True)
 class Fold:
-    """A suite in which some training tasks are held out, and other held-out ones are gone.
+    """A suite that holds out some training tasks, in place of the original held-out tasks.
 
     Args:
-        suite: Has the tasks.
+        suite: The original suite.
         held: Names of the training tasks that are held out.
     """
 
@@ -22,17 +22,17 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """That of the suite: its tasks are the same."""
+        """Name of the original suite, since the tasks are the same."""
         return self.suite.name
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Those of the suite."""
+        """Options of the original suite."""
         return self.suite.options
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:
-        """The training tasks that are left."""
+        """The training tasks that are not held out."""
         tasks = self.suite.train_tasks
         return tuple(task for task in tasks if task.name not in self.held)
 
@@ -43,24 +43,24 @@ class Fold:
 
     @property
     def goal(self) -> slice | None:
-        """Where a state holds the goal, as in the suite; None if it shows none."""
+        """Indices of the goal in a state, as in the original suite; None if not shown."""
         return self.suite.goal
 
     def variations(self, task: str, split: str) -> Sequence[int]:
-        """Those of the suite."""
+        """Variations of the task in the original suite."""
         return self.suite.variations(task, split)
 
     def make_env(self, task: str) -> Env:
-        """One of the suite."""
+        """An env of the original suite."""
         return self.suite.make_env(task)
 
     def make_expert(self, task: str) -> Expert:
-        """One of the suite."""
+        """An expert of the original suite."""
         return self.suite.make_expert(task)
 
     def __getattr__(self, name: str) -> Any:
-        """What else the suite may have, such as ``expert_suite``."""
-        if name.startswith("_") or name == "suite":  # It is being unpickled.
+        """Optional members of the original suite, such as ``expert_suite``."""
+        if name.startswith("_") or name == "suite":  # During unpickling.
             raise AttributeError(name)
         return getattr(self.suite, name)
 
@@ -72,38 +72,39 @@ class GoalFold(Fold):
     suite: GoalSuite
 
     def goal_numbers(self, task: str, split: str) -> Sequence[int]:
-        """Those of the suite."""
+        """Numbers of the goals in the original suite."""
         return self.suite.goal_numbers(task, split)
 
     def goal_number(self, task: str, variation: int) -> int:
-        """That of the suite."""
+        """Number of a variation's goal in the original suite."""
         return self.suite.goal_number(task, variation)
 
     def variations_of_goal(self, task: str, goal: int) -> Sequence[int]:
-        """Those of the suite."""
+        """Variations with a goal in the original suite."""
         return self.suite.variations_of_goal(task, goal)
 
 
 def all_held_out(suite: Suite) -> Fold:
-    """The suite with all of its tasks held out, as for a robot that was never seen."""
+    """The suite with all training tasks held out, for a robot never seen in training."""
     return _without(suite, tuple(task.name for task in suite.train_tasks))
 
 
 def folds(suite: Suite, count: int) -> tuple[Fold, ...]:
-    """The suite with each of its training tasks held out once.
+    """Folds that together hold out each training task of a suite once.
 
     Args:
-        suite: Has the tasks.
-        count: Number of folds; tasks are dealt to them in turn.
+        suite: The suite.
+        count: Number of folds; task i is held out in fold i modulo ``count``.
 
     Raises:
-        InputError: If a fold would hold out nothing, or everything.
+        InputError: If ``count`` is below 2 or above the number of training tasks.
     """
     names = [task.name for task in suite.train_tasks]
     if not 2 <= count <= len(names):
         raise InputError(
-            f"{len(names)} training tasks of {suite.name} make no {count} folds; give"
-            f" from 2 to {len(names)}, and a suite of 2 training tasks or more."
+            f"{len(names)} training tasks of {suite.name} cannot be split into {count}"
+            f" folds; give from 2 to {len(names)}, and a suite of at least 2 training"
+            " tasks."
         )
     return tuple(_without(suite, tuple(names[i::count])) for i in range(count))
 

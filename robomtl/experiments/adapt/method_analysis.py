@@ -1,4 +1,4 @@
-"""The findings of a comparison of methods, from the trials of its cells."""
+"""Computes the findings of a comparison of methods from the trials of its cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def findings_of(
         request: The request.
         shared: Suite and methods.
         seeds: Seeds of training.
-        finished: The adaptations and how their trials went.
+        finished: The cells with the outcomes of their trials.
     """
     view = _View(request, shared, finished)
     methods = {label: view.method(label) for label in request.methods}
@@ -72,7 +72,7 @@ class Condition(NamedTuple):
     """A method under one setting of shots, steps and control."""
 
     method: str
-    """Label; the objective after a slash for policies as they were trained."""
+    """Label of the method; ``/OBJECTIVE`` for a policy before adaptation."""
     shots: int
     steps: int | None = None
     control: str = "none"
@@ -91,7 +91,7 @@ def _goal(row: Row[MethodCell]) -> int:
 def query_scores(
     finished: Sequence[Finished[MethodCell]],
 ) -> dict[Condition, dict[str, Scores]]:
-    """Success in the tasks adapted to, by condition and task; (seed, draw, goal, trial)."""
+    """Success in the new tasks, by condition and task; (seed, draw, goal, trial)."""
     return scores_by(
         (row for row in rows_of(finished) if row.place < row.cell.query),
         _condition,
@@ -102,9 +102,9 @@ def query_scores(
 def retained_scores(
     finished: Sequence[Finished[MethodCell]],
 ) -> dict[Condition, dict[str, Scores]]:
-    """Success in the tasks trained on, by condition and task.
+    """Success in the training tasks, by condition and task; (seed, problem, 1, trial).
 
-    The problem adapted to takes the place of the draw; (seed, problem, 1, trial).
+    The second axis is the problem adapted to, in place of the draw.
     """
     return scores_by(
         (row for row in rows_of(finished) if row.place >= row.cell.query),
@@ -114,7 +114,7 @@ def retained_scores(
 
 
 class _View:
-    """Finished cells, as the findings of one method after the other."""
+    """Finished cells, from which the findings of each method are computed."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class _View:
         )
 
     def curve(self, label: str) -> dict[int, dict[str, Scores]]:
-        """Success by shots and task, where every number of shots has every task."""
+        """Success by shots and task; see ``curve_of``."""
         return curve_of(
             {k: self._query[Condition(label, k)] for k in self._shots(label)}
         )
@@ -166,7 +166,7 @@ class _View:
         return [condition for condition in self._query if condition.method == label]
 
     def _shots(self, label: str) -> list[int]:
-        """Numbers of shots that a method was tried with, rising."""
+        """Numbers of shots that a method was tried with, ascending."""
         usual = (
             condition
             for condition in self._conditions(label)
@@ -181,18 +181,18 @@ class _View:
         baseline = self._baseline(label)
         if baseline is None:
             return ()
-        theirs, ours = self.curve(baseline), self.curve(label)
-        if 0 in ours or not ours or not theirs:
+        scratch, own = self.curve(baseline), self.curve(label)
+        if 0 in own or not own or not scratch:
             return ()
-        return tuple(_efficiency(wanted, theirs, ours) for wanted in THRESHOLDS)
+        return tuple(_efficiency(wanted, scratch, own) for wanted in THRESHOLDS)
 
     def _against(self, label: str) -> dict[int, Difference]:
-        """Success minus that of scratch, by the shots of the latter."""
-        baseline, ours = self._baseline(label), self._shots(label)
+        """Success minus that of scratch, by the shots of scratch."""
+        baseline, own = self._baseline(label), self._shots(label)
         return differences_of(
             {
                 shots: (
-                    self._query[Condition(label, shots if shots in ours else 0)],
+                    self._query[Condition(label, shots if shots in own else 0)],
                     self._query[Condition(baseline or "", shots)],
                 )
                 for shots in ([] if baseline is None else self._shots(baseline))
@@ -200,9 +200,9 @@ class _View:
         )
 
     def _baseline(self, label: str) -> str | None:
-        """The label of scratch; None for scratch itself, and where it is not there."""
-        found = [k for k, name in self._request.methods.items() if name == BASELINE]
-        return found[0] if found and label not in found else None
+        """The label of scratch; None for scratch itself, or without scratch."""
+        labels = [k for k, name in self._request.methods.items() if name == BASELINE]
+        return labels[0] if labels and label not in labels else None
 
     def _under(self, condition: Condition) -> Under:
         right = self._query[condition._replace(control="none")]
@@ -217,32 +217,33 @@ class _View:
         change = difference_of(after, before)
         if change is None:
             return None
-        there = {task: before[task] for task in change.tasks}
         return Forgetting(
-            before=mean_success(there),
+            before=mean_success({task: before[task] for task in change.tasks}),
             after=mean_success({task: after[task] for task in change.tasks}),
             change=change,
         )
 
     def _cost(self, label: str) -> dict[int, Took]:
-        found: dict[int, list[Cost]] = {}
+        by_shots: dict[int, list[Cost]] = {}
         for cell, done in self._finished:
             usual = cell.steps is None and cell.control == "none"
             if cell.method == label and usual and done.cost is not None:
-                found.setdefault(cell.shots, []).append(done.cost)
-        return {shots: took_of(costs) for shots, costs in sorted(found.items())}
+                by_shots.setdefault(cell.shots, []).append(done.cost)
+        return {shots: took_of(costs) for shots, costs in sorted(by_shots.items())}
 
 
 def _efficiency(
     wanted: float,
-    theirs: Mapping[int, Mapping[str, Scores]],
-    ours: Mapping[int, Mapping[str, Scores]],
+    scratch: Mapping[int, Mapping[str, Scores]],
+    method: Mapping[int, Mapping[str, Scores]],
 ) -> Efficiency:
-    scratch, method = (
+    by_scratch, by_method = (
         shots_for(
             wanted, list(curve), [mean_success(tasks) for tasks in curve.values()]
         )
-        for curve in (theirs, ours)
+        for curve in (scratch, method)
     )
-    ratio = None if scratch is None or method is None else scratch / method
-    return Efficiency(success=wanted, scratch=scratch, method=method, ratio=ratio)
+    ratio = None
+    if by_scratch is not None and by_method is not None:
+        ratio = by_scratch / by_method
+    return Efficiency(success=wanted, scratch=by_scratch, method=by_method, ratio=ratio)

@@ -1,4 +1,4 @@
-"""Sections in which each method has a bar for two conditions or more."""
+"""Report sections with bars per method and condition: controls and forgetting."""
 
 from collections.abc import Mapping
 
@@ -21,7 +21,7 @@ _CONTROLS = {
 def controls_section(
     found: AdaptationFindings, styles: Mapping[str, Style]
 ) -> report.Section | None:
-    """Success from right supports, then from corrupted ones, method by method."""
+    """Success of each method with right and with corrupted supports."""
     rows = []
     for label, method in found.methods.items():
         right = method.shots.get(found.probe)
@@ -32,8 +32,8 @@ def controls_section(
             name = _CONTROLS.get(control, control)
             rows.append(_rated(under.success, name, _changed(under.lost, sign=-1)))
     note = (
-        f"{counted(found.probe, 'demonstration')}; a method that solves as much from"
-        " wrong ones has learned nothing from them"
+        f"{counted(found.probe, 'demonstration')}; a method with equal success from wrong"
+        " demonstrations has learned nothing from them"
     )
     columns = [_RATE, report.Column("range", "interval"), _CHANGE]
     bars = report.Bars("method", columns, rows, condition="demonstrations")
@@ -43,7 +43,7 @@ def controls_section(
 def forgetting_section(
     found: AdaptationFindings, styles: Mapping[str, Style]
 ) -> report.Section | None:
-    """Success in the tasks trained on before and after adaptation, method by method."""
+    """Success of each method in the training tasks before and after adaptation."""
     rows = []
     for label, method in found.methods.items():
         if (seen := method.forgetting) is None:
@@ -56,7 +56,7 @@ def forgetting_section(
         rows.append(after._replace(condition="after"))
     note = f"before and after adaptation from {counted(found.probe, 'demonstration')}"
     bars = report.Bars("method", [_RATE, _CHANGE], rows, condition="adaptation")
-    return sections.section("forgetting", "Tasks trained on", note, bars)
+    return sections.section("forgetting", "Training tasks", note, bars)
 
 
 def _rated(
@@ -68,7 +68,7 @@ def _rated(
 
 
 def _changed(found: Difference | None, sign: int = 1) -> str | tuple[str, str]:
-    """A difference with its interval; its opposite where the sign is -1."""
+    """Texts of a difference, multiplied by ``sign``, and of its interval."""
     if found is None:
         return ""
     ends = sorted(sign * end for end in found.interval)

@@ -1,4 +1,4 @@
-"""The cells of a comparison of methods: adapted policies, and what they play."""
+"""The cells of a comparison of methods: adapted policies and their trials."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from robomtl.training.objective import trains_actions
 
 
 def looks(method: Method) -> bool:
-    """Whether a method looks at its support, so that shots and draws matter."""
+    """Whether a method uses its support, so that shots and draws matter."""
     return bool(getattr(method, "looks_at_support", True))
 
 
@@ -25,37 +25,37 @@ class MethodCell(Cell):
     run: str
     """Run directory of the policy."""
     objective: str
-    """Objective of its training."""
+    """Objective of the policy's training."""
     seed: int
-    """Seed of its training."""
+    """Seed of the policy's training."""
     method: str = ""
-    """Label of the method; empty for the policy as it was trained."""
+    """Label of the method; empty for the policy before adaptation."""
     problem: Problem | None = None
-    """The problem adapted to; None for the policy as it was trained."""
+    """The problem to adapt to; None for the policy before adaptation."""
     shots: int = 0
-    """Demonstrations; 0 where the method reads none."""
+    """Number of demonstrations; 0 if the method uses none."""
     draw: int = 0
-    """Number of the draw of the support."""
+    """Index of the draw of the support."""
     steps: int | None = None
     """Gradient steps; those of the method if None."""
     control: Control = "none"
     """Corruption of the support."""
     retained: int = 0
-    """Trials of each training task, which measure forgetting; they come last."""
+    """Trials of each training task, to measure forgetting; they come last."""
 
     @property
     def task(self) -> str:
-        """Name of the task adapted to; empty for the policy as it was trained."""
+        """Name of the task adapted to; empty for the policy before adaptation."""
         return self.problem.task if self.problem else ""
 
     @property
     def query(self) -> int:
-        """Number of its trials that are of its problem."""
+        """Number of trials of the problem."""
         return len(self.problem.variations) if self.problem else 0
 
     @property
     def factors(self) -> Factors:
-        """The factors in which adaptations differ."""
+        """Factors in which adaptations differ."""
         return {
             "adapted_to": self.task,
             "goal": self.problem.goal if self.problem else None,
@@ -69,13 +69,13 @@ class MethodCell(Cell):
         }
 
     def factors_of(self, place: int) -> Factors:
-        """``kind`` is ``query`` in the task adapted to, ``retained`` in one trained on."""
+        """The factors, and ``kind``: ``query`` in the new task, ``retained`` in others."""
         kind = "query" if place < self.query else "retained"
         return {"kind": kind, **self.factors}
 
     @property
     def _adaptation(self) -> str:
-        """The adaptation in words: the same whatever else is compared."""
+        """Name of the adaptation, which does not depend on the rest of the comparison."""
         known = self.factors
         names = ("seed", "method", "adapted_to", "goal", "shots", "draw", "steps")
         return "/".join(str(known[name]) for name in (*names, "control"))
@@ -87,17 +87,17 @@ class MethodCell(Cell):
 
     @property
     def label(self) -> str:
-        """The method."""
+        """Label of the method."""
         return self.method
 
     @property
     def kind(self) -> str:
-        """The task, whose envs are slow to build."""
+        """Task of the cell: a process keeps its envs, which are slow to build."""
         return self.task
 
     @property
     def random_seed(self) -> int:
-        """The seed of every random number of the adaptation: 32 bits of its name."""
+        """Seed of all random numbers of the adaptation: a 32-bit hash of its name."""
         return zlib.crc32(self._adaptation.encode())
 
 
@@ -109,10 +109,10 @@ def plan(
     problems: tuple[Problem, ...],
     suite: Suite,
 ) -> tuple[MethodCell, ...]:
-    """The cells, problem by problem; policies as they were trained come last.
+    """The cells, grouped by problem; policies before adaptation come last.
 
-    A method that reads no demonstration has one cell for all shots and draws. A policy that
-    was only pre-trained solves no task that it could forget.
+    A method that uses no demonstrations has one cell for all shots and draws. A policy that
+    was only pre-trained has no retained trials, since it solves no task yet.
     """
     needed = objectives(request, methods)
     before = {
@@ -144,7 +144,7 @@ def plan(
 def _of_method(
     request: AdaptRequest, method: Method, first: MethodCell
 ) -> Iterator[MethodCell]:
-    """The cells of a method, seed and problem."""
+    """The cells of one method, seed and problem."""
     draws = range(request.supports) if looks(method) else (0,)
     for shots in request.shots if looks(method) else (0,):
         probed = shots in (request.probed, 0)
@@ -156,7 +156,7 @@ def _of_method(
 
 
 def trials_of(suite: Suite, cell: MethodCell) -> tuple[Trial, ...]:
-    """The trials of a cell: of its problem, then of each training task."""
+    """The trials of a cell: those of its problem, then those of each training task."""
     variations = cell.problem.variations if cell.problem else ()
     query = (Trial(suite.name, cell.task, variation) for variation in variations)
     retained = (
@@ -170,7 +170,7 @@ def trials_of(suite: Suite, cell: MethodCell) -> tuple[Trial, ...]:
 def _probes(
     request: AdaptRequest, method: Method
 ) -> Iterator[tuple[int | None, Control]]:
-    """Steps and controls to try with a method."""
+    """Pairs of steps and control to try with a method."""
     if method.steps:
         for steps in request.steps:
             yield steps, "none"

@@ -1,4 +1,4 @@
-"""The design of a comparison of methods: what is compared, and on what."""
+"""The request for a comparison of methods: methods, shots, draws, controls and trials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,35 +19,35 @@ from robomtl.ranges import (
 from robomtl.training.objective import OBJECTIVES
 
 BASELINE = "scratch"
-"""The method the others are compared with."""
+"""Name of the method with which the others are compared."""
 Control = Literal["none", "wrong_task", "wrong_variation", "shuffled_actions"]
-"""Corruption of a support: none; it shows another task, or another goal of the task; or
-its actions stand at other states of it than those they were taken at."""
+"""Corruption of a support: none; demonstrations of another task; of another goal of the
+task; or actions permuted over the steps of the support."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Settings that are equal for all methods of a comparison."""
+    """Settings shared by all methods of a comparison."""
 
     shots: tuple[int, ...] = (1, 2, 5, 10, 25)
     """Numbers of demonstrations."""
     supports: int = 3
-    """Draws of the demonstrations for each seed and number."""
+    """Draws of the demonstrations for each seed and number of shots."""
     steps: tuple[int, ...] = ()
-    """Gradient steps to try as well, at ``probe`` shots."""
+    """Further numbers of gradient steps to try, at ``probe`` shots."""
     controls: tuple[Control, ...] = ()
-    """Wrong supports to try as well, at ``probe`` shots."""
+    """Corrupted-support controls to run, at ``probe`` shots."""
     probe: int | None = None
-    """Shots at which steps, controls and forgetting are measured; the fewest if none."""
+    """Shots at which steps, controls and forgetting are measured; the fewest if None."""
     tasks: tuple[str, ...] | None = None
     """Held-out tasks to adapt to; all by default."""
     trials: int = 50
     """Trials of each task, the same for all methods."""
     retained: int = 0
-    """Trials of each training task after the first draw, to measure forgetting, or 0 for
-    none."""
+    """Trials of each training task after adaptation to the first draw, to measure
+    forgetting; 0 for none."""
     batch_size: int = 256
-    """Samples in a gradient step."""
+    """Batch size of a gradient step."""
 
 
 @settings
@@ -56,23 +56,23 @@ class AdaptRequest(Design):
     """The request for a comparison of methods."""
 
     methods: Mapping[str, str]
-    """Registered names of methods, by the labels that results show."""
+    """Registered names of the methods, by label in the results."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Hyper-parameters that differ from the defaults, by label."""
     policies: Mapping[str, str] = field(default_factory=dict)
-    """Objectives of the policies that methods are to take which take any, by label;
-    those of cloning where none is given."""
+    """Training objective of the policies to adapt, by label, for methods that accept any
+    policy; ``cloning`` by default."""
     goals: int = 10
-    """Goals of each task, where they are hidden."""
+    """Number of goals of each task if goals are hidden."""
     seeds: int | None = None
-    """Seeds of training, each a policy of every objective; all there are if None."""
+    """Number of seeds of training, each with a policy of every objective; all available
+    ones if None."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and names.
 
         Raises:
-            InputError: If a number allows nothing or is given twice, or a name is
-                unknown.
+            InputError: If a number is out of range or given twice, or a name is unknown.
         """
         check_types(self)
         if not self.methods:
@@ -93,7 +93,7 @@ class AdaptRequest(Design):
             check_known("control", control, get_args(Control)[1:])
         if self.probe is not None and self.probe not in self.shots:
             raise InputError(
-                f"probe is {self.probe}, none of the shots"
+                f"probe is {self.probe}, which is not among the shots"
                 f" {', '.join(map(str, self.shots))}; give one of them."
             )
 
@@ -104,14 +104,14 @@ class AdaptRequest(Design):
 
 
 Asked = AdaptRequest
-"""Its earlier name."""
+"""Earlier name of ``AdaptRequest``."""
 
 
 def configured(request: AdaptRequest) -> dict[str, Method]:
-    """The methods, by label.
+    """The methods with their hyper-parameters, by label.
 
     Raises:
-        ValueError: If one is unknown or has no such hyper-parameter.
+        ValueError: If a method or one of its hyper-parameters is unknown.
     """
     for name in request.methods.values():
         METHODS.get(name)
@@ -122,29 +122,29 @@ def configured(request: AdaptRequest) -> dict[str, Method]:
 
 
 def objectives(request: AdaptRequest, methods: Mapping[str, Method]) -> dict[str, str]:
-    """The objective that each method's policies are trained with, by label.
+    """The training objective of the policies that each method adapts, by label.
 
     Raises:
-        InputError: If a method is to take a policy that it cannot, or of an unknown
-            objective.
+        InputError: If a requested objective is unknown, or not the one that the method
+            requires.
     """
-    found = {}
+    by_label = {}
     for label, method in methods.items():
         wanted = request.policies.get(label)
         if wanted is not None:
             check_known("objective", wanted, OBJECTIVES.names())
         if method.objective and wanted not in (None, method.objective):
             raise InputError(
-                f"The method {label} takes policies trained with {method.objective}, not"
-                f" with {wanted}."
+                f"The method {label} requires policies trained with {method.objective},"
+                f" not with {wanted}."
             )
-        found[label] = method.objective or wanted or PLAIN
-    return found
+        by_label[label] = method.objective or wanted or PLAIN
+    return by_label
 
 
 def _check_numbers(name: str, numbers: tuple[int, ...]) -> None:
     for number in numbers:
         if number < 1:
-            raise InputError(f"{name} holds {number}; give at least 1.")
+            raise InputError(f"{name} contains {number}; give at least 1.")
     if len(set(numbers)) < len(numbers):
         raise InputError(f"{name} names a number twice: {numbers}.")

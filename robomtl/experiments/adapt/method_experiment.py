@@ -1,4 +1,4 @@
-"""Methods of adaptation compared on tasks that training never saw."""
+"""The experiment that compares adaptation methods on tasks never seen in training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class _Experiment:
-    """Methods that adapt the same policies; see ``Experiment``."""
+    """A comparison of methods on the same policies; see ``Experiment``."""
 
     request: AdaptRequest
     family: Family
@@ -117,34 +117,34 @@ def compare_methods(
     supports: Supports | None = None,
     compute: Compute | None = None,
 ) -> AdaptationFindings:
-    """How methods of adaptation do on tasks that training never saw.
+    """Compares adaptation methods on tasks never seen in training.
 
-    All methods get the same supports, play the same trials, and have their costs
-    recorded. Every finished cell is kept at once: called again, whatever stopped it
-    before, it resumes. Methods, seeds, draws, steps and controls may be others than
-    before: what is finished of those that stay is kept. So may shots and tasks where
-    demonstrations are given; those that were collected are of the first request.
+    All methods get the same supports and play the same trials, and their costs are
+    recorded. Every finished cell is saved, and a repeated call resumes. It may change
+    methods, seeds, draws, steps and controls, and keeps the cells that remain. It may
+    change shots and tasks only if demonstrations are given, since collected ones are for
+    the first request.
 
     Args:
-        run: Run directory of a policy, or a folder of them by objective and seed,
+        run: Run directory of a policy, or a folder of run directories
             ``OBJECTIVE/seed-NUMBER``.
-        suite: That of the policies, which says what is held out; for policies of several
-            robots also one of a robot that they never saw, all of whose tasks are new.
+        suite: Suite of the policies, which defines the held-out tasks. For policies of
+            several robots also the suite of another robot, all of whose tasks are new.
         request: Methods, seeds, shots, draws, controls and trials.
         out: Folder for ``trials.parquet``, ``cells.parquet``, ``results.json``,
-            ``report.html``, the journal, and the supports where they are collected; made
-            if missing.
+            ``report.html``, the journal, and the supports if they are collected; made if
+            missing.
         supports: Demonstrations that methods may use; collected by default.
         compute: Processes or cluster, device and precision of the methods, and the limit
             of time.
 
     Raises:
         InputError: If the policies do not fit the suite or the methods, the suite holds
-            nothing out, there are fewer demonstrations than shots, or the folder holds
-            another comparison.
+            nothing out, there are fewer demonstrations than shots, or the folder belongs to
+            another experiment.
     """
     folder, compute = located(out), compute or Compute()
-    check_device(compute.machine.device)  # Before anything is collected.
+    check_device(compute.machine.device)  # Before the collection, which takes long.
     check_no_run(folder)
     methods, family = configured(request), find_family(run)
     needed = objectives(request, methods)
@@ -152,7 +152,7 @@ def compare_methods(
     check_trainings(family, needed, seeds, methods)
     suite = adapted_in(family, suite)
     if not suite.train_tasks:
-        # No task of this robot can be forgotten.
+        # Without training tasks of this robot there is nothing to forget.
         request = replace(request, retained=0)
     supports = supports or Supports()
     pool = pool_for(suite, request, folder, supports, compute.here)

@@ -10,36 +10,38 @@ from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, Took
 
 THRESHOLDS = (0.5, 0.8)
-"""Success at which the demonstrations that methods take are compared."""
+"""Success rates at which the numbers of demonstrations are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Efficiency:
-    """Demonstrations it takes to succeed so often; None where no number did.
+    """Numbers of demonstrations needed for a success rate; None if it is not reached.
 
-    Where the fewest demonstrations suffice, they are an upper bound; see ``shots_for``.
+    If the fewest demonstrations suffice, they are an upper bound; see ``shots_for``.
     """
 
     success: float
+    """Success rate to reach."""
     scratch: float | None
+    """Demonstrations that scratch needs."""
     method: float | None
+    """Demonstrations that the method needs."""
     ratio: float | None
-    """Demonstrations that scratch needs, divided by the method's; None unless both are
-    known."""
+    """``scratch`` divided by ``method``; None unless both are known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Under:
-    """A method from wrong supports."""
+    """Success of a method with corrupted supports."""
 
     success: Success
     lost: Difference | None
-    """Success from right supports minus that from these."""
+    """Success with right supports minus success with corrupted ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forgetting:
-    """Success in the tasks trained on, before and after adaptation."""
+    """Success in the training tasks before and after adaptation."""
 
     before: float
     after: float
@@ -49,32 +51,35 @@ class Forgetting:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFindings:
-    """How a method did."""
+    """Findings on one method."""
 
     method: str
-    """Registered name."""
+    """Registered name of the method."""
     config: Mapping[str, Any]
-    """All its hyper-parameters."""
+    """All hyper-parameters of the method."""
     objective: str
-    """What its policies were trained with."""
+    """Training objective of the policies that it adapts."""
     shots: Mapping[int, Success]
     """Success by number of demonstrations; only 0 for a method that reads none."""
     area: Estimate | None
-    """Under success against the logarithm of the shots; None from one number of shots."""
+    """Normalised area under success against the logarithm of the shots; None with a single
+    number of shots."""
     efficiency: tuple[Efficiency, ...]
-    """Against scratch, at each of ``THRESHOLDS``; empty where either is no curve."""
+    """Demonstrations needed, compared with scratch, at each of ``THRESHOLDS``; empty if the
+    method or scratch has no curve."""
     against_scratch: Mapping[int, Difference]
-    """Differences to scratch, by the number of its demonstrations."""
+    """Success minus that of scratch, by the number of demonstrations of scratch."""
     steps: Mapping[int, Success]
     """Success by gradient steps, at ``probe`` shots."""
     controls: Mapping[str, Under]
-    """At ``probe`` shots."""
+    """Success by control, at ``probe`` shots."""
     forgetting: Forgetting | None
-    """At ``probe`` shots, after the first draw; None where it was not looked at."""
+    """Forgetting after adaptation to the first draw, at ``probe`` shots; None if not
+    measured."""
     cost: Mapping[int, Took]
     """Costs by number of demonstrations, with the method's own steps."""
     reasons: Mapping[str, int]
-    """Why the method gave up, and on how many adaptations."""
+    """Number of failed adaptations by reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +97,7 @@ class AdaptationFindings:
     trials: int
     """Trials of each task."""
     probe: int
-    """Shots at which steps, controls and forgetting were looked at."""
+    """Shots at which steps, controls and forgetting were measured."""
     confidence: float
     methods: Mapping[str, MethodFindings]
     """Findings of each method by label, in the requested order."""

@@ -1,4 +1,4 @@
-"""The report of a comparison of methods."""
+"""The report of a comparison of adaptation methods."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,17 +19,17 @@ from robomtl.experiments.findings import Success, counts_by_task
 from robomtl.pages.matrix import Entry
 
 _WORSE = (
-    "“Worse in”: tasks that are worse by Holm's correction for all tasks and numbers of"
-    " demonstrations."
+    "“Worse in”: tasks with significantly lower success, after Holm's correction for all"
+    " tasks and numbers of demonstrations."
 )
-_NONE_WORSE = "No method is worse than scratch in any task by Holm's correction."
+_NONE_WORSE = "No method is significantly worse than scratch in any task, after Holm's correction."
 _RATIO = (
     " Ratio: demonstrations that scratch needs for this success rate, divided by those"
-    " that the method needs; ≥ or ≤ where the fewest tried suffice."
+    " that the method needs; ≥ or ≤ where the smallest number tried suffices."
 )
 _BENCHMARKS = {
-    "transfer": "tasks that training never saw, with visible goals",
-    "infer": "goals that only the demonstrations show",
+    "transfer": "tasks never seen in training, with visible goals",
+    "infer": "hidden goals that only the demonstrations show",
 }
 
 
@@ -39,12 +39,12 @@ def methods_report(
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        request: What was requested, as plain data.
-        made: How the comparison was made, as in ``results.json``; None if not known.
+        found: The findings.
+        request: The request, as plain data.
+        made: Provenance of the comparison, as in ``results.json``; None if unknown.
     """
     shown = _compared(found)
     return report.Report(
@@ -91,7 +91,7 @@ def _cost(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     return sections.section(
         "cost",
         "Cost of an adaptation",
-        "medians over seeds, draws and problems; without the training before",
+        "medians over seeds, draws and problems; without the preceding training",
         report.Table(shown.cost_table(costs)),
     )
 
@@ -109,10 +109,10 @@ def _lead(found: AdaptationFindings) -> str:
     return (
         f"Benchmark {found.benchmark}: {_BENCHMARKS[found.benchmark]}."
         f" {counted(len(found.methods), 'method')} on"
-        f" {counted(len(found.tasks), 'task')}, each from"
+        f" {counted(len(found.tasks), 'task')}, each with"
         f" {counted(len(found.seeds), 'seed')} of training,"
         f" {counted(found.supports, 'draw')} of the demonstrations and"
-        f" {counted(found.trials, 'trial')} of every task."
+        f" {counted(found.trials, 'trial')} per task."
     )
 
 
@@ -130,12 +130,12 @@ def _ranking(found: AdaptationFindings, shown: Compared) -> Iterator[report.Text
 
 def _success(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     level = (
-        "; methods that use no demonstrations are drawn at 0, with a line at their level"
+        "; methods without demonstrations are drawn at 0, with a line at their level"
         if any(0 in each.shots for each in found.methods.values())
         else ""
     )
     areas = {label: each.area for label, each in found.methods.items()}
-    across = f"demonstrations of the new task, on a logarithmic scale{level}"
+    across = f"demonstrations of the new task, on a log scale{level}"
     return shown.success_section(areas, across)
 
 
@@ -168,13 +168,13 @@ def _differences(found: AdaptationFindings, shown: Compared) -> report.Section |
 
 
 def _ratio(found: Efficiency, fewest: int) -> Entry:
-    """Demonstrations of scratch by those of the method; a bound where one is a bound."""
+    """Ratio of demonstrations, scratch to method; a bound if the fewest tried suffice."""
     if found.method is None:
-        text = "neither gets there" if found.scratch is None else "does not get there"
+        text = "neither reaches it" if found.scratch is None else "does not reach it"
         return Entry("–", text)
     ours = f"{found.method:.3g}"
     if found.scratch is None or found.ratio is None:
-        return Entry("–", f"{ours}; scratch does not get there")
+        return Entry("–", f"{ours}; scratch does not reach it")
     note = f"{found.scratch:.3g} : {ours}"
     if found.method == found.scratch == fewest:
         return Entry("–", f"{fewest} suffices for both")
@@ -186,15 +186,15 @@ def _steps(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     drawn = {k: _by_steps(found, m) for k, m in found.methods.items() if m.steps}
     tried = sorted({number for k in drawn for number in found.methods[k].steps})
     entries = {}
-    for label, there in drawn.items():
-        own = [number for number in there if number not in found.methods[label].steps]
+    for label, curve in drawn.items():
+        own = [number for number in curve if number not in found.methods[label].steps]
         entries[label] = [
-            *(rate(there[n]) if n in there else NONE for n in tried),
-            _own(rate(there[own[0]]), own[0]) if own else NONE,
+            *(rate(curve[n]) if n in curve else NONE for n in tried),
+            _own(rate(curve[own[0]]), own[0]) if own else NONE,
         ]
     note = (
-        "Horizontal axis: gradient steps, on a logarithmic scale, including those of each"
-        " method's own settings."
+        "Horizontal axis: gradient steps, on a log scale, including each method's own"
+        " number of steps."
     )
     heads = [f"{number:,}" for number in tried]
     return sections.section(
@@ -202,12 +202,12 @@ def _steps(found: AdaptationFindings, shown: Compared) -> report.Section | None:
         "Success by gradient steps",
         f"from {counted(found.probe, 'demonstration')}, {shown.mean}",
         report.Curve(shown.chart(drawn, "gradient step"), note),
-        report.Table(shown.table([*heads, "its own"], entries)),
+        report.Table(shown.table([*heads, "own setting"], entries)),
     )
 
 
 def _by_steps(found: AdaptationFindings, method: MethodFindings) -> dict[int, Success]:
-    """Success by gradient steps at the probed shots, with the method's own among them."""
+    """Success by gradient steps at the probed shots, including the method's own number."""
     own = method.cost.get(found.probe)
     usual = {int(own.steps): method.shots[found.probe]} if own and own.steps else {}
     return dict(sorted({**usual, **method.steps}.items()))
@@ -225,7 +225,7 @@ def _tasks(found: AdaptationFindings, shown: Compared) -> report.Section | None:
             "Tasks",
             "success by demonstrations, in per cent",
             report.Panels(shown.panels()),
-            report.Folded("The same in numbers", tables),
+            report.Folded("Success rates as tables", tables),
         )
         if len(found.tasks) > 1
         else None

@@ -1,4 +1,4 @@
-"""The problems of a comparison of methods, and the demonstrations that pose them."""
+"""The problems of a comparison of methods, and the demonstrations for their supports."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.task import Suite
 
 POOL = "support"
-_SPARE = 2  # Demonstrations a problem that are collected for each the most shots take.
+_SPARE = 2  # Demonstrations collected per problem, as a multiple of the most shots.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,10 @@ class Supports:
     data: Path | str | None = None
     """Demonstrations of the tasks to adapt to; collected if None."""
     prior: Path | str | None = None
-    """Demonstrations that the policies were trained on, for methods that read them again;
-    those beside the policies if None."""
+    """Demonstrations that the policies were trained on, for methods that reuse them; those
+    in the family's folder if None."""
     noise: float = 0.0
-    """Disturbance of the experts that supports are collected from; see ``collect``."""
+    """Largest noise on the experts' actions in collected supports; see ``collect``."""
 
 
 def pool_for(
@@ -43,24 +43,25 @@ def pool_for(
     supports: Supports,
     compute: Compute,
 ) -> Demonstrations:
-    """The demonstrations that supports are drawn from, collected if need be.
+    """The demonstrations that supports are drawn from, collected if not given.
 
     Args:
-        suite: Supplies tasks and experts.
-        request: Names the tasks and the numbers of shots.
-        folder: Of the comparison; receives those that are collected.
-        supports: Those that are given, or how to collect.
+        suite: Suite of the tasks, with experts.
+        request: Request with the tasks and numbers of shots.
+        folder: Folder of the comparison, to which demonstrations are collected.
+        supports: Given demonstrations, or the noise of the collection.
         compute: Processes that collect.
 
     Raises:
-        InputError: If the folder's were collected for other shots or tasks.
+        InputError: If the folder's demonstrations were collected for other shots, tasks or
+            noise.
     """
     if supports.data is not None:
         return Demonstrations(supports.data).succeeded()
     names = [task.name for task in problem_tasks(suite, request.tasks)]
     split = pool_split(suite)
     each = 1
-    if benchmark_of(suite) == "infer":  # Variations go through the goals in turn.
+    if benchmark_of(suite) == "infer":  # Successive variations cycle through the goals.
         each = len(goal_suite(suite).goal_numbers(names[0], split))
     config = CollectionConfig(
         tasks=names,
@@ -73,7 +74,7 @@ def pool_for(
     except OtherRequestError as error:
         raise error.followed_by(
             "Demonstrations are collected for the first --shots, --tasks and --noise of a"
-            " folder; where they are given (--data), shots and tasks may change."
+            " folder; with given demonstrations (--data), shots and tasks may change."
         ) from error
 
 
@@ -83,9 +84,9 @@ def problems_for(
     """The problems that methods adapt to.
 
     Raises:
-        InputError: If the pool is too small, or the suite cannot have a control.
+        InputError: If the pool is too small, or a control does not apply to the suite.
     """
-    found = problems(
+    posed = problems(
         suite,
         problem_tasks(suite, request.tasks),
         pool,
@@ -94,16 +95,16 @@ def problems_for(
         goals=request.goals,
     )
     for control in request.controls:
-        check_control(control, suite, found)
-    return found
+        check_control(control, suite, posed)
+    return posed
 
 
 def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> None:
-    """Refuses what ``compare_methods`` would, before policies are trained for it.
+    """Refuses requests that ``compare_methods`` would refuse, before policies are trained.
 
     Raises:
-        InputError: If a task is unknown or not held out, there are fewer trials than
-            requested, or demonstrations are given and too few.
+        InputError: If a task is unknown or not held out, the suite has fewer variations
+            than trials, or given demonstrations are too few.
     """
     if supports.data is not None:
         problems_for(suite, request, Demonstrations(supports.data).succeeded())

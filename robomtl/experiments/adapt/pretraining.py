@@ -1,4 +1,4 @@
-"""Policies trained side by side, a process each, for methods that adapt them."""
+"""Training of several policies in parallel processes, for methods that adapt them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,35 +21,35 @@ from robomtl.warned import gathered, warn, warned_once
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """A policy to be trained; see ``train``."""
+    """Settings of one training; see ``train``."""
 
     out: Path
     """Run directory."""
     objective: str = "cloning"
-    """What is minimised."""
+    """Registered name of the training objective."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the objective that differ from the defaults."""
     policy: str = "film"
-    """Architecture."""
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config that differ from the defaults."""
+    """Fields of the policy's config that differ from the defaults."""
     conditioning: Sequence[Kind] = ("language",)
-    """Conditioning of the policy, besides what is inferred."""
+    """Conditioning of the policy, besides what its objective infers."""
     config: TrainConfig = field(default_factory=TrainConfig)
-    """Settings of the run."""
+    """Settings of the training run."""
 
     @property
     def finished(self) -> bool:
-        """Whether its folder holds a policy."""
+        """Whether the run directory contains a trained policy."""
         return (self.out / POLICY).exists()
 
 
 def learned(training: Training, demonstrations: Data) -> TrainedPolicy:
-    """The policy, trained in this process or read where it is finished.
+    """The trained policy: loaded if finished, else trained in this process.
 
     Raises:
-        ValueError: If the folder holds another run, or the settings do not fit.
-        FloatingPointError: If a loss is not finite; names the tasks and the step.
+        ValueError: If the folder contains another run, or the settings do not fit.
+        FloatingPointError: If a loss is not finite; the message names the tasks and step.
     """
     return train(
         demonstrations,
@@ -72,22 +72,22 @@ def train_all(
     episodes: int | None = None,
     compute: Compute | None = None,
 ) -> None:
-    """Trains policies side by side; those that are finished are only read.
+    """Trains policies in parallel; finished policies are only checked.
 
-    What is finished or saved is kept, whatever stops the others.
+    Finished policies and saved checkpoints are kept if another training fails.
 
     Args:
-        demonstrations: Whole data sets: processes read their folders.
-        trainings: The policies.
+        demonstrations: Complete data sets, since worker processes read their folders.
+        trainings: The trainings.
         tasks: Names of the tasks to learn; all if None.
-        episodes: Demonstrations of each task to learn from, the first; all if None.
-        compute: Processes or cluster, of which each process trains one policy at a time,
-            and the limit of time; the trainings name their devices.
+        episodes: Number of demonstrations of each task, the first ones; all if None.
+        compute: Processes or cluster, each process training one policy at a time, and the
+            limit of time; the trainings define their devices.
 
     Raises:
-        ValueError: If a folder holds another run, or the settings do not fit.
-        FloatingPointError: If a loss is not finite; names the tasks and the step.
-        RuntimeError: If the process of a policy dies again and again.
+        ValueError: If a folder contains another run, or the settings do not fit.
+        FloatingPointError: If a loss is not finite; the message names the tasks and step.
+        RuntimeError: If the process of a policy dies repeatedly.
     """
     chosen = demonstrations.select(tasks, episodes)
     for training in trainings:
@@ -101,22 +101,23 @@ def train_all(
     learn = _Learn(paths, tasks, episodes)
     steps = [training.config.steps for training in left]
     with item_progress("Training policies by steps", steps, done=0) as reach:
-        for index, came in executor.map(learn, left):
-            if isinstance(came, Failure):
-                raise RuntimeError(f"{left[index].out}: {came.reason}")
-            for sentence in came.warnings:
+        for index, ended in executor.map(learn, left):
+            if isinstance(ended, Failure):
+                raise RuntimeError(f"{left[index].out}: {ended.reason}")
+            for sentence in ended.warnings:
                 warn(sentence)
-            if came.diverged is not None:
-                raise FloatingPointError(f"{left[index].out}: {came.diverged}")
+            if ended.diverged is not None:
+                raise FloatingPointError(f"{left[index].out}: {ended.diverged}")
             reach(index, 1.0, note=str(left[index].out))
 
 
-class _Came(NamedTuple):
-    """What came of a training besides its policy."""
+class _Ended(NamedTuple):
+    """Outcome of a training besides the policy that it saves."""
 
     diverged: str | None
-    """Why it diverged; None if it did not."""
+    """Message of the divergence; None if it did not diverge."""
     warnings: list[str]
+    """Warnings that the training gave."""
 
 
 class _Learn:
@@ -127,7 +128,7 @@ class _Learn:
     ) -> None:
         self._data, self._tasks, self._episodes = data, tasks, episodes
 
-    def __call__(self, training: Training) -> _Came:
+    def __call__(self, training: Training) -> _Ended:
         chosen = read_sets(self._data).select(self._tasks, self._episodes)
         torch.set_num_threads(1)  # Each worker has a core.
         training = replace(training, config=replace(training.config, threads="auto"))
@@ -135,5 +136,5 @@ class _Learn:
             try:
                 learned(training, chosen)
             except FloatingPointError as error:
-                return _Came(str(error), warnings)
-        return _Came(None, warnings)
+                return _Ended(str(error), warnings)
+        return _Ended(None, warnings)

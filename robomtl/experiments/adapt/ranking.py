@@ -1,4 +1,4 @@
-"""The ranking of methods, where the differences are clear enough for one."""
+"""The ranking of methods, given enough seeds and draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,38 +17,38 @@ from robomtl.experiments.curves import area_weights
 from robomtl.experiments.paired import holm
 
 SEEDS, SUPPORTS = 5, 5
-"""Fewest seeds of training, and draws of the support, from which methods are ranked.
+"""Fewest seeds of training and draws of the support for a ranking.
 
 In pilots two methods were equal with one seed and 50 points apart with the next two."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """The methods in order, or why there is none."""
+    """The order of methods, or the reason why there is none."""
 
     order: tuple[str, ...]
-    """Labels, the best first; empty where there is no ranking."""
+    """Labels, best first; empty without a ranking."""
     sentence: str
-    """What can be said."""
+    """The ranking and its significance, or the reason for having none, as a sentence."""
 
 
 def ranking(curves: Mapping[str, Curve], *, seeds: int, supports: int) -> Ranking:
-    """The methods by the mean of success over shots, and which of them are apart.
+    """The methods ordered by mean success over shots, with tests against the best.
 
-    Of those with a curve the area under it counts, of the others, such as zero_shot,
-    success at any number of shots. The best is known only afterwards, so that every pair
-    of methods is tested, and Holm's correction is for all pairs.
+    The mean is the normalised area under the curve; for methods without shots, such as
+    zero_shot, it is their success. The best method is chosen after the fact, so Holm's
+    correction covers all pairs of methods.
 
     Args:
-        curves: Success by shots and task, of each method; empty where it has errors only.
-        seeds: Seeds of training.
-        supports: Draws of the support.
+        curves: Success by shots and task, by label; empty for a method with errors only.
+        seeds: Number of seeds of training.
+        supports: Number of draws of the support.
     """
     if seeds < SEEDS or supports < SUPPORTS:
         return Ranking(
             order=(),
             sentence=f"No ranking: it needs {SEEDS} seeds of training and {SUPPORTS} draws of"
-            f" the support; here are {counted(seeds, 'seed')} and"
+            f" the support; there are {counted(seeds, 'seed')} and"
             f" {counted(supports, 'draw')}.",
         )
     heights = {
@@ -65,7 +65,7 @@ def ranking(curves: Mapping[str, Curve], *, seeds: int, supports: int) -> Rankin
 def _corrected(
     heights: Mapping[str, Mapping[str, Scores]],
 ) -> dict[frozenset[str], float]:
-    """By pair of methods, the corrected p-value of no difference; 1 without trials."""
+    """Holm-corrected p-value of the difference of each pair; 1 without common trials."""
     pairs = {
         frozenset(pair): differences(heights[pair[0]], heights[pair[1]])
         for pair in combinations(heights, 2)
@@ -81,5 +81,5 @@ def _sentence(order: Sequence[str], corrected: Mapping[frozenset[str], float]) -
     first = f"By mean success over shots: {', '.join(order)}. {best} is first"
     correction = f"by Holm's correction for {counted(len(corrected), 'pair')}"
     if not tied:
-        return f"{first} and apart from every other, {correction}."
-    return f"{first}; not distinguished from it, {correction}: {', '.join(tied)}."
+        return f"{first}, significantly better than every other, {correction}."
+    return f"{first}; not significantly different, {correction}: {', '.join(tied)}."

@@ -1,4 +1,4 @@
-"""Trains what a family of policies lacks, as its members were trained."""
+"""Training of the policies that a family lacks, with the settings of its members."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -18,36 +18,37 @@ from robomtl.training.objective import OBJECTIVES
 
 
 class Recorded(NamedTuple):
-    """How a policy was trained."""
+    """Settings with which a policy was trained."""
 
     policy: str
-    """Registered name of its architecture."""
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
+    """Config of the policy."""
     conditioning: tuple[Kind, ...]
-    """Kinds; without what its objective infers."""
+    """Kinds of conditioning, without what the objective infers."""
     config: TrainConfig
-    """Settings; device and threads are ``auto``, since machines differ."""
+    """Training settings; device and threads are ``auto``, since machines differ."""
     data: str
     """Hash of the demonstrations."""
 
 
 def recorded(run: Path) -> Recorded:
-    """How the policy of a run directory was trained.
+    """The settings with which the policy of a run directory was trained.
 
     Raises:
-        InputError: If the folder does not say.
+        InputError: If the folder has no record of them.
     """
-    said = needed_record(run)
+    record = needed_record(run)
     return Recorded(
-        policy=said.policy,
-        policy_config=said.policy_config,
-        conditioning=tuple(k for k in said.conditioning if k != "demonstration"),
+        policy=record.policy,
+        policy_config=record.policy_config,
+        conditioning=tuple(k for k in record.conditioning if k != "demonstration"),
         config=replace(
-            config_of(said.training, where=f"{run / RUN}, training"),
+            config_of(record.training, where=f"{run / RUN}, training"),
             device="auto",
             threads="auto",
         ),
-        data=said.data_hash,
+        data=record.data_hash,
     )
 
 
@@ -58,20 +59,20 @@ def train_missing(
     seeds: int | None = None,
     compute: Compute | None = None,
 ) -> Family:
-    """The family, after those policies were trained that methods need and it lacks.
+    """Trains the policies that methods need and the family lacks; the complete family.
 
-    They are trained on the same demonstrations as the others, with the same settings but
-    for objective and seed.
+    They are trained on the family's demonstrations, with its settings except for objective
+    and seed.
 
     Args:
         run: A run directory, or a folder of several.
-        objectives: What methods need policies to be trained with.
-        seeds: Seeds of training; those that are there if None.
-        compute: Processes or cluster, and the device that they train on.
+        objectives: Objectives of the policies that methods need.
+        seeds: Number of seeds of training; those of existing policies if None.
+        compute: Processes or cluster, and the device of the training.
 
     Raises:
-        ValueError: If the folder has no policy, or the demonstrations it was trained on
-            are not beside it.
+        ValueError: If the folder has no policy, or not the demonstrations that its policies
+            were trained on.
     """
     family, compute = find_family(run), compute or Compute()
     missing = [
@@ -95,29 +96,30 @@ def train_missing(
 def like(
     family: Family, out: Path, *, objective: str, seed: int, device: str = "auto"
 ) -> Training:
-    """How to train a policy with the settings of a family, but for objective and seed.
+    """A training with the settings of a family, except for objective and seed.
 
-    An objective that fits one architecture only names it as ``architecture``.
+    An objective that requires a certain architecture has it as ``architecture``; its
+    policy then has that architecture with the default config.
     """
-    settings, alike = example(family), [*family.of(objective).values()]
+    settings, trained = example(family), [*family.of(objective).values()]
     config = settings.config
-    if objective != PLAIN:  # It draws problems, where these settings are of frames.
+    if objective != PLAIN:  # It samples tasks; these settings are for sampling frames.
         usual = TrainConfig()
         config = replace(config, sampling=usual.sampling, temperature=usual.temperature)
-    own = getattr(OBJECTIVES.get(objective), "architecture", settings.policy)
+    policy = getattr(OBJECTIVES.get(objective), "architecture", settings.policy)
     return Training(
         out=out,
-        policy=own,
-        policy_config=settings.policy_config if own == settings.policy else {},
+        policy=policy,
+        policy_config=settings.policy_config if policy == settings.policy else {},
         conditioning=settings.conditioning,
         objective=objective,
-        objective_config=alike[0].trained.card.objective_config if alike else {},
+        objective_config=trained[0].trained.card.objective_config if trained else {},
         config=replace(config, seed=seed, device=device),
     )
 
 
 def example(family: Family) -> Recorded:
-    """How a family is trained: as its first cloned policy was, or its first."""
+    """Settings of the family's first cloned policy, else of its first policy."""
     some = family.of(PLAIN) or next(iter(family.members.values()))
     return recorded(some[min(some)].run)
 
@@ -126,18 +128,18 @@ def demonstrations_of(family: Family) -> Demonstrations:
     """The demonstrations that a family was trained on.
 
     Raises:
-        InputError: If they are not beside it, or are others.
+        InputError: If the family has no folder ``demonstrations``, or it contains another
+            data set.
     """
     if family.prior is None:
         raise InputError(
             f"{family.folder} has no folder demonstrations to train on; put the data set"
-            " there that its policies were trained on, or train what is missing by"
-            " `robomtl train`."
+            " of its policies there, or train the missing policies by `robomtl train`."
         )
-    found = Demonstrations(family.prior)
-    if found.fingerprint != example(family).data:
+    demonstrations = Demonstrations(family.prior)
+    if demonstrations.fingerprint != example(family).data:
         raise InputError(
-            f"{family.prior} is not what the policies beside it were trained on; train"
-            " what is missing by `robomtl train --data`."
+            f"{family.prior} is not the data set of the policies beside it; train the"
+            " missing policies by `robomtl train --data`."
         )
-    return found
+    return demonstrations

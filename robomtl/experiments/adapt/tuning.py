@@ -1,7 +1,8 @@
-"""Hyper-parameters of methods, chosen on training tasks: held-out ones are never seen.
+"""Hyper-parameter search of methods on training tasks, without the held-out tasks.
 
-Training tasks are held out in turn: policies are trained without them, as the family was
-on all, and methods with every setting of a grid adapt to them. What solves most is chosen.
+Cross-validation over the training tasks: for each fold, policies are trained on the other
+tasks with the family's settings, and methods with every setting of a grid adapt to the
+tasks of the fold. The setting with the highest mean success is selected.
 """
 
 import itertools
@@ -39,35 +40,36 @@ Grid = Mapping[str, Mapping[str, Sequence[Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
-    """How settings are tried."""
+    """Settings of a hyper-parameter search."""
 
     shots: tuple[int, ...] = (1, 5)
     """Numbers of demonstrations."""
     folds: int = 3
-    """Parts into which the training tasks are dealt; each is held out once."""
+    """Number of folds of the training tasks; each is held out once."""
     supports: int = 2
-    """Draws of the demonstrations for each number."""
+    """Draws of the demonstrations for each number of shots."""
     trials: int = 20
     """Trials of each task."""
     batch_size: int = 256
-    """Samples in a gradient step."""
+    """Batch size of a gradient step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A setting and what it came to."""
+    """A setting of a method and its success."""
 
     settings: Mapping[str, Any]
     success: float | None
-    """Mean over folds, shots and tasks; None where it always gave up."""
+    """Mean success over folds, shots and tasks; None if the method gave up on all
+    adaptations of a fold at some number of shots."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Tuned:
-    """The content of the file that ``tune`` writes."""
+    """Content of the file that ``tune`` writes."""
 
     settings: dict[str, dict[str, Any]]
-    """The best of each method."""
+    """The best setting of each method."""
 
 
 @checked
@@ -80,42 +82,43 @@ def tune(
     out: Path | str,
     compute: Compute | None = None,
 ) -> dict[str, list[Tried]]:
-    """Every setting of a grid by method, the best first.
+    """Tries every setting of a grid; the settings by method, best first.
 
-    Policies and trials are kept in the folder, and a tuning that was stopped goes on.
+    Policies and trials are saved in the folder, and an interrupted search resumes.
 
     Args:
-        run: The family, with the demonstrations it was trained on beside it.
-        suite: That of the family.
-        grid: What to try.
+        run: The family, with its training demonstrations in ``demonstrations``.
+        suite: Suite of the family.
+        grid: Values to try, by method and hyper-parameter.
         tuning: Folds, shots, draws and trials; the defaults if None.
-        out: Folder; ``config.json`` in it has the best settings.
+        out: Folder of the search; receives ``config.json`` with the best settings.
         compute: Processes or cluster, device and precision; see ``compare_methods``.
 
     Raises:
-        ValueError: If a name is unknown, a grid is empty, there are too few training
-            tasks, or the demonstrations are not there.
+        ValueError: If a name is unknown, the grid is empty, there are too few training
+            tasks, or the demonstrations are missing.
     """
     folder, family, tuning = located(out), find_family(run), tuning or Tuning()
     labels = _labels(grid)
     request = _request(labels, tuning)
     needed = sorted({*objectives(request, configured(request)).values()})
-    there, compute = demonstrations_of(family), compute or Compute()
+    demonstrations, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
-    supports = Supports(data=there.path if benchmark_of(suite) == "transfer" else None)
+    visible = benchmark_of(suite) == "transfer"
+    supports = Supports(data=demonstrations.path if visible else None)
     found, parts = [], folds(suite, tuning.folds)
-    for fold in parts:  # Before anything is trained.
+    for fold in parts:  # Before the training.
         check_playable(fold, request, supports)
     for number, fold in enumerate(parts):
         part = folder / f"fold-{number}"
-        places = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
+        runs = {k: part / "policies" / file_name(k) / "seed-0" for k in needed}
         train_all(
-            there,
-            [_like(family, out, k, compute.machine) for k, out in places.items()],
+            demonstrations,
+            [_like(family, out, k, compute.machine) for k, out in runs.items()],
             tasks=[task.name for task in fold.train_tasks],
             compute=compute,
         )
-        tried_there = compare_methods(
+        findings = compare_methods(
             part / "policies",
             fold,
             request,
@@ -123,7 +126,7 @@ def tune(
             supports=supports,
             compute=compute,
         )
-        found.append(tried_there)
+        found.append(findings)
     tried = _tried(labels, found)
     best = {method: dict(some[0].settings) for method, some in tried.items()}
     write_json(folder / CONFIG, {"settings": best, "tried": plain(tried)})
@@ -133,7 +136,7 @@ def tune(
 def _request(
     labels: Mapping[str, tuple[str, Mapping[str, Any]]], tuning: Tuning
 ) -> AdaptRequest:
-    """The comparison of a fold."""
+    """The request for the comparison on one fold."""
     return AdaptRequest(
         methods={label: method for label, (method, _) in labels.items()},
         settings={label: settings for label, (_, settings) in labels.items()},
@@ -146,7 +149,7 @@ def _request(
 
 
 def _like(family: Family, out: Path, objective: str, machine: Machine) -> Training:
-    """The training of a policy like the family's, on the requested machine."""
+    """A training with the family's settings, on the requested machine."""
     made = like(family, out, objective=objective, seed=0, device=machine.device)
     if machine.precision == "auto":
         return made
@@ -154,14 +157,14 @@ def _like(family: Family, out: Path, objective: str, machine: Machine) -> Traini
 
 
 def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The settings by label that ``tune`` chose for these methods.
+    """The settings that ``tune`` selected for methods, by label.
 
     Args:
-        path: The file it wrote.
-        methods: Registered names by label.
+        path: The file ``config.json`` of a search.
+        methods: Registered names of the methods, by label.
 
     Raises:
-        InputError: If the file is missing or no such file.
+        InputError: If the file is missing or not of a search.
     """
     path = located(path)
     if not path.exists():
@@ -173,7 +176,7 @@ def read_config(path: Path, methods: Mapping[str, str]) -> dict[str, dict[str, A
 
 
 def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Every setting of every method, by its own label."""
+    """Method and setting by a label ``METHOD-NUMBER``, for every setting of a grid."""
     if not grid:
         raise InputError("The grid is empty; give METHOD.NAME=VALUE,VALUE.")
     labels = {}
@@ -197,7 +200,7 @@ def _tried(
             for success in each.methods[label].shots.values()
         ]
         known = [mean for mean in means if mean is not None]
-        # One that gives up anywhere is no choice: what it solved elsewhere is no mean.
+        # A setting that gave up somewhere is not selected: its mean would be biased.
         success = fmean(known) if len(known) == len(means) else None
         tried.setdefault(method, []).append(Tried(settings=settings, success=success))
     for some in tried.values():

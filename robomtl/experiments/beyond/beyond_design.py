@@ -72,7 +72,7 @@ class Design:
         if not 0 <= self.noise <= 1:
             raise InputError(f"noise is {self.noise:g}; give a number from 0 to 1.")
         if not self.arms:
-            raise InputError(f"No arm is named; name at least 1 of {', '.join(ARMS)}.")
+            raise InputError(f"No arm was named; name at least 1 of {', '.join(ARMS)}.")
         for arm in self.arms:
             if arm not in ARMS:
                 raise InputError(unknown("arm", arm, ARMS))
