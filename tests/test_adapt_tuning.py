@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from adaptations import findings, method
 from families import SUITE, GoalsSuite, Here, grow
 
 from robomtl import checkpoint
@@ -12,7 +13,7 @@ from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.family import find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.train_missing import train_missing
-from robomtl.experiments.adapt.tuning import Tuning, read_config, tune
+from robomtl.experiments.adapt.tuning import Tuning, _best, _tried, read_config, tune
 from robomtl.experiments.settings import gridded
 from robomtl.task import GoalSuite
 
@@ -110,6 +111,24 @@ def test_the_setting_that_solves_most_of_the_training_tasks_is_chosen(family, tm
     assert not {task.name for task in SUITE.held_out_tasks} & {*results["tasks"]}
     card = checkpoint.load(out / "fold-0" / "policies" / "cloning" / "seed-0").card
     assert not {*card.conditioning.tasks} & {*results["tasks"]}
+
+
+def test_a_setting_that_gave_up_on_an_adaptation_is_not_chosen():
+    """Rates exclude failed adaptations: this one seems to solve the others better."""
+    grid = {f"finetune-{steps}": ("finetune", {"steps": steps}) for steps in (1, 2)}
+    lost = {"reasons": {"It diverged.": 1}}
+    fold = findings(
+        {
+            "finetune-1": method("finetune", 0.9, 0.0, **lost),
+            "finetune-2": method("finetune", 0.4, 0.0),
+        }
+    )
+    tried = _tried(grid, [fold])
+    assert [each.settings["steps"] for each in tried["finetune"]] == [2, 1]
+    assert tried["finetune"][1].success is None
+    assert _best(tried) == {"finetune": {"steps": 2}}
+    alone = {"finetune-1": grid["finetune-1"]}
+    assert _best(_tried(alone, [fold])) == {}
 
 
 def test_grids_are_read_from_words():

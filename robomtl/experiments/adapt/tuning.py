@@ -60,8 +60,7 @@ class Tried:
 
     settings: Mapping[str, Any]
     success: float | None
-    """Mean success over folds, shots and tasks; None if the method gave up on all
-    adaptations of a fold at some number of shots."""
+    """Mean success over folds, shots and tasks; None if an adaptation gave up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,7 @@ class _Tuned:
     """Content of the file that ``tune`` writes."""
 
     settings: dict[str, dict[str, Any]]
-    """The best setting of each method."""
+    """The best setting of each method; methods whose every setting gave up are left out."""
 
 
 @checked
@@ -128,8 +127,7 @@ def tune(
         )
         found.append(findings)
     tried = _tried(labels, found)
-    best = {method: dict(some[0].settings) for method, some in tried.items()}
-    write_json(folder / CONFIG, {"settings": best, "tried": plain(tried)})
+    write_json(folder / CONFIG, {"settings": _best(tried), "tried": plain(tried)})
     return tried
 
 
@@ -194,15 +192,24 @@ def _tried(
 ) -> dict[str, list[Tried]]:
     tried: dict[str, list[Tried]] = {}
     for label, (method, settings) in labels.items():
-        means = [
-            success.task_mean
-            for each in found
-            for success in each.methods[label].shots.values()
-        ]
+        by_fold = [each.methods[label] for each in found]
+        means = [one.task_mean for each in by_fold for one in each.shots.values()]
         known = [mean for mean in means if mean is not None]
-        # A setting that gave up somewhere is not selected: its mean would be biased.
-        success = fmean(known) if len(known) == len(means) else None
+        # Rates exclude adaptations that gave up, so the mean would favour such a setting.
+        complete = len(known) == len(means) and not any(
+            each.reasons for each in by_fold
+        )
+        success = fmean(known) if complete else None
         tried.setdefault(method, []).append(Tried(settings=settings, success=success))
     for some in tried.values():
         some.sort(key=lambda each: 1.0 if each.success is None else -each.success)
     return tried
+
+
+def _best(tried: Mapping[str, Sequence[Tried]]) -> dict[str, dict[str, Any]]:
+    """The first setting of each method, unless it gave up: then all others did."""
+    return {
+        method: dict(some[0].settings)
+        for method, some in tried.items()
+        if some[0].success is not None
+    }
