@@ -22,7 +22,7 @@ from robomtl.task import Env, Suite, definition_of
 from robomtl.wrapped_suite import WrappedSuite
 
 RANDOMISED = "randomised"
-"""In place of shifts: every shift that the suite supports, from its default range."""
+"""Name for every shift that the suite supports, each from its default range."""
 _FORM = "give NAME=MAGNITUDE or NAME=LEAST:GREATEST, joined by commas"
 
 

@@ -53,7 +53,10 @@ def pool_split(suite: Suite) -> str:
 
 
 def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
-    """The tasks to adapt to: held-out tasks, or all if goals are hidden and none is held out.
+    """The tasks to adapt to: the held-out tasks.
+
+    If goals are hidden and no task is held out: the training tasks, whose goals in the split
+    ``fresh`` are new.
 
     Args:
         suite: Suite of the tasks.
@@ -65,7 +68,7 @@ def problem_tasks(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]
     """
     known = suite.held_out_tasks
     if benchmark_of(suite) == "infer" and not known:
-        known = suite.train_tasks  # Goals in the split ``fresh`` are new.
+        known = suite.train_tasks
     if not known:
         raise InputError(
             f"{suite.name} has no held-out task to adapt to; give a suite that has, such"

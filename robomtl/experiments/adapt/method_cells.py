@@ -20,7 +20,7 @@ def looks(method: Method) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodCell(Cell):
-    """One policy adapted to one problem by one method, and its trials."""
+    """A policy adapted to one problem by one method, with its trials."""
 
     run: str
     """Run directory of the policy."""
@@ -69,7 +69,7 @@ class MethodCell(Cell):
         }
 
     def factors_of(self, place: int) -> Factors:
-        """The factors, and ``kind``: ``query`` in the new task, ``retained`` in others."""
+        """The factors and ``kind``: ``query`` (new task) or ``retained`` (training task)."""
         kind = "query" if place < self.query else "retained"
         return {"kind": kind, **self.factors}
 

@@ -104,11 +104,11 @@ def initialised(trained: TrainedPolicy, seed: int) -> Policy:
 
 
 def read_frames(subject: Subject, every: int) -> Read:
-    """Every ``every``-th frame of all episodes, under the canonical instructions.
+    """Features of every n-th frame of all episodes, under the canonical instructions.
 
     Args:
         subject: The policy and its episodes.
-        every: Steps between two frames of an episode.
+        every: Steps n between two frames of an episode.
     """
     spans = subject.material.frames.episodes
     lengths = [range(0, int(length), every) for length in spans.length]

@@ -29,8 +29,8 @@ class Evidence:
     """Smallest difference of success that counts as use of the instruction."""
 
 
-def judged(given: Evidence) -> Verdict:
-    """The verdict: the policy uses its instruction, ignores it, or the trials are undecided.
+def judged(evidence: Evidence) -> Verdict:
+    """The verdict: the policy uses its instruction, ignores it, or neither is shown.
 
     With D the interval of right minus shuffled over the tasks that share scenes:
 
@@ -44,65 +44,67 @@ def judged(given: Evidence) -> Verdict:
 
     Source of 2: D. J. Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987), 657-680.
     """
-    group = given.ambiguous or given.everything
+    group = evidence.ambiguous or evidence.everything
     found = group.differences.get(SHUFFLED)
-    used_in = tuple(family for family, d in given.families.items() if _shows(d, given))
+    used_in = tuple(
+        family for family, d in evidence.families.items() if _shows(d, evidence)
+    )
     if found is None:
         return _undecided(
-            given, f"no trial was played under both {RIGHT} and {SHUFFLED}"
+            evidence, f"no trial was played under both {RIGHT} and {SHUFFLED}"
         )
-    evidence = _sentence(given, group, found)
-    if _shows(found, given):
-        sentence = f"{given.name} uses its {given.noun}: {evidence}."
-        return _verdict(given, "uses", sentence)
+    measured = _sentence(evidence, group, found)
+    if _shows(found, evidence):
+        sentence = f"{evidence.name} uses its {evidence.noun}: {measured}."
+        return _verdict(evidence, "uses", sentence)
     if used_in:
         sentence = (
-            f"{given.name} uses its {given.noun} in {', '.join(used_in)}; this is not"
-            f" shown over all scenes: {evidence}."
+            f"{evidence.name} uses its {evidence.noun} in {', '.join(used_in)}; this is"
+            f" not shown over all scenes: {measured}."
         )
-        return _verdict(given, "uses", sentence, used_in)
-    doubt = _doubt(given, group, found)
+        return _verdict(evidence, "uses", sentence, used_in)
+    doubt = _doubt(evidence, group, found)
     if doubt:
-        return _undecided(given, f"{evidence}, and {doubt}")
+        return _undecided(evidence, f"{measured}, and {doubt}")
     sentence = (
-        f"{given.name} IGNORES its {given.noun}: {evidence}, entirely within the margin"
-        f" of {100 * given.margin:g} points."
+        f"{evidence.name} IGNORES its {evidence.noun}: {measured}, entirely within the"
+        f" margin of {100 * evidence.margin:g} points."
     )
-    return _verdict(given, "ignores", sentence)
+    return _verdict(evidence, "ignores", sentence)
 
 
-def _shows(found: Difference | None, given: Evidence) -> bool:
+def _shows(found: Difference | None, evidence: Evidence) -> bool:
     return (
         found is not None
         and found.interval.low > 0
-        and found.interval.high >= given.margin
+        and found.interval.high >= evidence.margin
     )
 
 
-def _doubt(given: Evidence, group: Shared, found: Difference) -> str:
+def _doubt(evidence: Evidence, group: Shared, found: Difference) -> str:
     """Reason why the verdict is undecided; empty if it is not."""
     right = group.kinds[RIGHT].task_mean or 0.0
-    if found.interval.high < 0 and found.interval.low < -given.margin:
+    if found.interval.high < 0 and found.interval.low < -evidence.margin:
         return (
             "success is higher under other instructions, which neither verdict explains"
         )
-    if given.ambiguous is None:
+    if evidence.ambiguous is None:
         return "the suite names no tasks that share a scene: see 'families' in its contract"
-    if right < given.margin:
+    if right < evidence.margin:
         return (
             f"since only {percent(right)} of trials succeed under the right instruction,"
             " there is little to lose"
         )
-    if max(-found.interval.low, found.interval.high) < given.margin:
+    if max(-found.interval.low, found.interval.high) < evidence.margin:
         return ""
-    return _needed(given, found)
+    return _needed(evidence, found)
 
 
-def _needed(given: Evidence, found: Difference) -> str:
+def _needed(evidence: Evidence, found: Difference) -> str:
     """Sentence with the number of trials for which the interval would fit the margin."""
     low, high = found.interval
-    trials = math.ceil(found.pairs * ((high - low) / (2 * given.margin)) ** 2)
-    margin = f"the margin of {100 * given.margin:g} points"
+    trials = math.ceil(found.pairs * ((high - low) / (2 * evidence.margin)) ** 2)
+    margin = f"the margin of {100 * evidence.margin:g} points"
     more = max(2 * found.pairs, trials + 1)
     return (
         f"the interval includes zero and exceeds {margin}; about {more:,} trials of each"
@@ -110,22 +112,26 @@ def _needed(given: Evidence, found: Difference) -> str:
     )
 
 
-def _sentence(given: Evidence, group: Shared, found: Difference) -> str:
+def _sentence(evidence: Evidence, group: Shared, found: Difference) -> str:
     number = counted(len(group.tasks), "task")
     sharing = "shares its scene" if len(group.tasks) == 1 else "share scenes"
-    over = number if given.ambiguous is None else f"the {number} that {sharing}"
+    over = number if evidence.ambiguous is None else f"the {number} that {sharing}"
     return (
         f"right minus shuffled is {points(found.difference)} points"
         f" ({change(found.interval)}) over {over}"
     )
 
 
-def _undecided(given: Evidence, reason: str) -> Verdict:
-    sentence = f"Whether {given.name} uses its {given.noun} is undecided: {reason}."
-    return _verdict(given, "undecided", sentence)
+def _undecided(evidence: Evidence, reason: str) -> Verdict:
+    sentence = (
+        f"Whether {evidence.name} uses its {evidence.noun} is undecided: {reason}."
+    )
+    return _verdict(evidence, "undecided", sentence)
 
 
 def _verdict(
-    given: Evidence, word: Word, sentence: str, families: tuple[str, ...] = ()
+    evidence: Evidence, word: Word, sentence: str, families: tuple[str, ...] = ()
 ) -> Verdict:
-    return Verdict(word=word, sentence=sentence, margin=given.margin, families=families)
+    return Verdict(
+        word=word, sentence=sentence, margin=evidence.margin, families=families
+    )
