@@ -22,7 +22,10 @@ _WORSE = (
     "“Worse in”: tasks with significantly lower success, after Holm's correction for all"
     " tasks and numbers of demonstrations."
 )
-_NONE_WORSE = "No method is significantly worse than scratch in any task, after Holm's correction."
+_NONE_WORSE = (
+    "No method is significantly worse than scratch in any task, after Holm's"
+    " correction."
+)
 _RATIO = (
     " Ratio: demonstrations that scratch needs for this success rate, divided by those"
     " that the method needs; ≥ or ≤ where the smallest number tried suffices."
