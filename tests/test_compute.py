@@ -35,7 +35,7 @@ def test_a_device_where_nothing_is_trained_is_refused():
     ("values", "message"),
     [
         ({"workers": -1}, "workers is -1; give at least 1"),
-        ({"workers": 100_000}, "workers is 100000, which takes more memory"),
+        ({"workers": 100_000}, "workers is 100000, which needs more memory"),
         ({"limit": float("nan")}, "limit is nan s; give a number above 0"),
     ],
 )

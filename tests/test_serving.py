@@ -249,7 +249,9 @@ def test_the_death_of_the_serving_process_is_told(tmp_path):
         os.kill(children().pop(), signal.SIGKILL)
         with pytest.raises(ValueError, match="serves '.* on cpu' has died. What was"):
             actor(observations(10), np.ones(10, np.bool_))
-    with pytest.raises(ValueError, match="is not served here. It is inside its 'with'"):
+    with pytest.raises(
+        ValueError, match="is not served here. It is served only inside"
+    ):
         served.load(SUITE)
 
 

@@ -1,1 +1,1 @@
-"""Policies that act, in trials and for the clients of a server."""
+"""Policies that act, in trials of an evaluation and for the clients of a server."""

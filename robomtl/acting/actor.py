@@ -1,4 +1,4 @@
-"""Agents and actors: the contract between evaluation and what acts in its trials."""
+"""Protocols of agents and actors, which evaluation lets act in its trials."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,19 @@ class TaskInfo(NamedTuple):
     """Task information of a trial that an actor is conditioned on."""
 
     task: str | None
-    """Name of the task, for one-hot conditioning and for experts; None withholds it."""
+    """Name of the task, for one-hot conditioning and for experts; None if withheld."""
     instruction: str | None
-    """Wording, for language conditioning; None withholds it."""
+    """Wording of the instruction, for language conditioning; None if withheld."""
     goal: tuple[float, ...] | None = None
-    """The goal vector a policy is shown, throughout, in place of the one in its
-    observations; None leaves that as it is."""
+    """Goal vector that replaces the goal in all observations of a policy; None keeps the
+    goal of the observations."""
 
 
 class Actor(Protocol):
-    """Acts in a batch of trials of one suite, side by side."""
+    """Acts in a batch of trials of one suite, which are played in lockstep."""
 
     def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
-        """Forgets earlier trials and prepares for these."""
+        """Forgets earlier trials and prepares for new ones."""
         ...
 
     def __call__(
@@ -35,19 +35,19 @@ class Actor(Protocol):
         """Actions within [-1, 1] for every trial; (trial, action).
 
         Args:
-            observations: The latest of each trial; that of a finished trial stays.
-            running: Which trials go on; actions of the others are ignored. (trial,)
+            observations: Latest observation of each trial, also of finished ones.
+            running: Mask of trials that still run; actions of others are ignored; (trial,).
         """
         ...
 
 
 @runtime_checkable
 class Looking(Protocol):
-    """An actor that says when it reads pictures, so that others need not be drawn."""
+    """Actor that tells whether it reads the next images; others need not be rendered."""
 
     @property
     def looks(self) -> bool:
-        """Whether the next call reads the pictures of the observations."""
+        """Whether the next call reads the images of the observations."""
         ...
 
 
@@ -61,28 +61,28 @@ class Agent(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything its actions depend on."""
+        """Hash of everything that the agent's actions depend on."""
         ...
 
     def check(self, suite: Suite) -> None:
-        """Refuses a suite that does not fit, before any process starts.
+        """Refuses a suite that does not fit the agent, before any process starts.
 
         Raises:
-            ValueError: Saying which feature does not fit.
+            ValueError: If a feature does not fit; names it.
         """
         ...
 
     def load(self, suite: Suite) -> Actor:
-        """The actor, ready to start trials of this suite."""
+        """Actor that is ready to start trials of this suite."""
         ...
 
 
 class KeptActor:
-    """An agent's actor, which is slow to load.
+    """Cache of an agent's actor, which is slow to load.
 
     Args:
-        agent: Loads it on first use.
-        suite: In which it acts.
+        agent: Agent that loads the actor on first use.
+        suite: Suite in which it acts.
     """
 
     def __init__(self, agent: Agent, suite: Suite) -> None:
@@ -91,42 +91,42 @@ class KeptActor:
         self._actor: Actor | None = None
 
     def get(self) -> Actor:
-        """The actor; from now on this process computes with one thread."""
+        """The actor, loaded on first use; torch computes with one thread from then on."""
         if self._actor is None:
             self._actor = self._agent.load(self._suite)
             if torch := sys.modules.get("torch"):
-                # Each worker has a core; and sums depend on the number of threads.
+                # Each worker has one core, and sums depend on the number of threads.
                 torch.set_num_threads(1)
         return self._actor
 
 
 @runtime_checkable
 class Selective(Protocol):
-    """An agent that may fit some tasks of a suite and not others."""
+    """Agent that may fit only some tasks of a suite."""
 
     def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
-        """Refuses tasks that do not fit, before any process starts.
+        """Refuses tasks that do not fit the agent, before any process starts.
 
         Args:
-            suite: Supplies the tasks.
-            tasks: Names of those that are played; names that the suite lacks are ignored.
+            suite: Suite of the tasks.
+            tasks: Names of the tasks to play; names that the suite lacks are ignored.
 
         Raises:
-            ValueError: Saying which feature does not fit.
+            ValueError: If a feature does not fit; names it.
         """
         ...
 
 
 def check_agent(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None:
-    """Refuses an agent that does not fit the tasks that are played.
+    """Refuses an agent that does not fit the tasks to play.
 
     Args:
-        agent: Acts in them.
-        suite: Supplies them.
-        tasks: Their names; None for the training tasks.
+        agent: Agent to check.
+        suite: Suite of the tasks.
+        tasks: Names of the tasks to play; None for the training tasks.
 
     Raises:
-        ValueError: Saying what does not fit.
+        ValueError: If a feature does not fit; names it.
     """
     if isinstance(agent, Selective):
         chosen = [task.name for task in suite.train_tasks] if tasks is None else tasks
@@ -137,17 +137,17 @@ def check_agent(agent: Agent, suite: Suite, tasks: Sequence[str] | None) -> None
 
 @runtime_checkable
 class Named(Protocol):
-    """An agent that the command line can name, and so make again."""
+    """Agent that can be named on the command line."""
 
     @property
     def argument(self) -> str | None:
-        """The agent's name for ``robomtl evaluate``; None if Python alone makes it."""
+        """Argument of ``robomtl evaluate`` for the agent; None if only Python can build it."""
         ...
 
 
 @runtime_checkable
 class Conditioned(Protocol):
-    """An agent that names its conditioning."""
+    """Agent that reports its kinds of conditioning."""
 
     @property
     def conditioning_kinds(self) -> tuple[str, ...]:
@@ -157,22 +157,22 @@ class Conditioned(Protocol):
 
 @runtime_checkable
 class Configured(Protocol):
-    """An agent that predicts chunks of actions, and says how they are executed."""
+    """Agent that predicts action chunks and reports the settings of their execution."""
 
     @property
     def acting(self) -> Mapping[str, Any]:
-        """Actor settings that replace those of its checkpoint."""
+        """Actor settings that replace those of the agent's checkpoint."""
         ...
 
     @property
     def actor_settings(self) -> Mapping[str, Any]:
-        """Actor settings that differ from the defaults, its history among them."""
+        """Actor settings that differ from the defaults, including the history."""
         ...
 
 
 @runtime_checkable
 class Placed(Protocol):
-    """An agent that computes on its own device, on which its actions depend."""
+    """Agent that computes on a device of its own, on which its actions depend."""
 
     @property
     def device(self) -> str:

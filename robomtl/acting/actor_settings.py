@@ -1,4 +1,4 @@
-"""How a policy's chunks of actions are executed."""
+"""Settings for executing a policy's action chunks, and their execution."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,25 +10,25 @@ from robomtl.errors import InputError
 from robomtl.ranges import check_types, settings
 
 Chunk = NDArray[np.float32]
-"""Predicted actions; (row, time, action)."""
+"""Type of predicted actions; (row, time, action)."""
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class ActorSettings:
-    """How many predicted actions are executed, and how predictions are combined."""
+    """Settings for executing action chunks: number of actions, and temporal ensembling."""
 
     execute: int | None = None
-    """Actions of a chunk that are executed before the next prediction; all if None."""
+    """Number of a chunk's actions executed before the next prediction; None for all."""
     ensemble: float | None = None
-    """Temporal ensembling: m of the weights exp(-m·i), i = 0 for the oldest prediction of
-    the present action. Every step predicts anew. None for no ensembling."""
+    """Temporal ensembling: m of the weights exp(-m·i), where i = 0 is the oldest prediction
+    of the current action. Every step predicts a chunk. None disables ensembling."""
 
     def __post_init__(self) -> None:
-        """Checks the numbers.
+        """Checks the types and the ranges.
 
         Raises:
-            InputError: If one is impossible, or the two contradict each other.
+            InputError: If a value is out of range, or the two contradict each other.
         """
         check_types(self)
         if self.execute is not None and self.execute < 1:
@@ -39,18 +39,18 @@ class ActorSettings:
             )
         if self.ensemble is not None and self.execute not in (None, 1):
             raise InputError(
-                f"ensemble predicts anew at every step, so that execute={self.execute}"
-                " would do nothing; leave out either."
+                f"ensemble predicts a chunk at every step, so execute={self.execute}"
+                " would have no effect; leave one of them out."
             )
 
     def check(self, chunk: int) -> None:
-        """Refuses what a policy's chunks are too short for.
+        """Refuses settings for which a policy's chunks are too short.
 
         Args:
             chunk: Number of actions that the policy predicts at once.
 
         Raises:
-            InputError: If they are.
+            InputError: If ``execute`` exceeds it, or chunks of 1 are to be ensembled.
         """
         if self.execute is not None and self.execute > chunk:
             raise InputError(
@@ -65,24 +65,24 @@ class ActorSettings:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The settings that differ from the defaults."""
+        """Settings that differ from the defaults, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 class Execution:
-    """Takes the actions of predicted chunks, one a step.
+    """Yields the action of each step from predicted chunks.
 
     Source of the ensembling: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation
     with Low-Cost Hardware" (ACT, arXiv:2304.13705), algorithm 2.
 
     Args:
-        settings: How.
+        settings: Number of actions to execute, and temporal ensembling.
     """
 
     def __init__(self, settings: ActorSettings) -> None:
         self._settings = settings
         self._chunks: list[Chunk] = []
-        """The last chunk; all that hold a present action where they are ensembled."""
+        """The last chunk; with ensembling, all chunks that cover the current step."""
         self._taken = 0
 
     @property
@@ -94,13 +94,13 @@ class Execution:
         return self._taken >= min(self._settings.execute or length, length)
 
     def add(self, chunk: Chunk) -> None:
-        """Takes a prediction that begins at this step."""
+        """Adds a predicted chunk that begins at this step."""
         kept = [] if self._settings.ensemble is None else self._chunks
         self._chunks = [*(each[:, 1:] for each in kept if each.shape[1] > 1), chunk]
         self._taken = 0
 
     def action(self) -> NDArray[np.float32]:
-        """The action of this step; (row, action)."""
+        """Returns the action of this step and moves to the next; (row, action)."""
         if self._settings.ensemble is None:
             self._taken += 1
             return self._chunks[-1][:, self._taken - 1]

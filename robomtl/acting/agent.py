@@ -1,4 +1,4 @@
-"""A trained policy as an agent: the run directory evaluated in worker processes."""
+"""Agent of a trained policy, which worker processes load from its run directory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,23 +26,23 @@ from robomtl.training.objective import trains_actions
 @settings
 @dataclass(frozen=True)
 class PolicyAgent:
-    """A run directory as an agent; workers read the policy from it."""
+    """Agent of a trained policy; workers load it from its run directory."""
 
     run: Path | str
     """Run directory in which training has finished."""
     acting: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    """Fields of ``ActorSettings``; where any is given, none of the checkpoint's holds."""
+    """Fields of ``ActorSettings``; if any is given, the checkpoint's are all ignored."""
     fingerprint: str = field(init=False)
-    """sha256 of weights and card, and the actor settings that are given here."""
+    """SHA-256 of the weights and the card, followed by the fields of ``acting``."""
     card: Card = field(init=False, repr=False, compare=False)
-    """What the policy is and was trained for."""
+    """Card of the policy, with the actor settings in effect."""
 
     def __post_init__(self) -> None:
-        """Reads the policy once.
+        """Loads the policy once to check it.
 
         Raises:
-            ValueError: If the folder holds no policy, or a broken one, or one that was
-                only pre-trained, or its chunks are too short for the actor settings.
+            ValueError: If the folder has no policy, a broken one, or one that was only
+                pre-trained, or its chunks are too short for the actor settings.
         """
         check_types(self)
         trained = checkpoint.load(self.run)
@@ -61,12 +61,12 @@ class PolicyAgent:
 
     @property
     def name(self) -> str:
-        """The run directory's name."""
+        """Name of the run directory."""
         return Path(self.run).resolve().name
 
     @property
     def argument(self) -> str | None:
-        """The run directory's full path; None for a class derived from this one."""
+        """Full path of the run directory; None for a subclass."""
         return str(Path(self.run).resolve()) if type(self) is PolicyAgent else None
 
     @property
@@ -76,7 +76,7 @@ class PolicyAgent:
 
     @property
     def actor_settings(self) -> Mapping[str, Any]:
-        """Actor settings that differ from the defaults, its history among them."""
+        """Actor settings that differ from the defaults, including the history."""
         history = self.card.spec.history
         return {
             **self.card.acting.given,
@@ -85,24 +85,24 @@ class PolicyAgent:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it was trained, for reports; empty where the folder does not say."""
+        """Training record of the run, for reports; empty if the folder has none."""
         record = read_record(Path(self.run))
         return {} if record is None else dict(vars(record))
 
     def check(self, suite: Suite) -> None:
-        """Refuses a suite whose observation, action, goal or tasks do not fit.
+        """Refuses a suite whose observation, action, goal or tasks do not fit the policy.
 
         Raises:
-            InputError: Saying what does not fit.
+            InputError: If one does not fit; names it.
         """
         every = (*suite.train_tasks, *suite.held_out_tasks)
         self.check_tasks(suite, [task.name for task in every])
 
     def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
-        """Refuses tasks whose observation, action, goal or name do not fit.
+        """Refuses tasks whose observation, action, goal or name do not fit the policy.
 
         Raises:
-            InputError: Saying what does not fit.
+            InputError: If one does not fit; names it.
         """
         card, every = self.card, (*suite.train_tasks, *suite.held_out_tasks)
         chosen = [task for task in every if task.name in tasks]
@@ -118,15 +118,15 @@ class PolicyAgent:
         if card.spec.goals:
             _check_experts(self.name, suite, chosen)
         known = card.conditioning.tasks
-        strange = [
+        unseen = [
             task.name
             for task in chosen
             if known_as(card.suite, known, suite=suite, task=task.name) not in known
         ]
-        if "one_hot" in card.conditioning.kinds and strange:
+        if "one_hot" in card.conditioning.kinds and unseen:
             raise InputError(
                 f"{self.name} is conditioned on a one-hot code, which does not include "
-                f"'{strange[0]}'; it knows {', '.join(known)}."
+                f"'{unseen[0]}'; it knows {', '.join(known)}."
             )
 
     def _check_goal(self, suite: Suite, tasks: Sequence[Task]) -> None:
@@ -134,25 +134,25 @@ class PolicyAgent:
         # Policies of versions without goals per task are conditioned on the suite's goal.
         for task in [each.name for each in tasks] if conditioning.goals else [""]:
             known = known_as(card.suite, conditioning.tasks, suite=suite, task=task)
-            place = conditioning.goal_of(known) if task else conditioning.goal
+            trained = conditioning.goal_of(known) if task else conditioning.goal
             robot = spec.robot(robot_of(suite, task)) if task else 0
             state = spec.embodiments[robot].states[STATE]
-            there = goal_of(suite, state, task)
-            if place != there:
+            here = goal_of(suite, state, task)
+            if trained != here:
                 raise InputError(
                     f"{self.name} is conditioned on the goal{' of ' * bool(task)}{task} at"
-                    f" {place} of the state; {suite.name} has it at {there}."
+                    f" {trained} of the state; {suite.name} has it at {here}."
                 )
 
     def load(self, suite: Suite) -> PolicyActor:
-        """The policy, ready to start trials."""
+        """Actor of the policy, ready to start trials."""
         return PolicyActor(self.card, Predictor(self.trained().policy), suite)
 
     def trained(self) -> TrainedPolicy:
-        """The policy, read again.
+        """The policy, loaded again.
 
         Raises:
-            InputError: If it is another one by now.
+            InputError: If the run directory has changed since.
         """
         trained = checkpoint.load(self.run)
         if self._fingerprint(trained) != self.fingerprint:
@@ -181,15 +181,15 @@ def _check_experts(name: str, suite: Suite, tasks: Sequence[Task]) -> None:
 
 
 def named_agent(argument: Path | str, acting: Mapping[str, Any] | None = None) -> Agent:
-    """The policy of a run directory; the suite's experts for 'expert'.
+    """Agent of a run directory's policy, or of the suite's experts for ``expert``.
 
     Args:
-        argument: The run directory, or 'expert'.
-        acting: Actor settings in place of the policy's; see ``PolicyAgent``.
+        argument: Run directory, or ``expert``.
+        acting: Actor settings that replace the policy's; see ``PolicyAgent``.
 
     Raises:
-        ValueError: If the folder holds no policy, or a broken one, or the actor settings
-            do not fit.
+        ValueError: If the folder has no policy or a broken one, or the actor settings do
+            not fit.
     """
     if str(argument) != EXPERT:
         _check_spelling(str(argument))
@@ -211,11 +211,11 @@ def _check_spelling(argument: str) -> None:
 
 
 def check_pictures(agent: Agent, suite: Suite) -> None:
-    """Refuses a suite whose pictures are drawn otherwise than a policy's were in training.
+    """Refuses a suite that renders images with another profile than in a policy's training.
 
     Args:
-        agent: Who acts; a policy that reads pictures, or any other agent, which fits.
-        suite: Where it acts.
+        agent: Agent that acts; only policies that read images are checked.
+        suite: Suite in which it acts.
 
     Raises:
         InputError: If the profiles differ.
@@ -224,31 +224,33 @@ def check_pictures(agent: Agent, suite: Suite) -> None:
     card = policy.card if isinstance(policy, PolicyAgent) else None
     if card is None or not card.spec.images:
         return
-    there, here = (each.get("profile") for each in (card.suite_options, suite.options))
-    if there and here and there != here:
+    trained, here = (
+        each.get("profile") for each in (card.suite_options, suite.options)
+    )
+    if trained and here and trained != here:
         raise InputError(
-            f"{policy.name} was trained on pictures of the profile {there}, and"
+            f"{policy.name} was trained on pictures of the profile {trained}, and"
             f" {suite.name} draws {here} ones here; leave the profile out, or evaluate on"
             " such pictures all the same by --other-pictures (other_pictures=True)."
         )
 
 
 def goal_of(suite: Suite, state: int, task: str = "") -> tuple[int, int] | None:
-    """First and past-last index of the goal in a state of this length; None if hidden.
+    """Start and stop index of the goal in a state of this length; None if hidden.
 
     Args:
-        suite: Says where the goal lies.
+        suite: Suite that defines the slice of the goal.
         state: Length of a state.
-        task: Name of the task; without it, ``suite.goal`` is meant.
+        task: Name of the task; if empty, ``suite.goal`` is used.
     """
-    place = goal_place(suite, task)
-    if place is None:
+    part = goal_place(suite, task)
+    if part is None:
         return None
-    start, stop, _ = place.indices(state)
+    start, stop, _ = part.indices(state)
     return start, stop
 
 
 def goals_of(suite: Suite, state: int) -> dict[str, tuple[int, int]]:
-    """Places of the goals in the state, for tasks that have their own place."""
-    places = {name: goal_of(suite, state, name) for name in own_goal_places(suite)}
-    return {name: place for name, place in places.items() if place is not None}
+    """Start and stop index of the goal in the state, for each task that has its own."""
+    goals = {name: goal_of(suite, state, name) for name in own_goal_places(suite)}
+    return {name: goal for name, goal in goals.items() if goal is not None}

@@ -1,4 +1,4 @@
-"""Named arrays over a connection, as their bytes: pictures are too large to pickle."""
+"""Named arrays sent over a connection as raw bytes, as pickling images is slow."""
 
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def send_arrays(connection: Connection, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Sends arrays by their names.
+    """Sends named arrays.
 
     Raises:
         OSError: If the other end is closed.
@@ -21,11 +21,11 @@ def send_arrays(connection: Connection, arrays: Mapping[str, NDArray[Any]]) -> N
 
 
 def receive_arrays(connection: Connection) -> dict[str, NDArray[Any]]:
-    """The arrays that ``send_arrays`` sent.
+    """Receives the arrays of one ``send_arrays`` call, by name.
 
     Raises:
         EOFError: If the other end is closed.
-        OSError: If it died halfway.
+        OSError: If the other end died halfway.
     """
     arrays = {}
     for name, shape, kind in connection.recv():

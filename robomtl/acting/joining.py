@@ -1,4 +1,4 @@
-"""Forward passes that groups of trials share, each predicted as it would be alone."""
+"""Batched forward passes for groups of trials, with the same results as one by one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,45 +18,45 @@ from robomtl.spec import Spec
 
 
 class Group(NamedTuple):
-    """Trials whose next actions are requested."""
+    """Batch of trials whose next actions are requested."""
 
     observation: Mapping[str, Tensor]
-    """Features by name, as many rows as every group has; see ``Batch.observation``."""
+    """Features by name, with the same number of rows in all groups; see ``Batch``."""
     task_embedding: Tensor
-    """The task embedding; (row, embedding)."""
+    """Task embedding of each row; (row, embedding)."""
     memory: Memory | None
-    """What the policy remembers of them."""
+    """Memory of the policy after the previous step; None at the first."""
     seed: int
-    """Seed of what the policy draws for them."""
+    """Seed of the policy's random numbers."""
 
 
 class Predicted(NamedTuple):
-    """The prediction of the policy for a group."""
+    """Prediction of the policy for a group."""
 
     chunk: Tensor
-    """Actions, on the CPU; (row, chunk, action)."""
+    """Predicted actions, on the CPU; (row, chunk, action)."""
     memory: Memory | None
-    """What it is to remember, on its device."""
+    """Memory for the next step, on the policy's device; None without one."""
 
 
 Memories = dict[int, Memory | None]
-"""What a policy remembers of the groups of one client, by their index."""
+"""Memories of a policy for the groups of one client, by index of the group."""
 
 
 class JointPolicy:
-    """A policy on a device that answers several groups at once where that is the same.
+    """Policy on a device that answers several groups in one forward pass if that is exact.
 
-    It is tried first, without and with a memory: if it draws random numbers, or if what
-    it answers for a group depends on the group's place or company, it always answers
-    for one group at a time.
+    The policy is tested first, without and with a memory: if it draws random numbers, or
+    if its answer for a group depends on the group's position or on the other groups, each
+    group gets its own forward pass.
 
     Args:
-        policy: It is moved to the device.
-        device: Torch's name of it.
-        rows: Rows of a group.
-        groups: Groups of a joined forward pass. Fewer are filled up, as matrix products of
-            another shape may round differently, and a result must not depend on how many
-            clients ask.
+        policy: Policy, which is moved to the device.
+        device: Torch's name of the device.
+        rows: Number of rows of a group.
+        groups: Number of groups of a joined forward pass. Fewer are padded, as matrix
+            products of another shape may round differently, and results must not depend on
+            the number of clients.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class JointPolicy:
     def answer(
         self, waiting: Sequence[tuple[PredictionRequest, Memories]]
     ) -> list[NDArray[np.float32]]:
-        """The chunk of each requested group, each (row, chunk, action).
+        """Action chunk for each request; each (row, chunk, action).
 
         Args:
-            waiting: Requests, each with the memories of its client, which are updated.
+            waiting: Pairs of a request and its client's memories, which are updated.
 
         Raises:
             InputError: If the device has too little memory.
@@ -95,16 +95,16 @@ class JointPolicy:
 
     @torch.inference_mode()
     def __call__(self, groups: Sequence[Group]) -> list[Predicted]:
-        """The prediction for each group."""
+        """Prediction for each group, in their order."""
         predicted: dict[int, Predicted] = {}
-        order = sorted(range(len(groups)), key=lambda place: _shape(groups[place]))
-        for _, same in groupby(order, key=lambda place: _shape(groups[place])):
-            places = list(same)
-            for start in range(0, len(places), self._size):
-                some = places[start : start + self._size]
-                answers = self._forward([groups[place] for place in some], self._size)
-                predicted.update(zip(some, answers, strict=True))
-        return [predicted[place] for place in range(len(groups))]
+        order = sorted(range(len(groups)), key=lambda index: _shape(groups[index]))
+        for _, same in groupby(order, key=lambda index: _shape(groups[index])):
+            indices = list(same)
+            for start in range(0, len(indices), self._size):
+                batch = indices[start : start + self._size]
+                answers = self._forward([groups[index] for index in batch], self._size)
+                predicted.update(zip(batch, answers, strict=True))
+        return [predicted[index] for index in range(len(groups))]
 
     def _forward(self, groups: Sequence[Group], size: int) -> list[Predicted]:
         filled = [*groups, *[groups[0]] * (size - len(groups))]
@@ -117,7 +117,7 @@ class JointPolicy:
         task_embedding = torch.cat([group.task_embedding for group in filled]).to(
             self.device
         )
-        self._seed(groups[0].seed)  # It counts where one is alone.
+        self._seed(groups[0].seed)  # Policies that draw get one group at a time.
         chunk, memory = actions_of(
             self._policy,
             observation,
@@ -130,13 +130,14 @@ class JointPolicy:
         return [Predicted(*pair) for pair in pairs]
 
     def _seed(self, seed: int) -> None:
-        if self.device.type == "cpu":  # Noting it for other devices takes 0.3 ms.
+        if self.device.type == "cpu":  # Seeding other devices too takes 0.3 ms.
             torch.default_generator.manual_seed(seed)
         else:
             torch.manual_seed(seed)
 
     @torch.inference_mode()
     def _may_join(self) -> bool:
+        """Whether joined forward passes equal separate ones, on random observations."""
         spec, generator = self._policy.spec, torch.Generator().manual_seed(0)
         this, other = (
             Group(
@@ -150,19 +151,19 @@ class JointPolicy:
         for _ in range(2):
             self._seed(this.seed)
             before = self._draws()
-            alike = self._forward([this] * self._groups, self._groups)
+            equal = self._forward([this] * self._groups, self._groups)
             if not all(map(torch.equal, before, self._draws())):
                 return False
             mixed = self._forward([other] * (self._groups - 1) + [this], self._groups)
-            first = alike[0].chunk
-            if not all(each.chunk.equal(first) for each in [*alike, mixed[-1]]):
+            first = equal[0].chunk
+            if not all(each.chunk.equal(first) for each in [*equal, mixed[-1]]):
                 return False
-            this = this._replace(memory=alike[0].memory)
+            this = this._replace(memory=equal[0].memory)
             other = other._replace(memory=mixed[0].memory)
         return True
 
     def _draws(self) -> list[Tensor]:
-        """States of the generators that a policy can draw from."""
+        """States of the random generators that a policy can draw from."""
         states = [torch.get_rng_state()]
         if self.device.type != "cpu":
             module = torch.get_device_module(self.device)
@@ -172,10 +173,10 @@ class JointPolicy:
 
 @contextmanager
 def memory_explained(device: str) -> Iterator[None]:
-    """Turns the error of a device without memory in the block into a message.
+    """Turns an out-of-memory error of the block into an ``InputError``.
 
     Raises:
-        InputError: If there is too little.
+        InputError: If the device has too little free memory.
     """
     try:
         yield
@@ -214,7 +215,7 @@ def _random_observation(
 
 
 def _shape(group: Group) -> str:
-    """The shapes that the memories of joined groups share."""
+    """Key of the shapes and dtypes of a group's memory; joined groups share one."""
     if group.memory is None:
         return ""
     tensors = sorted(group.memory.tensors.items())
@@ -231,7 +232,7 @@ def _joined(memories: Sequence[Memory | None]) -> Memory | None:
 
 
 def _split(memory: Memory | None, size: int, count: int) -> list[Memory | None]:
-    """The memories of the first groups of a batch of several."""
+    """Memories of the first ``count`` groups of a batch of ``size`` groups."""
     if memory is None:
         return [None] * count
     parts: Mapping[str, Sequence[Tensor]] = {
@@ -239,7 +240,7 @@ def _split(memory: Memory | None, size: int, count: int) -> list[Memory | None]:
         for name, tensor in memory.tensors.items()
     }
     return [
-        # As views, each would keep the whole batch.
-        Memory({name: part[place].clone() for name, part in parts.items()})
-        for place in range(count)
+        # A view would keep the whole batch in memory.
+        Memory({name: part[index].clone() for name, part in parts.items()})
+        for index in range(count)
     ]

@@ -1,4 +1,4 @@
-"""A policy as an actor: its episodes are trials of a suite."""
+"""Actor of a trained policy in trials of a suite."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,14 +25,14 @@ from robomtl.spec import GOAL
 from robomtl.task import Observation, Suite, Trial
 
 Predict = Callable[[PredictionRequest], NDArray[np.float32]]
-"""Answers with an action chunk; (row, chunk, action)."""
+"""Function that answers a request with an action chunk; (row, chunk, action)."""
 
 
 class Predictor:
-    """Asks a policy in this process, group by group, and keeps its memories.
+    """Runs a policy in this process, one group at a time, and stores its memories.
 
     Args:
-        policy: Predicts on the CPU.
+        policy: Policy, on the CPU.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -41,7 +41,7 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, request: PredictionRequest) -> NDArray[np.float32]:
-        """The next actions of a group; (row, chunk, action)."""
+        """Action chunk of a group; (row, chunk, action)."""
         with GENERATOR:
             torch.default_generator.manual_seed(request.seed)
             chunk, self._memories[request.group] = actions_of(
@@ -56,14 +56,14 @@ class Predictor:
 class PolicyActor:
     """Lets a trained policy act in a batch of trials.
 
-    What the policy draws comes from torch's default generator, seeded anew for each
-    prediction by the first trial of its batch: batches are dealt before anything runs, so
-    a trial's draws are its own whatever else is played.
+    The policy draws from torch's default generator, which is seeded for each prediction by
+    the first trial of its batch. Trials are divided into batches before anything runs, so
+    random numbers of a trial do not depend on what else is played.
 
     Args:
-        card: Of the policy: its conditioning, its features, how its chunks are executed.
-        predict: Asks the policy, wherever it is.
-        suite: Names the robots of tasks.
+        card: Card of the policy: its conditioning, features and actor settings.
+        predict: Runs the policy, in this process or another.
+        suite: Suite, which names the robots of tasks.
     """
 
     def __init__(self, card: Card, predict: Predict, suite: Suite) -> None:
@@ -73,7 +73,7 @@ class PolicyActor:
         self._episodes: PolicyEpisodes | None = None
 
     def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
-        """Forgets earlier trials and embeds the instructions of these."""
+        """Forgets earlier trials and embeds the instructions of new ones."""
         spec, robot = self._card.spec, 0
         if len(spec.embodiments) > 1:
             robot = spec.index(robot_of(self._suite, trials[0].task))
@@ -84,7 +84,7 @@ class PolicyActor:
         self._episodes = PolicyEpisodes(self._card, beginning)
 
     def _known(self, task_info: TaskInfo) -> TaskInfo:
-        """The information with the name by which the policy knows the task."""
+        """Task information with the name under which the policy was trained on the task."""
         card, tasks = self._card, self._card.conditioning.tasks
         if task_info.task is None or task_info.task in card.conditioning.inferred:
             return task_info
@@ -93,7 +93,7 @@ class PolicyActor:
 
     @property
     def looks(self) -> bool:
-        """Whether the next call reads pictures; before ``start``, whether any does."""
+        """Whether the next call reads images; before ``start``, whether any call does."""
         if self._episodes is None:
             return bool(self._card.spec.images)
         return self._episodes.looks
@@ -101,7 +101,7 @@ class PolicyActor:
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """Actions for every trial; (trial, action)."""
+        """Actions of every trial; (trial, action)."""
         assert self._episodes is not None, "start comes before the first observation"
         if requests := self._episodes.requests(observations):
             self._episodes.add([self._predict(each) for each in requests])

@@ -1,4 +1,4 @@
-"""Episodes that a policy plays side by side: from observations to actions."""
+"""Parallel episodes of a policy: from observations to requests, and on to actions."""
 
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -19,55 +19,54 @@ from robomtl.policy import EMBODIMENT
 from robomtl.spec import GOAL, Spec
 from robomtl.task import Observation
 
-# Every forward pass of an evaluation has this many rows, whatever runs beside a trial:
-# matrix products of another shape may round differently, and a result must not depend on
-# company.
+# Number of rows of every forward pass of an evaluation: matrix products of another shape
+# may round differently, and results must not depend on the number of trials in a batch.
 ROWS = CHUNK
 
 Features = dict[str, NDArray[Any]]
-"""What a policy reads of the observations of some rows; see ``Batch.observation``."""
+"""Observed features that a policy reads, by name; see ``Batch.observation``."""
 
 
 class PredictionRequest(NamedTuple):
-    """A request for the next actions in a group of episodes."""
+    """Request for the next action chunk of a group of episodes."""
 
     group: int
-    """Index of the group among those that are played side by side."""
+    """Index of the group among those that are played in parallel."""
     first: bool
-    """Whether the episodes begin; what was remembered for the group is forgotten."""
+    """Whether the episodes begin; the memory of the group is then discarded."""
     observation: Features
-    """Observation of each row."""
+    """Features of each row."""
     task_embedding: NDArray[np.float32]
-    """The task embedding; (row, embedding)."""
+    """Task embedding of each row; (row, embedding)."""
     seed: int
-    """Seed of what the policy draws for the group."""
+    """Seed of the policy's random numbers for the group."""
 
 
 class Beginning(NamedTuple):
-    """The facts on episodes that are known before their first observation."""
+    """Information on episodes that is known before their first observation."""
 
     task_infos: Sequence[TaskInfo]
-    """What the policy is conditioned on in each episode."""
+    """Task information that the policy is conditioned on in each episode."""
     seeds: Sequence[int]
-    """Seeds of what the policy draws, one for each group."""
+    """Seeds of the policy's random numbers, one for each group."""
     robot: int = 0
     """Index of the embodiment of all episodes among those of the policy."""
     goal_images: Sequence[Pictures | None] = ()
-    """Goal images of each episode, for a policy that is conditioned on them; None withholds
-    them."""
+    """Goal images of each episode, for a policy that is conditioned on them; None if
+    withheld."""
 
 
 class PolicyEpisodes:
-    """Turns observations of episodes into requests, and their answers into actions.
+    """Turns observations of episodes into requests, and answers to them into actions.
 
     Args:
-        card: The policy's conditioning, its features, and how its chunks are executed.
-        beginning: What is known of the episodes; an instruction is embedded once.
-        rows: Rows of a group; the last is filled up with zeros.
+        card: Card of the policy: its conditioning, features and actor settings.
+        beginning: Information on the episodes; instructions are embedded here, once.
+        rows: Number of rows of a group; the last group is padded with zeros.
 
     Raises:
-        ValueError: See ``Conditioning.fixed``.
-        MissingExtraError: See ``Conditioning.fixed``.
+        ValueError: If the task information does not fit; see ``Conditioning.fixed``.
+        MissingExtraError: If a language model is missing; see ``Conditioning.fixed``.
     """
 
     def __init__(self, card: Card, beginning: Beginning, *, rows: int = ROWS) -> None:
@@ -89,17 +88,17 @@ class PolicyEpisodes:
 
     @property
     def due(self) -> bool:
-        """Whether the next observations lead to a prediction."""
+        """Whether the next observations need a prediction."""
         return self._execution.due
 
     @property
     def looks(self) -> bool:
-        """Whether the next call reads pictures, of those that the policy reads."""
+        """Whether the next call of ``requests`` reads the images of the observations."""
         spec = self._card.spec
         return bool(spec.images) and (self.due or spec.history > 1)
 
     def requests(self, observations: Sequence[Observation]) -> list[PredictionRequest]:
-        """The requests of a step; none unless a prediction is due.
+        """Requests of a step, one for each group; empty unless a prediction is due.
 
         Args:
             observations: Observation of each episode.
@@ -110,11 +109,11 @@ class PolicyEpisodes:
         return self._grouped() if due else []
 
     def add(self, chunks: Sequence[NDArray[np.float32]]) -> None:
-        """Takes the answers to the requests; each (row, chunk, action)."""
+        """Adds the answers to the requests, in their order; each (row, chunk, action)."""
         self._execution.add(np.concatenate(chunks))
 
     def action(self) -> NDArray[np.float32]:
-        """The actions of this step; (row, action), with those that fill up a group."""
+        """Actions of this step, including rows of padding; (row, action)."""
         spec, action = self._card.spec, self._execution.action()
         if spec.alignment is not None:
             return spec.alignment.own(action, self._robot)
@@ -127,25 +126,25 @@ class PolicyEpisodes:
         for name in robot.observation:
             values = np.stack([observation[name] for observation in observations])
             features[name][: len(values), ..., : values.shape[-1]] = values
-        for row, (place, goal) in self._goals.items():
-            features[STATE][row, place] = goal
+        for row, (indices, goal) in self._goals.items():
+            features[STATE][row, indices] = goal
         if len(spec.embodiments) > 1:
             features[EMBODIMENT] = np.full(rows, self._robot)
         return features
 
     def _goals_of(self, images: Sequence[Pictures | None]) -> Features:
-        """The goal images that the policy reads; black where the task is withheld."""
-        found = {
+        """Goal images that the policy reads; black where they are withheld."""
+        goals = {
             name: np.zeros((len(self._fixed), *feature.shape), np.uint8)
             for name, feature in self._card.spec.goals.items()
         }
         for row, pictures in enumerate(images):
             for name, picture in (pictures or {}).items():
-                found[GOAL + name][row] = picture
-        return found
+                goals[GOAL + name][row] = picture
+        return goals
 
     def _grouped(self) -> list[PredictionRequest]:
-        """A request for each group of rows, with what was observed last."""
+        """Request for each group of rows, with the latest observations."""
         now, rows = self._seen[-1], self._rows
         state = torch.from_numpy(now.get(STATE, np.zeros((len(self._fixed), 0))))
         embedding = self._card.conditioning.embedding(self._fixed, state).numpy()
@@ -164,9 +163,9 @@ class PolicyEpisodes:
         return requests
 
     def _window(self) -> Features:
-        """The features that the policy reads: of now, or of as many steps as its history.
+        """Features that the policy reads: the latest, or those of its history of steps.
 
-        Before the first step of a trial, its first observation is repeated.
+        The first observation of a trial stands in for steps before it.
         """
         history = self._card.spec.history
         if history == 1:
@@ -180,12 +179,12 @@ class PolicyEpisodes:
         return window
 
     def _seed(self, group: int) -> int:
-        # The generator keeps 32 bits of a seed; the factor, odd, gives each step another.
+        # The generator keeps 32 bits of a seed; the odd factor gives each step another seed.
         return (self._seeds[group] + 2_654_435_761 * self._predictions) % 2**32
 
 
 def empty_features(spec: Spec, rows: int) -> Features:
-    """Zeros for each feature that a policy reads, without a history."""
+    """Zeros for each feature that a policy reads, of a single step."""
     states: Features = {
         name: np.zeros((rows, size), np.float32) for name, size in spec.states.items()
     }
@@ -197,5 +196,5 @@ def empty_features(spec: Spec, rows: int) -> Features:
 
 
 def tensors(features: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """The features as a policy takes them, on the CPU."""
+    """Features as tensors, on the CPU."""
     return {name: torch.from_numpy(value) for name, value in features.items()}

@@ -1,8 +1,8 @@
-"""Messages between a policy server and its clients, as openpi's public client packs them.
+"""Messages between a policy server and its clients, in the format of openpi's client.
 
-A message is a MessagePack map from names to texts, numbers and arrays. An array is a map of
-its bytes, its type and its shape, under keys of bytes. Nothing else is decoded: neither
-objects of Python, nor types of arrays other than truth values, whole and real numbers.
+A message is a MessagePack map from names to strings, numbers and arrays. An array is a map
+with its bytes, dtype and shape, whose keys are bytes. Nothing else is decoded: no Python
+objects, and no arrays of other dtypes than bool, integers and floats.
 """
 
 import math
@@ -18,11 +18,11 @@ from robomtl.arguments import shown
 from robomtl.errors import InputError
 
 _KIND = re.compile(r"[<>|=]?[biuf]\d{1,2}")
-_AXES = 8  # Most of an array.
+_AXES = 8  # Largest number of an array's axes.
 
 
 def pack(values: Mapping[str, Any]) -> bytes:
-    """A message of texts, numbers, arrays, and lists and maps of them."""
+    """Packs strings, numbers, arrays, and lists and maps of them into a message."""
     return msgspec.msgpack.encode(values, enc_hook=_packed)
 
 
@@ -37,10 +37,10 @@ def _packed(value: Any) -> dict[bytes, Any]:
 
 
 def unpack(message: bytes | str) -> dict[str, Any]:
-    """The values of a message, by name; arrays are read-only.
+    """Values of a message, by name; arrays are read-only.
 
     Raises:
-        InputError: If it is no map from names to texts, numbers and arrays.
+        InputError: If it is not a map from names to strings, numbers and arrays.
     """
     if isinstance(message, str):
         raise InputError(
@@ -49,7 +49,7 @@ def unpack(message: bytes | str) -> dict[str, Any]:
     try:
         values = msgspec.msgpack.decode(message)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        raise InputError(f"The message is no MessagePack: {error}.") from error
+        raise InputError(f"The message is not MessagePack: {error}.") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(
             f"The message is {shown(values)}; send a map from names to values, such as"
@@ -65,7 +65,7 @@ def _unpacked(name: str, value: Any) -> Any:
         return value.get(b"data")
     if b"__ndarray__" not in value:
         raise InputError(
-            f"'{name}' is a map; send its values by names of their own, such as"
+            f"'{name}' is a map; send each of its values under its own name, such as"
             f" '{name}.state'."
         )
     return _array(name, value)
@@ -89,7 +89,7 @@ def _array(name: str, value: Mapping[Any, Any]) -> NDArray[Any]:
     expected = math.prod(sizes) * dtype.itemsize
     if not isinstance(data, bytes) or len(data) != expected:
         raise InputError(
-            f"The array '{name}' of shape {shape} and type {dtype} takes {expected:,}"
-            f" bytes; other data came with it."
+            f"The array '{name}' of shape {shape} and type {dtype} needs {expected:,}"
+            " bytes of data; the message has something else."
         )
     return np.frombuffer(data, dtype).reshape(sizes)

@@ -1,9 +1,8 @@
-"""A policy behind a websocket, for many clients at once: what ``openpi-client`` talks to.
+"""Websocket server of a policy for many clients, compatible with ``openpi-client``.
 
-A connection begins with a message of the server about the policy. Then the client sends
-observations, and the server answers each with actions, in the messages of
-``robomtl.acting.policy_messages``. A text in place of an answer says what is wrong with the
-client's message; the connection goes on.
+The server first sends a message about the policy. Then the client sends observations, and
+the server answers each with actions, in the format of ``robomtl.acting.policy_messages``. If
+a client's message is invalid, the answer is an error text, and the connection stays open.
 """
 
 import asyncio
@@ -41,32 +40,32 @@ except ImportError as error:
         "A policy server needs websockets: pip install 'robomtl[serve]'"
     ) from error
 
-_WAIT = 0.001  # [s] That a request waits for others.
-_TEXTS = 2**16  # [bytes] Of a message beside its features.
-_REASON = 100  # Characters of why a connection is closed; a frame takes 123 bytes.
-_GOODBYE = 1  # [s] For a client to answer that the server ends; ten by default.
+_WAIT = 0.001  # [s] Longest time that a request waits for others.
+_TEXTS = 2**16  # [bytes] Allowance for a message's content other than its features.
+_REASON = 100  # Characters of a closing reason; a close frame has room for 123 bytes.
+_GOODBYE = 1  # [s] Time for clients to answer the closing handshake; the default is 10.
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:
-    """The address of a policy server, and its settings."""
+    """Settings of a policy server."""
 
     host: str = "127.0.0.1"
-    """Address that clients connect to; 0.0.0.0 for any of this machine."""
+    """Address that the server listens at; 0.0.0.0 for all of this machine's."""
     port: int = 8000
-    """Port that clients connect to; 0 for a free one."""
+    """Port that the server listens at; 0 for a free one."""
     device: str = "auto"
     """Torch device of the policy, such as cuda; ``auto`` is cuda if available, else cpu."""
     batch_size: int = 16
-    """Clients that one forward pass answers. Fewer are filled up, so that an answer does
-    not depend on the number of clients; 1 is fastest for a single client."""
+    """Number of clients per forward pass. Smaller batches are padded, so that an answer
+    does not depend on the number of clients; 1 is fastest for a single client."""
 
     def __post_init__(self) -> None:
-        """Checks the numbers.
+        """Checks the types and the ranges.
 
         Raises:
-            InputError: If one is impossible.
+            InputError: If a value has the wrong type or is out of range.
         """
         check_types(self)
         if not 0 <= self.port < 2**16:
@@ -82,15 +81,15 @@ class _Waiting(NamedTuple):
 
 
 class _Batcher:
-    """Collects requests for at most a millisecond, and answers them together.
+    """Collects requests for at most a millisecond, and answers them in one batch.
 
-    The policy computes in the thread of the event loop: the requests that arrive meanwhile
-    wait in their sockets, and are the next batch.
+    The policy computes in the thread of the event loop; requests that arrive meanwhile
+    wait in their sockets and form the next batch.
     """
 
     def __init__(self, policy: JointPolicy, batch_size: int) -> None:
         self.clients = 0
-        """Open connections; no request waits for more than are there."""
+        """Number of open connections; a batch is complete when all of them have a request."""
         self._policy, self._batch_size = policy, batch_size
         self._waiting: list[_Waiting] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +97,7 @@ class _Batcher:
     async def predict(
         self, request: PredictionRequest, memories: Memories
     ) -> NDArray[np.float32]:
-        """The chunk of a request; (row, chunk, action)."""
+        """Action chunk for a request; (row, chunk, action)."""
         loop = asyncio.get_running_loop()
         waiting = _Waiting(request, memories, loop.create_future())
         self._waiting.append(waiting)
@@ -114,11 +113,11 @@ class _Batcher:
         waiting, self._waiting, self._timer = self._waiting, [], None
         given = [(each.request, each.memories) for each in waiting]
         answered = outcome(self._policy.answer, given)
-        for place, each in enumerate(waiting):
+        for index, each in enumerate(waiting):
             if each.answer.done():
-                continue  # Its client has gone.
+                continue  # Its client has disconnected.
             if answered.kind == "done":
-                each.answer.set_result(answered.value[place])
+                each.answer.set_result(answered.value[index])
             else:
                 each.answer.set_exception(answered.value)
 
@@ -127,8 +126,8 @@ class PolicyServer:
     """Answers the clients of a policy.
 
     Args:
-        agent: The trained policy.
-        config: Where and how.
+        agent: Agent of the trained policy.
+        config: Settings of the server.
 
     Raises:
         InputError: If there is no such device, or it has too little memory.
@@ -146,10 +145,10 @@ class PolicyServer:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
-        """The address of the server, which answers for as long as the block lasts.
+        """Listens during the block; yields the address of the server.
 
         Raises:
-            InputError: If it cannot listen there.
+            InputError: If it cannot listen at the host and port.
         """
         host, port = self._config.host, self._config.port
         try:
@@ -168,8 +167,8 @@ class PolicyServer:
                 " Give another --host or --port."
             ) from error
         async with server:
-            where = server.sockets[0].getsockname()
-            yield f"ws://{where[0]}:{where[1]}"
+            address, number, *_ = server.sockets[0].getsockname()
+            yield f"ws://{address}:{number}"
 
     async def _converse(self, connection: ServerConnection) -> None:
         session = PolicySession(self._agent.card)
@@ -190,7 +189,7 @@ class PolicyServer:
     async def _answer(
         self, session: PolicySession, message: bytes | str
     ) -> bytes | str:
-        """The actions for a message, or what is wrong with it."""
+        """Answer to a message: packed actions, or an error text."""
         before = time.perf_counter()
         try:
             requests = session.requests(unpack(message))
@@ -202,20 +201,22 @@ class PolicyServer:
             ]
             actions = session.actions(chunks)
         except (InputError, RuntimeError) as error:
-            session.end()  # It lacks a prediction.
+            session.end()  # Without the prediction, the episode cannot continue.
             say(str(error), stderr=True)
-            *_, reason = str(error).rstrip().splitlines()  # The last of a traceback.
+            *_, reason = (
+                str(error).rstrip().splitlines()
+            )  # The last line of a traceback.
             return f"The policy failed: {reason}"
         taken = 1e3 * (time.perf_counter() - before)
         return pack({"actions": actions, "server_timing": {"infer_ms": taken}})
 
 
 def metadata(agent: PolicyAgent, chunk: int) -> dict[str, Any]:
-    """The facts on a policy that clients receive as they connect.
+    """Description of a policy that clients receive when they connect.
 
     Args:
-        agent: The policy.
-        chunk: Actions that it predicts at once.
+        agent: Agent of the policy.
+        chunk: Number of actions that the policy predicts at once.
     """
     card = agent.card
     each_step = card.spec.history > 1 or card.acting.ensemble is not None
@@ -246,7 +247,7 @@ def metadata(agent: PolicyAgent, chunk: int) -> dict[str, Any]:
 
 
 def _largest(card: Card) -> int:
-    """Bytes of the largest message that a client may send."""
+    """Size of the largest message that a client may send [bytes]."""
     features = [
         *(each for it in card.spec.embodiments for each in it.observation.values()),
         *card.spec.goals.values(),
@@ -258,7 +259,7 @@ def _largest(card: Card) -> int:
 
 
 def _health(connection: ServerConnection, request: Request) -> Response | None:
-    """The answer to a health check."""
+    """Answer to a health check; None for any other request."""
     if request.path == "/healthz":
         return connection.respond(http.HTTPStatus.OK, "OK\n")
     return None
@@ -280,12 +281,12 @@ def serve_policy(
     """Serves a policy until Ctrl-C.
 
     Args:
-        agent: The trained policy.
-        config: Where and how.
-        ready: Is called with the server's address once it listens.
+        agent: Agent of the trained policy.
+        config: Settings of the server.
+        ready: Called with the server's address once it listens.
 
     Raises:
-        InputError: If it cannot listen, or the device is missing or too small.
+        InputError: If it cannot listen, or the device is missing or has too little memory.
     """
     compute_deterministically()
     server = PolicyServer(agent, config)

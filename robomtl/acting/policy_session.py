@@ -1,11 +1,11 @@
-"""One client of a policy server: its episode, from messages to actions.
+"""Session of a policy server's client: from messages to the actions of its episode.
 
-A message holds the features of an observation by the names that the policy was trained
-with, and what the policy is conditioned on: ``prompt``, the instruction; ``task``, a name;
-``goal``, a vector in place of that in the state; ``goal.NAME``, an image of the goal;
-``embodiment``, the robot; ``seed``, of what the policy draws. Of these, what a message leaves
-out stays as it was. An episode begins with the first message of a connection, with another
-value of one of these, and with ``reset``.
+A message has the features of an observation, by the names that the policy was trained
+with, and conditioning: ``prompt``, the instruction; ``task``, the name of the task;
+``goal``, a vector that replaces the goal in the state; ``goal.NAME``, a goal image;
+``embodiment``, the name of the robot; ``seed``, the seed of the policy's random numbers. A
+conditioning key that a message omits keeps its value. An episode begins with the first
+message of a connection, when the value of a conditioning key changes, and with ``reset``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,30 +30,30 @@ _SEEDS = 2**32
 
 
 class PolicySession:
-    """The running episode of a client.
+    """Running episode of a client.
 
     Args:
-        card: Of the policy.
+        card: Card of the policy.
     """
 
     def __init__(self, card: Card) -> None:
         self._card = card
         self._given: dict[str, Any] = {}
-        """What the episode began with, by key."""
+        """Conditioning of the running episode, by key of the message."""
         self._robot = card.spec.embodiments[0]
         self._episode: PolicyEpisodes | None = None
         self.memories: Memories = {}
-        """What the policy remembers of the episode."""
+        """Memories of the policy in the episode, by group."""
 
     def requests(self, message: Mapping[str, Any]) -> list[PredictionRequest]:
-        """The requests to the policy for a message; none within a chunk.
+        """Requests to the policy for a message; empty while a chunk is being executed.
 
         Args:
-            message: See the module.
+            message: Observation and conditioning; see the module.
 
         Raises:
             InputError: If a key is unknown or missing, or a value does not fit; the
-                episode goes on as if the message had not come.
+                message is then ignored.
             MissingExtraError: If the instruction needs a language model that is missing.
         """
         of_episode = {*_OF_EPISODES, *self._card.spec.goals}
@@ -73,13 +73,13 @@ class PolicySession:
         return self._episode.requests([observation])
 
     def actions(self, chunks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The actions until the next message is due; (time, action).
+        """Actions until the next message is due; (time, action).
 
-        They are all that is executed of a chunk, and a single one where the policy reads
-        a history or its chunks are combined, as it has to see each step.
+        These are all executed actions of a chunk. Policies with a history or temporal
+        ensembling need each observation, so that a single action is returned.
 
         Args:
-            chunks: What the policy answered; empty where nothing was requested.
+            chunks: Answers of the policy; empty if nothing was requested.
 
         Raises:
             InputError: If an action is not finite.
@@ -96,7 +96,7 @@ class PolicySession:
         return taken
 
     def end(self) -> None:
-        """Ends the episode, so that the next message begins another."""
+        """Ends the episode; the next message begins another one."""
         self._episode = None
 
     def _embodiment(self, given: Mapping[str, Any]) -> Embodiment:
@@ -133,11 +133,11 @@ def _differ(new: Mapping[str, Any], old: Mapping[str, Any]) -> bool:
 def _same(new: Any, old: Any) -> bool:
     if isinstance(new, np.ndarray) or isinstance(old, np.ndarray):
         return np.array_equal(new, old)
-    return bool(new == old)  # Many times as fast for texts.
+    return bool(new == old)  # Much faster than array_equal for strings.
 
 
 def _fitting(name: str, feature: Feature, message: Mapping[str, Any]) -> NDArray[Any]:
-    """The value of a feature, in its type."""
+    """Value of a feature in a message, as an array of the feature's dtype."""
     if name not in message:
         raise InputError(f"The message lacks '{name}': {feature}.")
     value = message[name]

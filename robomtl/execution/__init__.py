@@ -1,1 +1,1 @@
-"""Processes that compute: how many, where, and with what device, precision and threads."""
+"""Worker processes, and the device, precision and threads that they compute with."""

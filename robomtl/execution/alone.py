@@ -1,7 +1,7 @@
-"""What threads of a process share with torch, and so use one after another.
+"""Locks for the state of torch that all threads of a process share.
 
 Torch has one generator and one number of threads for a whole process. Trainings in two
-threads would draw each other's random numbers, and end with weights that no seed repeats.
+threads would draw from one stream of random numbers, and no seed would reproduce them.
 """
 
 import threading
@@ -11,19 +11,19 @@ from contextlib import contextmanager
 from robomtl.progress import remark
 
 GENERATOR = threading.RLock()
-"""Held while torch's generator is seeded, drawn from or restored: for a step of a training or
-of a policy that acts, and for the whole of an adaptation."""
+"""Lock on torch's random generator; held during each training step and each prediction of
+a policy, and during a whole adaptation."""
 
 _TRAINING = threading.RLock()
 
 
 @contextmanager
 def training_alone() -> Iterator[None]:
-    """Lets no other thread of this process train or adapt during the block."""
+    """Keeps other threads of this process from training or adapting during the block."""
     if not _TRAINING.acquire(blocking=False):
         remark(
             "Waiting for a training in another thread, as threads share torch's random"
-            " numbers; trainings at one time take a process each."
+            " numbers; give trainings that run at the same time a process each."
         )
         _TRAINING.acquire()
     try:

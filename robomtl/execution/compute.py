@@ -1,4 +1,4 @@
-"""With what something is computed: processes or a cluster, device, and time."""
+"""Compute resources of a run: processes or a cluster, device, and time limit."""
 
 from dataclasses import dataclass, field, replace
 
@@ -8,33 +8,33 @@ from robomtl.execution.machine_config import Machine
 from robomtl.ranges import check_types, settings
 
 CELL_LIMIT = 3600.0
-"""Longest time without progress of a cell, unless another is given [s]: a method may take
-long before its policy acts."""
+"""Default of the longest time without progress of an experiment's cell [s]; a method may
+train for long before its policy acts."""
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """With what something is computed; results do not depend on it but for devices."""
+    """Compute resources of a run; results depend on the device and the precision only."""
 
     workers: int = 2
-    """Processes on this machine, unless an executor is given."""
+    """Number of worker processes on this machine; ignored if an executor is given."""
     limit: float | None = None
     """Longest time without progress of a worker, such as a step of a simulator or of a
-    training, after which its work is tried again [s]; the executor's own where one is
-    given. None is 600 where episodes are played or collected, and 3600 for the cells of an
+    training, after which its work is tried again [s]; ignored if an executor is given.
+    None is 600 where episodes are played or collected, and 3600 for the cells of an
     experiment, which may train."""
     machine: Machine = field(default_factory=Machine)
     """Device and precision of trainings and adaptations; ``auto`` is resolved once,
-    recorded in the folder, and kept. Policies act on the CPU, see ``serve``."""
+    recorded in the folder, and kept. Policies act on the CPU; see ``serve`` for others."""
     executor: Executor | None = None
-    """Runs the work; with ``robomtl.RayExecutor``, on a Ray cluster."""
+    """Executor of the work, such as ``robomtl.RayExecutor``; None for local processes."""
 
     def __post_init__(self) -> None:
-        """Checks the types, and that there is a process and time for it.
+        """Checks the types, the number of workers and the limit.
 
         Raises:
-            InputError: If a value is of another type or range.
+            InputError: If a value has the wrong type or is out of range.
         """
         check_types(self)
         if self.executor is None:
@@ -42,33 +42,33 @@ class Compute:
 
     @property
     def executed(self) -> Executor:
-        """The executor of cells, which may train."""
+        """Executor for the cells of an experiment, which may train."""
         return self._executor(CELL_LIMIT)
 
     @property
     def playing(self) -> Executor:
-        """The executor of episodes, in which nothing is trained.
+        """Executor for episodes, in which nothing is trained.
 
         Raises:
-            InputError: If a device or a precision is given, which would do nothing.
+            InputError: If a device or a precision is given, which would have no effect.
         """
         if self.machine != Machine():
             raise InputError(
-                f"machine is {self.machine}, which nothing here trains with; leave it"
-                " out, and give a policy its device by robomtl.serve."
+                f"machine is {self.machine}, but nothing is trained here; leave it"
+                " out, and place a policy on a device with robomtl.serve."
             )
         return self._executor(LIMIT)
 
     @property
     def here(self) -> "Compute":
-        """As many processes on this machine: for episodes that are collected first."""
+        """Same number of processes on this machine, for episodes that are collected first."""
         return Compute(workers=self.executed.workers)
 
     def within(self, limit: float) -> "Compute":
-        """The same for episodes alone, whose steps take no longer than a limit.
+        """Copy for work that only plays episodes, with a limit of at most this.
 
         Args:
-            limit: Applies where a greater one is given, or none [s].
+            limit: Upper bound of the time without progress [s].
         """
         least = limit if self.limit is None else min(self.limit, limit)
         return replace(self, limit=least, machine=Machine())

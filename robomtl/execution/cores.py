@@ -1,6 +1,6 @@
-"""The cores of this machine, and how many processes it has room for.
+"""Number of cores of this machine, and a bound on the number of processes.
 
-Apart from ``robomtl.execution.machine``, so that starting processes does not import torch.
+Separate from ``robomtl.execution.machine``, so that starting processes does not import torch.
 """
 
 import os
@@ -19,19 +19,19 @@ def cores() -> int:
 def check_room(name: str, processes: int) -> None:
     """Refuses more processes on this machine than its memory is likely to hold.
 
-    Each of them imports torch, which takes a third of a gigabyte: hundreds fill the memory
-    until nothing on the machine answers.
+    Each process imports torch, which needs a third of a gigabyte: hundreds fill the memory
+    until the machine no longer responds.
 
     Args:
-        name: Of the setting, for the message.
-        processes: Number of them.
+        name: Name of the setting, for the message.
+        processes: Number of processes.
 
     Raises:
-        InputError: If there are more than eight for each core, and more than 16.
+        InputError: If there are more than 16 and more than eight per core.
     """
     most = max(16, 8 * cores())
     if processes > most:
         raise InputError(
-            f"{name} is {processes}, which takes more memory than this machine with"
+            f"{name} is {processes}, which needs more memory than this machine with"
             f" {cores()} cores is likely to have; give at most {most}."
         )

@@ -1,4 +1,4 @@
-"""Work spread over processes of this machine, surviving those that die."""
+"""Executor that maps work over local processes and survives crashed ones."""
 
 import multiprocessing
 import os
@@ -43,11 +43,11 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Executor(Protocol):
-    """Runs a function over items, anywhere; the same items give the same results."""
+    """Maps a function over items in worker processes; results do not depend on workers."""
 
     @property
     def workers(self) -> int:
-        """Number of processes at most."""
+        """Largest number of worker processes."""
         ...
 
     def map(
@@ -61,35 +61,36 @@ class Executor(Protocol):
         Args:
             work: A picklable function; its process stays alive between items, so it may
                 cache what is slow to build.
-            items: Picklable arguments, started in this order but for their kinds.
-            kind: Tells what of an item is slow to build: a process goes on with one
-                kind while there is any of it.
+            items: Picklable arguments, started in this order except as ``kind`` says.
+            kind: Returns the part of an item that is slow to build, such as its env; a
+                process prefers items of the kind that it worked on last.
 
         Raises:
-            ValueError: What ``work`` raises, where the user is at fault; a note holds
-                the worker's traceback.
+            ValueError: If ``work`` raises an ``InputError``; a note has the worker's
+                traceback.
             StartError: If no worker starts.
-            MissingExtraError: What ``work`` raises; it is recorded in the same way.
-            PlugInError: As above, and where ``work`` ends its process by ``sys.exit``.
-            RuntimeError: Any other exception of ``work`` but ``SimulationError``.
+            MissingExtraError: If ``work`` raises one, with the same note.
+            PlugInError: If ``work`` raises one, with the same note, or ends its process
+                by ``sys.exit``.
+            RuntimeError: If ``work`` raises another exception than ``SimulationError``.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalExecutor:
-    """Processes on this machine; each holds one item at a time.
+    """Processes on this machine; each works on one item at a time.
 
     An item whose process dies, hangs or reports a ``SimulationError`` is tried again in
     another process; after the last attempt its result is a ``Failure``. If the process
     died or hung in a simulator each time, the item is tried without the trial at fault
-    (see ``robomtl.execution.pulse``). A process that dies before it has started costs no attempt.
+    (see ``robomtl.execution.pulse``). A process that dies during start-up uses no attempt.
     """
 
     workers: int = 2
     """Number of processes."""
     attempts: int = 3
-    """How often an item is tried before it counts as failed."""
+    """Number of times that an item is tried before it counts as failed."""
     limit: float = LIMIT
     """Longest time without progress, such as a step of a simulator, after which a process
     is replaced [s]."""
@@ -98,8 +99,8 @@ class LocalExecutor:
         """Checks the counts and the limit.
 
         Raises:
-            ValueError: If there would be no process, more than the machine has room for, no
-                attempt or no time.
+            ValueError: If ``workers`` or ``attempts`` is less than 1, ``limit`` is not
+                positive, or the machine has too little memory for the processes.
         """
         check_counts(self.workers, self.attempts)
         check_room("workers", self.workers)
@@ -117,7 +118,7 @@ class LocalExecutor:
 
 @dataclass(frozen=True, kw_only=True)
 class InProcess:
-    """This process, which works through the items one by one: for what is a worker itself."""
+    """Executor that works in the calling process, for code that runs in a worker itself."""
 
     workers: int = 1
     """Number of processes."""
@@ -134,11 +135,11 @@ class InProcess:
 
 
 def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connection]:
-    """A new process that Ctrl-C leaves alone, and our end of the pipe to it.
+    """Starts a process that ignores Ctrl-C; returns it and our end of its pipe.
 
     Args:
-        target: What it runs, a function of a module.
-        given: Picklable arguments of it; its end of the pipe is the last.
+        target: Function that the process runs; defined in a module.
+        given: Picklable arguments of ``target``; the process's end of the pipe follows.
 
     Raises:
         ValueError: If no process can be started from here.
@@ -155,7 +156,7 @@ def spawn(target: Callable[..., None], *given: Any) -> tuple[BaseProcess, Connec
 
 def _begin(modules: Sequence[str], target: Callable[..., None], *given: Any) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    import_modules(modules)  # They register what the process looks up by name.
+    import_modules(modules)  # They register names that the process looks up.
     target(*given)
 
 
@@ -170,11 +171,11 @@ def _check_may_spawn() -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Blocks Ctrl-C for processes that start in the block: the parent answers it.
+    """Blocks SIGINT in processes that start in the block; their parent handles it.
 
-    SIGTERM, which may do the same as Ctrl-C here, does not break into the start either.
+    SIGTERM, which may be handled like Ctrl-C, cannot interrupt the start either.
     """
-    # The tracker unblocks both when it starts, so it must start first.
+    # The resource tracker unblocks both signals when it starts, so start it first.
     resource_tracker.ensure_running()
     both = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, both)
@@ -186,9 +187,9 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _importable_main() -> Iterator[None]:
-    """Hides the name of a file of ``__main__`` that does not exist, such as ``<stdin>``.
+    """Hides ``__main__.__file__`` if no such file exists, as for ``<stdin>``.
 
-    A child process would try to run it.
+    A child process would try to run that file.
     """
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
@@ -207,11 +208,11 @@ class _Process(Worker):
     process: BaseProcess
     connection: Connection
     memory: MutableSequence[int]
-    """Memory of its pulse."""
+    """Shared memory of the worker's pulse; fields of ``Beat``."""
 
 
 class _Processes(WorkerPool[_Process]):
-    """Workers on this machine."""
+    """Worker pool of processes on this machine."""
 
     def __init__(self, work: Callable[[Any], Any], executor: LocalExecutor) -> None:
         super().__init__(executor.workers, executor.attempts, executor.limit)
@@ -227,7 +228,7 @@ class _Processes(WorkerPool[_Process]):
         try:
             worker.connection.send((item, lost))
         except ConnectionError:
-            pass  # The dead process is found, and the item tried again, by receive.
+            pass  # ``receive`` notices the dead process, and the item is tried again.
 
     def answering(self, workers: Sequence[_Process]) -> Sequence[_Process]:
         ready = wait([worker.connection for worker in workers], timeout=1.0)
@@ -255,8 +256,8 @@ class _Processes(WorkerPool[_Process]):
 
     def no_start(self, reason: str) -> str:
         return (
-            f"No worker process starts: {reason}, having said above why. What it works"
-            " with is to be defined in a module; a script that starts workers needs"
+            f"No worker process starts: {reason}; its output above says why. Define what"
+            " workers use in a module; a script that starts workers needs"
             " 'if __name__ == \"__main__\":'."
         )
 
@@ -267,7 +268,7 @@ def _serve(
     memory: MutableSequence[int],
     connection: Connection,
 ) -> None:
-    """The life of a process: receive an item, work, send the outcome."""
+    """Main loop of a worker process: receives an item, works, and sends the outcome."""
     PULSE.share(memory)
     PULSE.limit = limit
     threading.Thread(target=_exit_with_parent, daemon=True).start()

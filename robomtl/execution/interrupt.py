@@ -1,4 +1,4 @@
-"""Ctrl-C where it does no harm, and SIGTERM as if it were Ctrl-C."""
+"""Deferred handling of Ctrl-C, and SIGTERM handled like Ctrl-C."""
 
 import signal
 import threading
@@ -12,32 +12,32 @@ Handler = Callable[[int, FrameType | None], object] | int | None
 
 @dataclass(frozen=True, kw_only=True)
 class Deferral:
-    """Ctrl-C that waits until a loop is between two of its steps."""
+    """State of a deferred Ctrl-C, which a loop checks between two steps."""
 
     pressed: threading.Event = field(default_factory=threading.Event)
-    """Set by Ctrl-C."""
+    """Event that Ctrl-C sets."""
     before: Handler = None
     """The previous handler of Ctrl-C; None outside the main thread."""
 
     @contextmanager
     def lifted(self) -> Iterator[None]:
-        """A block in which Ctrl-C interrupts at once, as without the deferral."""
+        """Lets Ctrl-C interrupt at once during the block, as without the deferral."""
         if self.before is None:
             yield
             return
-        noting = signal.signal(signal.SIGINT, self.before)
+        deferring = signal.signal(signal.SIGINT, self.before)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, noting)
+            signal.signal(signal.SIGINT, deferring)
 
 
 @contextmanager
 def interrupting_terminate() -> Iterator[threading.Event]:
-    """Lets SIGTERM do what Ctrl-C does, as batch systems send it; yields whether it came.
+    """Handles SIGTERM, which batch systems send, like Ctrl-C; yields an event that it sets.
 
-    Outside the main thread, which alone receives signals, and where SIGTERM has a handler
-    already, nothing is changed.
+    Nothing is changed outside the main thread, which alone receives signals, and where
+    SIGTERM already has a handler.
     """
     came = threading.Event()
     if (
@@ -50,7 +50,7 @@ def interrupting_terminate() -> Iterator[threading.Event]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         came.set()
         handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):  # As where a shell lets its jobs ignore Ctrl-C.
+        if not callable(handler):  # Shells may let background jobs ignore Ctrl-C.
             raise KeyboardInterrupt
         handler(signal.SIGINT, frame)
 
@@ -63,13 +63,13 @@ def interrupting_terminate() -> Iterator[threading.Event]:
 
 @contextmanager
 def keeping_terminate() -> Iterator[None]:
-    """Puts the handler of SIGTERM back that the block replaces, as connecting to Ray does."""
+    """Restores the handler of SIGTERM after the block, as connecting to Ray replaces it."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
         main = threading.current_thread() is threading.main_thread()
-        if main and before is not None:  # None: it was not set from Python.
+        if main and before is not None:  # None: the handler was not set from Python.
             signal.signal(signal.SIGTERM, before)
 
 
@@ -77,8 +77,8 @@ def keeping_terminate() -> Iterator[None]:
 def deferred_interrupt() -> Iterator[Deferral]:
     """Lets Ctrl-C set an event, so that a loop can end between two of its steps.
 
-    A second Ctrl-C breaks in at once. Outside the main thread, which alone receives
-    signals, nothing is changed.
+    A second Ctrl-C interrupts at once. Nothing is changed outside the main thread, which
+    alone receives signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield Deferral()

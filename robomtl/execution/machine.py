@@ -1,7 +1,7 @@
-"""The device and the precision of a run, chosen by what this machine does well.
+"""Device and precision of a run, chosen by what this machine supports natively.
 
 ``auto`` is resolved once per run and recorded in its folder. A run that is resumed, here
-or on another machine, keeps its precision, because sums in another one differ.
+or on another machine, keeps its precision, because results in another one differ.
 """
 
 import os
@@ -24,11 +24,10 @@ from robomtl.progress import remark
 
 MACHINE_FILE = "machine.json"
 MOST_THREADS = 1024
-_SIDE = {"cpu": 256, "cuda": 4096}  # Of the square matrices that are timed.
+_SIDE = {"cpu": 256, "cuda": 4096}  # Side of the square matrices that are timed.
 _TRIES = 8
-_NATIVE = (
-    0.8  # Fraction of float32's time; emulated bfloat16 takes longer than float32.
-)
+# bfloat16 counts as native below this fraction of float32's time; emulated, it is slower.
+_NATIVE = 0.8
 
 
 def check_device(name: str) -> None:
@@ -44,7 +43,7 @@ def check_device(name: str) -> None:
 
 
 def resolved(machine: Machine) -> Machine:
-    """The same with ``auto`` replaced by what this machine does well.
+    """Copy of a machine with ``auto`` replaced by the best device and precision.
 
     Raises:
         InputError: If this machine does not have the device.
@@ -71,14 +70,14 @@ def devices() -> list[str]:
 
 
 def device_of(name: str) -> torch.device:
-    """The device of a name; for ``auto`` cuda where there is one, and else the CPU."""
+    """Torch device of a name; for ``auto``, cuda if available, else the CPU."""
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def precision_on(device: torch.device, requested: Precision) -> Precision:
-    """The requested precision; for ``auto``, what the device computes in natively."""
+    """The requested precision; for ``auto``, bfloat16 if it is native, else float32."""
     if requested != "auto":
         return requested
     return "bfloat16" if computes_in_bfloat16(device) else "float32"
@@ -86,10 +85,10 @@ def precision_on(device: torch.device, requested: Precision) -> Precision:
 
 @cache
 def computes_in_bfloat16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 natively: torch says so, and it is faster.
+    """Whether a device computes in bfloat16 natively: torch claims so, and it is faster.
 
-    Torch also says so on processors where it emulates bfloat16, where a product takes up
-    to 66 times as long as in float32.
+    Torch also claims so on processors where it emulates bfloat16 and a matrix product
+    takes up to 66 times as long as in float32.
     """
     return _claims_bfloat16(device) and _quicker_in_bfloat16(device)
 
@@ -102,7 +101,7 @@ def _claims_bfloat16(device: torch.device) -> bool:
 
 
 def _quicker_in_bfloat16(device: torch.device) -> bool:
-    """Times a product in each precision; other processes disturb the minimum least."""
+    """Whether a matrix product is faster in bfloat16, by the minimum of several times."""
     side, threads = _SIDE[device.type], torch.get_num_threads()
     single = torch.ones(side, side, device=device)
     half = single.bfloat16()
@@ -116,7 +115,7 @@ def _quicker_in_bfloat16(device: torch.device) -> bool:
 
 
 def _seconds(matrix: torch.Tensor) -> float:
-    """Time to multiply a matrix with itself [s]."""
+    """Time to multiply a matrix by itself [s]."""
     wait: Callable[[], object] = (
         torch.cuda.synchronize if matrix.is_cuda else torch.cpu.synchronize
     )
@@ -132,8 +131,8 @@ class MachineRecord(Machine):
     """The content of ``machine.json`` in a folder; ``auto`` where a field is missing."""
 
     threads: tuple[tuple[int, int], ...] = ()
-    """Pairs of a first step and the number of threads from then on, which are chosen by
-    the module ``robomtl.execution.threads``."""
+    """Pairs (first step, number of threads from that step on), which are chosen by
+    ``robomtl.execution.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the types and the ranges.
@@ -151,7 +150,7 @@ class MachineRecord(Machine):
 
 
 def recorded_machine(folder: Path) -> MachineRecord:
-    """The machine that a folder has recorded; all ``auto`` where none is recorded.
+    """Machine that is recorded in a folder; all ``auto`` if none is.
 
     Raises:
         InputError: If the file is damaged.
@@ -161,26 +160,26 @@ def recorded_machine(folder: Path) -> MachineRecord:
 
 
 def resolved_in(folder: Path, requested: Machine) -> Machine:
-    """The machine for a folder's work: the recorded one, or resolved now and recorded.
+    """Machine for the work of a folder: the recorded one, else resolved and recorded now.
 
-    A journal without a record is older than the choice of precision, and was computed in
+    A journal without a record predates the choice of precision, and was computed in
     bfloat16.
 
     Args:
-        folder: Receives ``machine.json``.
-        requested: The machine that is requested now.
+        folder: Folder in which ``machine.json`` is written.
+        requested: Requested device and precision.
 
     Raises:
         InputError: If this machine does not have the device, or the work began in another
             precision.
     """
-    there: Machine = recorded_machine(folder)
-    if there == MachineRecord() and (folder / JOURNAL).exists():
-        there = Machine(precision="bfloat16")
-    machine = continued(requested, there)
-    if there.precision not in ("auto", machine.precision):
+    recorded: Machine = recorded_machine(folder)
+    if recorded == MachineRecord() and (folder / JOURNAL).exists():
+        recorded = Machine(precision="bfloat16")
+    machine = continued(requested, recorded)
+    if recorded.precision not in ("auto", machine.precision):
         given = {"precision": machine.precision}
-        refuse_other(folder, {"precision": there.precision}, given)
+        refuse_other(folder, {"precision": recorded.precision}, given)
     write_json(folder / MACHINE_FILE, plain(machine))
     warn_if_slow(machine)
     remark(f"Computing on {machine.device} in {machine.precision}.")
@@ -188,11 +187,11 @@ def resolved_in(folder: Path, requested: Machine) -> Machine:
 
 
 def continued(requested: Machine, recorded: Machine) -> Machine:
-    """The requested machine, where ``auto`` means what a folder has recorded.
+    """The requested machine with ``auto`` replaced by the recorded values of a folder.
 
     Args:
-        requested: The machine that is requested now.
-        recorded: The machine of the folder; a device that is missing here is chosen anew.
+        requested: Requested device and precision.
+        recorded: Machine of the folder; a device that is missing here is chosen anew.
 
     Raises:
         InputError: If this machine does not have the device.
@@ -206,7 +205,7 @@ def continued(requested: Machine, recorded: Machine) -> Machine:
 
 
 def warn_if_slow(machine: Machine) -> None:
-    """Warns where a resolved machine computes in a precision that it only emulates."""
+    """Warns if a resolved machine only emulates its precision."""
     slow = not computes_in_bfloat16(device_of(machine.device))
     if machine.precision == "bfloat16" and slow:
         remark(

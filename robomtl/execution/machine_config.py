@@ -1,6 +1,7 @@
-"""The device and the precision that are requested for a run.
+"""Requested device and precision of a run.
 
-Apart from ``robomtl.execution.machine``, so that what trains nothing does not import torch.
+Separate from ``robomtl.execution.machine``, so that commands without training do not import
+torch.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ Precision = Literal["auto", "bfloat16", "float32"]
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The device and the precision that networks compute with."""
+    """Device and precision that networks compute with."""
 
     device: str = "auto"
     """Torch device of the networks, such as cpu or cuda:1; ``auto`` is cuda if available,

@@ -1,15 +1,15 @@
-"""The heartbeat of a worker: that it progresses, how far it is, and in which trial.
+"""Heartbeat of a worker: number of its notes of progress, its progress, and its trial.
 
 A worker notes each step of a simulator and of a training in memory that it shares with the
-process that started it. That process can tell a slow simulator from one that hangs, and
-knows which trial a worker was playing when it died.
+process that started it. This process can thus distinguish a slow simulator from one that
+hangs, and knows which trial a worker was playing when it died.
 """
 
 from collections.abc import Mapping, MutableSequence
 from typing import NamedTuple
 
 LIMIT = 600.0
-"""Longest time without progress of a worker [s], unless another is given."""
+"""Default of the longest time without progress of a worker [s]."""
 
 
 class Beat(NamedTuple):
@@ -20,20 +20,20 @@ class Beat(NamedTuple):
     trial: int = 0
     """Key of the trial whose simulator is computing; 0 for none."""
     thousandths: int = 0
-    """Fraction of its item that is done, times 1000."""
+    """Finished fraction of the worker's item, times 1000."""
 
 
 class Pulse:
     """Notes the progress of this process.
 
     Args:
-        memory: Whole numbers, the fields of a ``Beat``.
+        memory: Integers that receive the fields of a ``Beat``.
     """
 
     def __init__(self, memory: MutableSequence[int]) -> None:
         self._memory = memory
         self.lost: Mapping[int, str] = {}
-        """Reasons, by trial key, of trials that are skipped because workers died or hung
+        """Reasons, by trial key, for trials that are skipped because workers died or hung
         in them."""
         self.limit = LIMIT
         """Longest time without a note, after which this process is replaced [s]."""
@@ -44,24 +44,24 @@ class Pulse:
         return Beat(*self._memory)
 
     def share(self, memory: MutableSequence[int]) -> None:
-        """Switches to other memory, such as shared memory."""
+        """Writes to this memory from now on, such as shared memory."""
         self._memory = memory
 
     def beat(self, trial: int = 0) -> None:
         """Notes that this process progresses.
 
         Args:
-            trial: Key of the trial whose simulator is about to compute, ``Trial.seed``;
+            trial: Key (``Trial.seed``) of the trial whose simulator is about to compute;
                 0 for anything else.
         """
         self._memory[1] = trial
         self._memory[0] += 1
 
     def reach(self, fraction: float) -> None:
-        """Notes the fraction of its item that this process has done."""
+        """Notes the finished fraction of this process's item, 0 to 1."""
         self._memory[2] = int(1000 * fraction)
         self.beat()
 
 
 PULSE = Pulse([0, 0, 0])
-"""The pulse of this process; it is read only if the process is a worker."""
+"""Pulse of this process; it is read only if the process is a worker."""

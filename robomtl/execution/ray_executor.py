@@ -1,4 +1,4 @@
-"""Work spread over a Ray cluster, surviving workers and nodes that die."""
+"""Executor that maps work over a Ray cluster and survives crashed workers and nodes."""
 
 import importlib
 import logging
@@ -41,32 +41,32 @@ _CONNECT = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 @settings
 @dataclass(frozen=True, kw_only=True)
 class RayExecutor:
-    """Actors on a Ray cluster; each has a core and holds one item at a time.
+    """Actors on a Ray cluster; each has a core and works on one item at a time.
 
     An item whose actor or node dies, that hangs, or that reports a ``SimulationError``
     is tried again by another actor; after the last attempt its result is a ``Failure``.
-    Actors that find no free core wait for one, while the others work.
+    Actors without a free core wait for one, while the others work.
 
-    A process that is connected to Ray already stays connected to that cluster; others
-    connect when work begins, and leave when it ends.
+    A process that is already connected to Ray stays connected to its cluster; otherwise it
+    connects when work begins, and disconnects when work ends.
     """
 
     address: str = "local"
-    """Address of the cluster: ``auto``, ``host:port`` or ``ray://host:port``; with ``local``
-    Ray is started on this machine."""
+    """Address of the cluster: ``auto``, ``host:port`` or ``ray://host:port``; ``local``
+    starts Ray on this machine."""
     workers: int = 2
     """Number of actors."""
     attempts: int = 3
-    """How often an item is tried before it counts as failed."""
+    """Number of times that an item is tried before it counts as failed."""
     limit: float = 600.0
     """Longest time without progress after which an actor is replaced [s]; each has at
     least 120 s to start."""
 
     def __post_init__(self) -> None:
-        """Checks the counts and the limit, and that Ray is installed.
+        """Checks the types, the counts and the limit, and that Ray is installed.
 
         Raises:
-            ValueError: If there would be no actor, no attempt or no time.
+            ValueError: If a value has the wrong type, or is not positive.
             MissingExtraError: If the extra ``ray`` is missing.
         """
         check_types(self)
@@ -83,25 +83,25 @@ class RayExecutor:
         """Yields (index of the item, its result) as results come; see ``Executor``.
 
         Raises:
-            ValueError: Besides what ``work`` raises: if no cluster answers at the
-                address, or a node has other versions of packages.
+            ValueError: If no cluster answers at the address, a node has other versions of
+                packages, or ``work`` raises an ``InputError``.
         """
         with _connected(self.address, self.workers):
             yield from _Actors(work, self).map(items, kind)
 
 
 @dataclass(eq=False, kw_only=True)
-class _Hand(Worker):
+class _RemoteWorker(Worker):
     actor: Any
     awaited: Any
-    """Reference to its next answer."""
+    """Ray reference to the worker's next answer."""
     pulse: Any = None
-    """Reference to its next note of progress; None while none is requested."""
+    """Ray reference to the worker's next note of progress; None if none is requested."""
     latest: Beat = Beat()
 
 
-class _Actors(WorkerPool[_Hand]):
-    """Workers on a Ray cluster, spread over its nodes."""
+class _Actors(WorkerPool[_RemoteWorker]):
+    """Worker pool on a Ray cluster, spread over its nodes."""
 
     def __init__(self, work: Callable[[Any], Any], executor: RayExecutor) -> None:
         super().__init__(executor.workers, executor.attempts, executor.limit)
@@ -111,24 +111,26 @@ class _Actors(WorkerPool[_Hand]):
         made = _ray().remote(**options)(_Actor)
         self._actor = made.options(scheduling_strategy="SPREAD")
 
-    def spawn(self) -> _Hand:
+    def spawn(self) -> _RemoteWorker:
         actor = self._actor.remote(sys.path, imported(), self._limit)
-        return _Hand(actor=actor, awaited=actor.start.remote(self._work, packages()))
+        return _RemoteWorker(
+            actor=actor, awaited=actor.start.remote(self._work, packages())
+        )
 
-    def give(self, worker: _Hand, item: Any, lost: Mapping[int, str]) -> None:
+    def give(self, worker: _RemoteWorker, item: Any, lost: Mapping[int, str]) -> None:
         worker.awaited = worker.actor.play.remote(item, lost)
 
-    def answering(self, workers: Sequence[_Hand]) -> Sequence[_Hand]:
+    def answering(self, workers: Sequence[_RemoteWorker]) -> Sequence[_RemoteWorker]:
         awaited = [worker.awaited for worker in workers]
         ready, _ = _ray().wait(awaited, timeout=1.0)
         more, _ = _ray().wait(awaited, num_returns=len(awaited), timeout=0)
         return [worker for worker in workers if worker.awaited in {*ready, *more}]
 
-    def receive(self, worker: _Hand) -> Answer:
+    def receive(self, worker: _RemoteWorker) -> Answer:
         errors = _ray().exceptions
         try:
             received: Answer = _ray().get(worker.awaited)
-        except errors.RayTaskError as error:  # Work itself raises nothing: see _Actor.
+        except errors.RayTaskError as error:  # ``_Actor.play`` itself raises nothing.
             message = (
                 "A Ray worker cannot read its work or send its result:"
                 f" {_reason(error)}. Its node needs the modules and packages that are"
@@ -139,20 +141,20 @@ class _Actors(WorkerPool[_Hand]):
             return Answer("retry", f"its worker was lost: {_reason(error)}")
         return received
 
-    def lost(self, worker: _Hand) -> bool:
-        return False  # It is found when it is given an item.
+    def lost(self, worker: _RemoteWorker) -> bool:
+        return False  # A lost worker is noticed when it is given an item.
 
-    def beat(self, worker: _Hand) -> Beat:
+    def beat(self, worker: _RemoteWorker) -> Beat:
         if worker.pulse is None:
             ask = worker.actor.beat.options(concurrency_group="pulse")
             worker.pulse = ask.remote()
         elif _ray().wait([worker.pulse], timeout=0)[0]:
-            with suppress(_ray().exceptions.RayError):  # It is found by receive.
+            with suppress(_ray().exceptions.RayError):  # ``receive`` notices it.
                 worker.latest = _ray().get(worker.pulse)
             worker.pulse = None
         return worker.latest
 
-    def discard(self, worker: _Hand) -> None:
+    def discard(self, worker: _RemoteWorker) -> None:
         _ray().kill(worker.actor)
 
     def no_start(self, reason: str) -> str:
@@ -165,19 +167,19 @@ class _Actors(WorkerPool[_Hand]):
 
 
 class _Actor:
-    """The work in a Ray worker, with whatever it keeps between items."""
+    """Actor in a Ray worker; keeps the work function, with its caches, between items."""
 
     def __init__(
         self, path: Sequence[str], modules: Sequence[str], limit: float
     ) -> None:
-        # Modules that are found here are found there, if the node has them.
+        # The driver's import path works on this node too, if the node has its modules.
         sys.path.extend(entry for entry in path if entry not in sys.path)
         import_modules(modules)
         PULSE.limit = limit
         self._work: Callable[[Any], Any] | None = None
 
     def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:
-        """Takes the work, unless results here would be of other versions."""
+        """Stores the work function; refuses if package versions differ on this node."""
         self._work = work
         sides = f"on {os.uname().nodename}", "here"
         differing = differences(packages(), expected)
@@ -191,7 +193,7 @@ class _Actor:
         return Answer("raise", InputError(message))
 
     def play(self, item: Any, lost: Mapping[int, str]) -> Answer:
-        """The result of an item."""
+        """Answer for an item."""
         assert self._work is not None
         PULSE.lost = lost
         PULSE.reach(0.0)
@@ -200,7 +202,7 @@ class _Actor:
         return answer
 
     def beat(self) -> Beat:
-        """The latest note of progress, beside the work."""
+        """Latest note of progress; runs concurrently with ``play``."""
         return PULSE.latest
 
 
@@ -212,15 +214,15 @@ def _ray() -> Any:
 
 @contextmanager
 def _connected(address: str, workers: int) -> Iterator[None]:
-    """Connects this process to Ray until the block ends, unless it is already."""
+    """Connects this process to Ray during the block, unless it is already connected."""
     ray = _ray()
     if ray.is_initialized():
         yield
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing is sent home.
-        # Ray's 15 would let any other process of the machine go first.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # No telemetry.
+        # Ray's default of 15 would give any other process of the machine priority.
         os.environ.setdefault("RAY_worker_niceness", "0")
         quiet |= {"num_cpus": workers, "include_dashboard": False}
     else:
@@ -238,10 +240,10 @@ def _connected(address: str, workers: int) -> Iterator[None]:
 
 @contextmanager
 def _on_loopback() -> Iterator[None]:
-    """Starts Ray in the block so that it listens on the loopback interface only.
+    """Makes a Ray that starts in the block listen on the loopback interface only.
 
-    Whoever reaches its ports may run code. Ray uses 127.0.0.1 as the address of the node
-    if clusters are disabled.
+    Anyone who reaches Ray's ports can run code. Ray uses 127.0.0.1 as the address of the
+    node if clusters are disabled.
     """
     constants: Any = importlib.import_module("ray._private.ray_constants")
     before = constants.ENABLE_RAY_CLUSTER
@@ -254,18 +256,18 @@ def _on_loopback() -> Iterator[None]:
 
 @contextmanager
 def _short_folder() -> Iterator[dict[str, str]]:
-    """Its own folder for Ray, where the paths of sockets would be too long."""
+    """Arguments of ``ray.init`` with a short temporary folder, if socket paths need one."""
     if len(tempfile.gettempdir()) <= _LONGEST_FOLDER:
         yield {}
         return
     with tempfile.TemporaryDirectory(
         prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
-    ) as folder:  # Ray's last processes may still write there.
+    ) as folder:  # Ray's last processes may still write into it.
         yield {"_temp_dir": folder}
 
 
 def _check_that_a_cluster_answers(address: str) -> None:
-    """Connects in a process that can be given up, as ``ray.init`` cannot."""
+    """Connects in a subprocess with a timeout, which ``ray.init`` does not have."""
     command = [sys.executable, "-c", _CONNECT, address]
     try:
         subprocess.run(

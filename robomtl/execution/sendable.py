@@ -1,4 +1,4 @@
-"""Checks that workers can receive a value, and names the part that they cannot."""
+"""Check that a value can be pickled for workers; names the part that cannot."""
 
 import dataclasses
 import functools
@@ -24,7 +24,7 @@ _NO_FILE = (
 
 
 def main_file() -> str | None:
-    """The file that workers run as ``__main__`` to find what it defines, if any."""
+    """File or module that workers import as ``__main__``; None if there is none."""
     main = sys.modules["__main__"]
     if (spec := getattr(main, "__spec__", None)) is not None:
         return str(spec.name)
@@ -33,11 +33,11 @@ def main_file() -> str | None:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """The parts of a value, each with its path from there."""
+    """Yields (path within the value, part) for the direct parts of a value."""
     if isinstance(value, functools.partial):
         yield "", value.func
         yield from (
-            (f" argument {place + 1}", it) for place, it in enumerate(value.args)
+            (f" argument {index}", it) for index, it in enumerate(value.args, start=1)
         )
         yield from ((f" argument {name}", it) for name, it in value.keywords.items())
     elif isinstance(value, MethodType):
@@ -45,7 +45,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, Mapping):
         yield from ((f"[{key!r}]", it) for key, it in value.items())
     elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((f"[{place}]", it) for place, it in enumerate(value))
+        yield from ((f"[{index}]", it) for index, it in enumerate(value))
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
         yield from ((f".{each.name}", getattr(value, each.name)) for each in fields)
@@ -54,7 +54,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _fault(value: Any) -> str | None:
-    """Why a value cannot be sent; None if it can."""
+    """Reason why a value cannot be pickled; None if it can."""
     try:
         ForkingPickler.dumps(value)
     except Exception as error:  # Plug-ins define how they are pickled.
@@ -63,7 +63,7 @@ def _fault(value: Any) -> str | None:
 
 
 def _culprit(value: Any, path: str, depth: int) -> tuple[str, Any]:
-    """The innermost part of a value that cannot be sent, and where it lies."""
+    """Path and value of the innermost part that cannot be pickled."""
     if depth:
         for name, part in _parts(value):
             if _fault(part) is not None:
@@ -72,7 +72,7 @@ def _culprit(value: Any, path: str, depth: int) -> tuple[str, Any]:
 
 
 def _of_main(value: Any, path: str, depth: int) -> tuple[str, Any] | None:
-    """The first part of a value that ``__main__`` defines."""
+    """Path and definition of the first part that ``__main__`` defines; None if none is."""
     definition = value if isinstance(value, type | FunctionType) else type(value)
     if definition.__module__ == "__main__":
         return path, definition
@@ -86,7 +86,7 @@ def check_sendable(value: Any) -> None:
     """Refuses a value that workers cannot receive, naming the part at fault.
 
     Args:
-        value: Work or an agent, with the suite in it.
+        value: Work function or agent, including its suite.
 
     Raises:
         StartError: If a part cannot be pickled, or is defined where workers cannot

@@ -1,4 +1,4 @@
-"""A policy on a device: one process computes for all workers, which only step envs."""
+"""Policy on a device, in one process that predicts for all workers, which step envs."""
 
 import multiprocessing
 import os
@@ -33,25 +33,25 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class ServedAgent:
-    """A trained policy that a process of this machine holds; see ``serve``."""
+    """Agent whose policy runs in a serving process of this machine; see ``serve``."""
 
     agent: PolicyAgent
-    """The policy."""
+    """Agent of the policy that is served."""
     device: str
-    """Torch's name of where it is."""
+    """Torch's name of the device, such as ``cuda:0``."""
     kind: str
-    """What the device is, on which outcomes depend, such as ``NVIDIA H200``."""
+    """Model of the device, such as ``NVIDIA H200``; outcomes depend on it."""
     address: str = field(repr=False, compare=False)
-    """Where workers ask for actions."""
+    """Address of the serving process, to which workers connect."""
 
     @property
     def name(self) -> str:
-        """The run directory's name, and the kind of device."""
+        """Name of the run directory, and the kind of device."""
         return f"{self.agent.name} on {self.kind}"
 
     @property
     def argument(self) -> str | None:
-        """The run directory's full path; None for a class of one's own."""
+        """Full path of the run directory; None for a subclass of ``PolicyAgent``."""
         return self.agent.argument
 
     @property
@@ -66,12 +66,12 @@ class ServedAgent:
 
     @property
     def actor_settings(self) -> Mapping[str, Any]:
-        """Actor settings that differ from the defaults, its history among them."""
+        """Actor settings that differ from the defaults, including the history."""
         return self.agent.actor_settings
 
     @property
     def fingerprint(self) -> str:
-        """The policy's, and the kind of device."""
+        """Fingerprint of the policy, and the kind of device."""
         return f"{self.agent.fingerprint} on {self.kind}"
 
     def check(self, suite: Suite) -> None:
@@ -83,25 +83,25 @@ class ServedAgent:
         self.agent.check_tasks(suite, tasks)
 
     def load(self, suite: Suite) -> PolicyActor:
-        """An actor that asks the serving process.
+        """Actor that requests its actions from the serving process.
 
         Raises:
-            InputError: If the process does not serve this one.
+            InputError: If the serving process cannot be reached.
         """
         try:
-            # Processes that one process spawned have the same key.
+            # Spawned processes inherit the key of their parent.
             key = multiprocessing.current_process().authkey
             connection = Client(self.address, authkey=key)
         except (OSError, EOFError, AuthenticationError) as error:
             raise InputError(
-                f"'{self.name}' is not served here. It is inside its 'with' block, and"
-                " to processes of this machine (LocalExecutor, not Ray)."
+                f"'{self.name}' is not served here. It is served only inside its 'with'"
+                " block, and to processes of this machine (LocalExecutor, not Ray)."
             ) from error
-        return PolicyActor(self.agent.card, _Asking(connection, self.name), suite)
+        return PolicyActor(self.agent.card, _Client(connection, self.name), suite)
 
 
-class _Asking:
-    """Asks the serving process for actions."""
+class _Client:
+    """Requests actions from the serving process."""
 
     def __init__(self, connection: Connection, name: str) -> None:
         self._connection = connection
@@ -124,14 +124,14 @@ class _Asking:
 
 
 def compute_deterministically() -> None:
-    """Lets this process compute the same results in any company."""
+    """Makes results of this process independent of its batch and its threads."""
     torch.set_num_threads(1)  # Sums depend on the number of threads.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # Torch requires it.
     torch.use_deterministic_algorithms(True)
 
 
 def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
-    """The life of the serving process: it ends when its parent closes ``control``."""
+    """Main loop of the serving process; ends when its parent closes ``control``."""
     compute_deterministically()
     begun = outcome(_load, (agent, device))
     if begun.kind != "done":
@@ -147,9 +147,9 @@ def _serve(agent: PolicyAgent, device: str, control: Connection) -> None:
 
 
 def _address() -> str | None:
-    """A name in Linux's abstract namespace; elsewhere the library chooses a file.
+    """Name in Linux's abstract namespace; None elsewhere, where the library picks a file.
 
-    A file would be in TMPDIR, whose path may be longer than that of a socket can be.
+    A file would be in TMPDIR, whose path may exceed the length limit of a socket's path.
     """
     return f"\0robomtl-{uuid.uuid4()}" if sys.platform == "linux" else None
 
@@ -165,14 +165,14 @@ def _accept(listener: Listener, clients: dict[Connection, Memories]) -> None:
         try:
             client = listener.accept()
         except (OSError, EOFError, AuthenticationError):
-            continue  # It died as it called, or is none of ours.
+            continue  # The client died while connecting, or has another key.
         clients[client] = {}
 
 
 def _answer(
     served: JointPolicy, clients: dict[Connection, Memories], ready: list[Connection]
 ) -> None:
-    """Answers all that wait; forgets those that died."""
+    """Answers all waiting clients in one batch; forgets clients that died."""
     waiting: dict[Connection, PredictionRequest] = {}
     for client in ready:
         try:
@@ -183,10 +183,10 @@ def _answer(
             del clients[client]
     groups = [(each, clients[client]) for client, each in waiting.items()]
     answered = outcome(served.answer, groups)
-    for place, client in enumerate(waiting):
+    for index, client in enumerate(waiting):
         done = answered.kind == "done"
         try:
-            client.send(Answer("done", answered.value[place]) if done else answered)
+            client.send(Answer("done", answered.value[index]) if done else answered)
         except OSError:
             del clients[client]
 
@@ -198,22 +198,22 @@ def _kind(device: torch.device) -> str:
 @checked
 @contextmanager
 def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
-    """The agent with its policy on a device, for as long as the block lasts.
+    """Agent whose policy runs on a device, for the duration of the block.
 
-    One process holds the policy; workers ask it for actions, and those that wait are
-    answered by one forward pass.
+    One process runs the policy; workers request actions from it, and one forward pass
+    answers all waiting workers.
 
     Args:
         agent: A trained policy.
         device: Torch's name of the device, such as ``cuda``, ``cuda:1`` or ``cpu``.
 
     Raises:
-        InputError: If the agent is no trained policy, there is no such device, or it
+        InputError: If the agent is not a trained policy, there is no such device, or it
             has too little memory.
     """
     if not isinstance(agent, PolicyAgent):
         raise InputError(
-            f"'{agent.name}' is no trained policy, and has nothing to compute on a"
+            f"'{agent.name}' is not a trained policy, so it computes nothing on a"
             " device; leave the device out."
         )
     check_device(device)
@@ -224,14 +224,14 @@ def serve(agent: Agent, *, device: str) -> Iterator[ServedAgent]:
         address, kind = _begun(control)
         yield ServedAgent(agent=agent, device=device, kind=kind, address=address)
     finally:
-        control.close()  # Which ends the process, unless it is in the midst of work.
+        control.close()  # Ends the process, unless it is in the middle of a batch.
         process.join(5)
         process.kill()
         process.join()
 
 
 def placed(agent: Agent, device: str | None) -> AbstractContextManager[Agent]:
-    """The agent as it is where no device is named; served from the device otherwise."""
+    """The agent itself if no device is named; otherwise served from the device."""
     return nullcontext(agent) if device is None else serve(agent, device=device)
 
 
@@ -240,7 +240,7 @@ def _begun(control: Connection) -> tuple[str, str]:
         answer: Answer = control.recv()
     except (EOFError, OSError) as error:
         raise StartError(
-            "The process that is to serve the policy does not start, having said above"
+            "The process that serves the policy does not start; its output above says"
             " why. A script that starts processes needs 'if __name__ == \"__main__\":'."
         ) from error
     if answer.kind == "raise":

@@ -1,11 +1,11 @@
-"""The number of torch threads that a run computes with: measured, recorded, and kept.
+"""Number of torch threads that a run computes with: measured, recorded, and kept.
 
 A sum that is split among threads rounds differently, so results are bit-identical only for
-equal numbers of threads. Each choice is therefore recorded with its first step, and a run
-that is resumed follows the record.
+equal numbers of threads. Each choice is therefore recorded with its first step, and a
+resumed run follows the record.
 
-Several threads wait for the slowest of them at barriers: beside another busy process, a
-step with two threads may take ten times as long as with one.
+Threads wait for the slowest of them at barriers: while another process is busy, a step
+with two threads may take ten times as long as with one.
 """
 
 import time
@@ -32,8 +32,8 @@ ThreadCount = int | Literal["auto"]
 
 _TRIES = 3
 _PAYS = 1.25  # Speed-up at which twice as many threads are worth their cores.
-_AGAIN = 60.0  # [s] Between measurements.
-_SOON = 10.0  # [s] Until the second one: as a run starts, much else may still compute.
+_AGAIN = 60.0  # [s] Time between measurements.
+_SOON = 10.0  # [s] Time until the second one: other work may disturb the first.
 
 
 def check_threads(count: ThreadCount) -> None:
@@ -49,7 +49,7 @@ def check_threads(count: ThreadCount) -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Computes the block with one thread, so that sums do not depend on the caller's."""
+    """Computes the block with one torch thread, and then restores the caller's number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -61,13 +61,13 @@ def one_thread() -> Iterator[None]:
 class Threads:
     """Sets the number of torch threads for each step of a run.
 
-    A context manager that restores the caller's number at the end. ``auto`` chooses at
-    most the caller's number, and one on any device other than the CPU.
+    As a context manager, it restores the caller's number at the end. ``auto`` chooses at
+    most the caller's number, and 1 on any device other than the CPU.
 
     Args:
         requested: The number of threads; ``auto`` to measure.
         device: Torch's name of the device that computes the steps.
-        folder: Run directory; choices are kept in its ``machine.json``.
+        folder: Run directory; choices are recorded in its ``machine.json``.
     """
 
     def __init__(self, requested: ThreadCount, *, device: str, folder: Path) -> None:
@@ -96,11 +96,11 @@ class Threads:
         write_json(self._folder / MACHINE_FILE, plain(kept))
 
     def take(self, step: int, rehearse: Callable[[], object]) -> None:
-        """Sets the threads for a step, and measures them first where that is due.
+        """Sets the number of threads for a step; measures first if that is due.
 
         Args:
-            step: Number of steps taken before.
-            rehearse: Computes as much as a step does, and changes nothing.
+            step: Index of the step, which is the number of steps taken before.
+            rehearse: Computes as much as a step does, without side effects.
         """
         known = [count for first, count in self._choices if first <= step]
         now = known[-1] if known else None
@@ -133,7 +133,7 @@ class Threads:
 
 
 def _worthwhile(rehearse: Callable[[], object], most: int) -> int:
-    """One thread, doubled as long as that pays."""
+    """Number of threads: 1, doubled as long as that pays."""
     count = 1
     while 2 * count <= most and _pays(rehearse, count, 2 * count, times=_PAYS):
         count *= 2
@@ -141,13 +141,13 @@ def _worthwhile(rehearse: Callable[[], object], most: int) -> int:
 
 
 def _pays(rehearse: Callable[[], object], few: int, many: int, *, times: float) -> bool:
-    """Whether every try with many threads beats every try with few by this factor."""
+    """Whether every try with many threads is this factor faster than any with few."""
     best = min(_tries(rehearse, few))
     return all(taken * times < best for taken in _tries(rehearse, many))
 
 
 def _tries(rehearse: Callable[[], object], count: int) -> Iterator[float]:
-    """Durations of a step with this number of threads [s], after one that warms up."""
+    """Yields durations of a step with this number of threads [s], after a warm-up step."""
     torch.set_num_threads(count)
     rehearse()
     for _ in range(_TRIES):

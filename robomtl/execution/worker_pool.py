@@ -1,4 +1,4 @@
-"""Workers that hold one item at a time: what executors share, wherever workers live."""
+"""Pool of workers that hold one item each; base of local and Ray executors."""
 
 import time
 import traceback
@@ -20,43 +20,43 @@ from robomtl.plug_in import exit_described
 from robomtl.progress import notice
 
 START_WITHIN = 120.0
-"""Least time that a worker is given to start [s]: how long that takes depends on the
-machine and what else it does, not on the items, which ``limit`` is chosen for."""
+"""Lower bound of the time limit for starting a worker [s]; ``limit`` is chosen for items,
+whereas the start-up time depends on the load of the machine."""
 
-_LOST_TRIALS = 5  # Of an item; where more of them kill workers, the suite is broken.
+_LOST_TRIALS = 5  # Per item; if more trials kill workers, the suite is broken.
 
 
 class Failure(NamedTuple):
-    """An item that had no result after every attempt."""
+    """Result of an item that failed in every attempt."""
 
     reason: str
 
 
 class Answer(NamedTuple):
-    """An answer of a worker: once when it has started, and then for each item."""
+    """Answer of a worker: one when it has started, and then one for each item."""
 
     kind: Literal["done", "retry", "raise"]
-    """``retry`` where another worker may succeed, ``raise`` where none would."""
+    """``retry`` if another worker may succeed, ``raise`` if none would."""
     value: Any = None
-    """The result; why to try again; or the exception to raise."""
+    """Result for ``done``; reason for ``retry``; exception for ``raise``."""
     trial: int = 0
     """Key of the trial in whose simulator the worker died or hung; 0 for none."""
 
 
 @dataclass(eq=False)
 class Worker:
-    """A worker, and what it is doing."""
+    """State of a worker."""
 
     index: int | None = None
-    """Index of its item; None while it has none."""
+    """Index of its current item; None if idle."""
     kind: Hashable = None
     """Kind of its latest item."""
     started: bool = False
-    """Whether it can be given one."""
+    """Whether it has started, and so can be given an item."""
     since: float = field(default_factory=time.monotonic)
-    """When it began to start, was given its item, or last made progress."""
+    """Monotonic time at which it was spawned, given its item, or last progressed [s]."""
     beats: int = 0
-    """Number of its notes of progress by then."""
+    """Number of its notes of progress up to ``since``."""
 
     @property
     def idle(self) -> bool:
@@ -65,19 +65,21 @@ class Worker:
 
 
 class _Tried:
-    """The attempts at an item, and its trials that are given up.
+    """Counts of failed attempts at an item, and its trials that are given up.
 
     Args:
-        attempts: How often a trial, or the item apart from its trials, is tried.
+        attempts: Number of times that a trial, or the item itself, is tried.
     """
 
     def __init__(self, attempts: int) -> None:
         self._attempts = attempts
-        self._failed: Counter[int] = Counter()  # By the trial at fault, 0 for none.
+        self._failed: Counter[int] = (
+            Counter()
+        )  # Keyed by the trial at fault; 0 for none.
         self.lost: dict[int, str] = {}
 
     def goes_on_after(self, answer: Answer) -> bool:
-        """Whether the item is worth another try, without the trials that are lost."""
+        """Counts a failed attempt; whether the item is tried again, without lost trials."""
         self._failed[answer.trial] += 1
         if self._failed.total() >= self._attempts * _LOST_TRIALS:
             return False
@@ -88,65 +90,65 @@ class _Tried:
         return bool(answer.trial)
 
 
-Some = TypeVar("Some", bound=Worker)
+AnyWorker = TypeVar("AnyWorker", bound=Worker)
 
 
-class WorkerPool(ABC, Generic[Some]):
-    """The workers of one map; those that die or hang are replaced.
+class WorkerPool(ABC, Generic[AnyWorker]):
+    """Workers of one ``map`` call; those that die or hang are replaced.
 
     Args:
-        size: Number of workers at most.
-        attempts: How often an item is tried before it counts as failed, and how many
-            workers in a row may fail to start where there are no others.
+        size: Largest number of workers.
+        attempts: Number of times that an item is tried before it counts as failed, and
+            number of failed starts in a row, without any running worker, that is an error.
         limit: Longest time that a worker may take to make progress while it has an item,
             and, where it is above ``START_WITHIN``, to start [s].
     """
 
     def __init__(self, size: int, attempts: int, limit: float) -> None:
         self._size, self._attempts, self._limit = size, attempts, limit
-        self._workers: list[Some] = []
-        self._failed_starts = 0  # In a row.
+        self._workers: list[AnyWorker] = []
+        self._failed_starts = 0  # Consecutive ones.
 
     @abstractmethod
-    def spawn(self) -> Some:
-        """A new worker, which answers once it has started."""
+    def spawn(self) -> AnyWorker:
+        """Starts a worker, which sends its first answer once it has started."""
 
     @abstractmethod
-    def give(self, worker: Some, item: Any, lost: Mapping[int, str]) -> None:
-        """Lets an idle worker begin an item; that it died is found by ``receive``.
+    def give(self, worker: AnyWorker, item: Any, lost: Mapping[int, str]) -> None:
+        """Sends an item to an idle worker; ``receive`` notices if the worker has died.
 
         Args:
             worker: The worker.
-            item: What to work on.
-            lost: Reasons of trials of the item that are skipped, see ``Pulse``.
+            item: Item to work on.
+            lost: Reasons for trials of the item that are skipped; see ``Pulse``.
         """
 
     @abstractmethod
-    def answering(self, workers: Sequence[Some]) -> Sequence[Some]:
-        """The workers among these that answer or are lost, after a second at most."""
+    def answering(self, workers: Sequence[AnyWorker]) -> Sequence[AnyWorker]:
+        """Workers among these that have answered or are lost; waits at most a second."""
 
     @abstractmethod
-    def receive(self, worker: Some) -> Answer:
-        """The answer of a worker; ``retry`` where it was lost."""
+    def receive(self, worker: AnyWorker) -> Answer:
+        """Answer of a worker; ``retry`` if it was lost."""
 
     @abstractmethod
-    def lost(self, worker: Some) -> bool:
+    def lost(self, worker: AnyWorker) -> bool:
         """Whether an idle worker is known to have died."""
 
     @abstractmethod
-    def beat(self, worker: Some) -> Beat:
-        """The latest note of a worker; constant where notes cannot be read."""
+    def beat(self, worker: AnyWorker) -> Beat:
+        """Latest note of a worker; constant if notes cannot be read."""
 
     @abstractmethod
-    def discard(self, worker: Some) -> None:
-        """Ends a worker, whatever it does."""
+    def discard(self, worker: AnyWorker) -> None:
+        """Kills a worker, whatever it is doing."""
 
     @abstractmethod
     def no_start(self, reason: str) -> str:
-        """The message to the user where no worker starts.
+        """Error message for the case that no worker starts.
 
         Args:
-            reason: What became of the last.
+            reason: Reason why the last one failed to start.
         """
 
     def map(
@@ -155,11 +157,11 @@ class WorkerPool(ABC, Generic[Some]):
         """Yields (index of the item, its result or ``Failure``) as results come.
 
         Args:
-            items: What to work on.
-            kind: Of an item; see ``Executor``.
+            items: Items to work on.
+            kind: Returns the kind of an item; see ``Executor``.
 
         Raises:
-            Exception: One that a worker answered with.
+            Exception: If a worker answers with one to raise.
             StartError: If no worker starts.
         """
         waiting = list(reversed(range(len(items))))
@@ -190,7 +192,7 @@ class WorkerPool(ABC, Generic[Some]):
         kinds: Sequence[Hashable],
         tried: Sequence[_Tried],
     ) -> None:
-        """Hires workers as far as they are needed, and gives items to idle ones."""
+        """Spawns as many workers as are needed, and gives items to idle ones."""
         for worker in [
             worker for worker in self._workers if worker.idle and self.lost(worker)
         ]:
@@ -204,25 +206,25 @@ class WorkerPool(ABC, Generic[Some]):
             self.give(worker, items[worker.index], tried[worker.index].lost)
 
     def _next(
-        self, idle: Some, waiting: Sequence[int], kinds: Sequence[Hashable]
+        self, idle: AnyWorker, waiting: Sequence[int], kinds: Sequence[Hashable]
     ) -> int:
-        """The place in ``waiting`` of the item that an idle worker should take.
+        """Position in ``waiting`` of the next item for an idle worker.
 
-        It goes on with its kind while there is any of it, and then takes one that no
-        other worker is at, if it can.
+        Items of the worker's latest kind come first, then those of a kind that no other
+        worker has.
         """
         taken = {worker.kind for worker in self._workers}
         return max(
             range(len(waiting)),
-            key=lambda place: (
-                kinds[waiting[place]] == idle.kind,
-                kinds[waiting[place]] not in taken,
-                place,
+            key=lambda position: (
+                kinds[waiting[position]] == idle.kind,
+                kinds[waiting[position]] not in taken,
+                position,
             ),
         )
 
     def _answers(self) -> Iterator[tuple[int, Answer]]:
-        """Yields (index of an item, its outcome)."""
+        """Yields (index of an item, answer of its worker), also for lost or hung workers."""
         waited = [worker for worker in self._workers if not worker.idle]
         answering, now = self.answering(waited), time.monotonic()
         for worker in waited:
@@ -242,16 +244,16 @@ class WorkerPool(ABC, Generic[Some]):
             if index is not None:
                 yield index, answer
 
-    def _within(self, worker: Some) -> float:
-        """Longest time without progress that a worker may take now [s]."""
+    def _within(self, worker: AnyWorker) -> float:
+        """Longest time without progress that a worker has in its present state [s]."""
         return self._limit if worker.started else max(self._limit, START_WITHIN)
 
-    def _drop(self, worker: Some) -> None:
+    def _drop(self, worker: AnyWorker) -> None:
         self.discard(worker)
         self._workers.remove(worker)
 
-    def _note(self, worker: Some, answer: Answer) -> None:
-        """Keeps a worker that answered well; replaces it where it did not."""
+    def _note(self, worker: AnyWorker, answer: Answer) -> None:
+        """Updates a worker after its answer: idle after ``done``, dropped after ``retry``."""
         if answer.kind == "raise":
             raise answer.value
         if answer.kind == "done":
@@ -266,10 +268,10 @@ class WorkerPool(ABC, Generic[Some]):
 
 
 def check_counts(workers: int, attempts: int) -> None:
-    """Refuses an executor without a worker or an attempt.
+    """Refuses counts of workers or attempts below 1.
 
     Raises:
-        InputError: Naming the count.
+        InputError: If one is; names it.
     """
     for name, count in {"workers": workers, "attempts": attempts}.items():
         if count < 1:
@@ -277,17 +279,17 @@ def check_counts(workers: int, attempts: int) -> None:
 
 
 def check_limit(limit: float) -> None:
-    """Refuses an executor that gives its workers no time.
+    """Refuses a time limit that is not positive.
 
     Raises:
-        InputError: If the limit is no positive number of seconds.
+        InputError: If it is not a positive number of seconds.
     """
     if not limit > 0:
         raise InputError(f"limit is {limit:g} s; give a number above 0, such as 600.")
 
 
 def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
-    """The answer for an item, to the process that gave it; raises nothing."""
+    """Answer for an item, with any exception of the work in it; raises nothing."""
     try:
         return Answer("done", work(item))
     except SimulationError as error:
@@ -303,9 +305,9 @@ def outcome(work: Callable[[Any], Any], item: Any) -> Answer:
 
 
 def _noted(error: Exception) -> Exception:
-    """The error with the traceback of the one being handled, which a bug is found by.
+    """The error with a note of the traceback of the exception that is being handled.
 
-    A note is shown beneath a traceback and is no part of the message.
+    Python shows a note below the traceback; it is not part of the message.
     """
     error.add_note(_trace())
     return error
