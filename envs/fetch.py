@@ -1,4 +1,4 @@
-"""The Fetch robot's tasks of Gymnasium-Robotics: reach, push, slide, pick and place.
+"""Suite of Gymnasium-Robotics' tasks of the Fetch robot.
 
 A suite is plain data; Gymnasium-Robotics and MuJoCo are imported when its first env is
 made.
@@ -36,31 +36,32 @@ VIEWS: Mapping[str, View | str] = {
     "table": View((1.4, 0.75, 0.45), 1.5, 145.0, -30.0),
     "side": "external_camera_0",
 }
-"""Cameras, by name: ``front`` is the view of Gymnasium-Robotics, ``table`` a closer one. The
-robot's own in the gripper and the head look into its links."""
+"""Cameras by name: ``front`` is the view of Gymnasium-Robotics, ``table`` a closer one. The
+robot's own cameras, in the gripper and the head, are left out, as links block their view."""
 _CAMERA = Camera(name="front", profile="fast", width=480, height=480)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSuite(PicturedSelection):
-    """The four tasks, or one of them.
+    """Suite of the four Fetch tasks, or of one of them.
 
-    Every task has the same state of 28 numbers, named in ``robomtl.envs.fetch_tasks``, and
-    the same robot. Splits: ``train`` and ``fresh``, a million variations each; a variation
-    is the seed from which Gymnasium-Robotics draws the object's position and the goal.
+    All tasks have the same robot and the same state of 28 numbers, named in
+    ``robomtl.envs.fetch_tasks``. Splits: ``train`` and ``fresh``, with a million variations
+    each; a variation is the seed from which Gymnasium-Robotics draws the object's position
+    and the goal.
     """
 
     family: ClassVar[str] = "fetch"
     selections: ClassVar[Mapping[str, str]] = VARIANTS
 
     variant: str = EVERY
-    """One of ``VARIANTS``."""
+    """Name of the variant, one of ``VARIANTS``."""
     horizon: int = 50
     """Number of steps of an episode."""
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
-        """Version of the package that simulates it; empty unless it is installed."""
+        """Version of Gymnasium-Robotics; empty unless it is installed."""
         return {VERSIONS: installed_versions("gymnasium-robotics")}
 
     @property
@@ -71,13 +72,13 @@ class FetchSuite(PicturedSelection):
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
-        """Push and pick-and-place share the table and the cube."""
+        """Families of tasks with the same scene: push and pick-and-place."""
         names = ("push", "pick-and-place")
         return {"cube": names} if self.variant == EVERY else {}
 
     @property
     def goal(self) -> slice:
-        """Where the goal lies in a state."""
+        """Slice of the goal in a state."""
         return GOAL
 
     @property
@@ -86,7 +87,7 @@ class FetchSuite(PicturedSelection):
         return 1
 
     def embodiment(self, task: str) -> Embodiment:
-        """The robot, which is the same in all tasks.
+        """Embodiment of the robot, which is the same in all tasks.
 
         Raises:
             ValueError: If the task is unknown.
@@ -100,11 +101,11 @@ class FetchSuite(PicturedSelection):
 
     @property
     def alterable(self) -> tuple[Need, ...]:
-        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        """Aspects of the simulation that shifts can change; see ``robomtl.shifts``."""
         return ("physics", "pictures") if self.pictures else ("physics",)
 
     def make_env(self, task: str) -> Env:
-        """An env of the task; Gymnasium-Robotics is imported now.
+        """Makes an env of the task; imports Gymnasium-Robotics.
 
         Raises:
             ValueError: If the task is unknown.
@@ -132,19 +133,19 @@ class FetchSuite(PicturedSelection):
         )
 
     def with_camera(self, camera: Camera) -> "FetchSuite":
-        """This suite with envs that show pictures.
+        """This suite with envs that render images.
 
-        Unless others are given, the camera is ``front``, the profile ``fast``, and width
-        and height are 480 px.
+        By default, the camera is ``front``, the profile ``fast``, and width and height are
+        480 px.
 
         Raises:
-            InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            InputError: If the camera is unknown, or ``MUJOCO_GL`` disables rendering.
             ImportError: If there is no OpenGL library; says which package has it.
         """
         return replace(self, camera=settled("fetch", camera, _CAMERA, VIEWS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the gripper, the object and the goal are in a state [m].
+        """Slices of the positions of the gripper, the object and the goal in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
@@ -154,7 +155,7 @@ class FetchSuite(PicturedSelection):
         return {"hand": GRIPPER, **moved, "goal": GOAL}
 
     def make_expert(self, task: str) -> Expert:
-        """The scripted expert of the task.
+        """Scripted expert of the task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -170,19 +171,19 @@ def fetch(
     size: int | None = None,
     profile: Profile | None = None,
 ) -> FetchSuite:
-    """Tasks of the Fetch robot, all four unless a variant is given.
+    """Suite of the Fetch robot's tasks.
 
     Args:
-        variant: One of ``fetch.variants``.
+        variant: One of ``fetch.variants``; empty for ``MT4``, all four tasks.
         horizon: Number of steps of an episode.
-        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
-            with ``proprioception``, what the robot knows of itself.
-        size: Width and height of these pictures, 84 unless given [px].
-        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
-            ``faithful`` draws them.
+        cameras: Names of the cameras whose images are observed as ``image.NAME``, together
+            with ``proprioception``, the part of the state that describes the robot.
+        size: Width and height of these images [px]; 84 by default.
+        profile: ``fast``, the default, renders without shadows, reflections and
+            antialiasing; ``faithful`` renders with them.
 
     Raises:
-        ValueError: If the variant or an option is not known or not allowed.
+        ValueError: If the variant or an option is unknown or out of range.
     """
     name = f"fetch/{variant or EVERY}"
     return FetchSuite(

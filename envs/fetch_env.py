@@ -1,12 +1,12 @@
-"""A task of the Fetch robot as a Gymnasium env that keeps the contract of robomtl.
+"""Gymnasium env of a Fetch task that keeps the contract of robomtl.
 
-What differs from Gymnasium-Robotics:
+Differences from Gymnasium-Robotics:
 
-1. Reach observes the robot alone, 10 numbers; here it has the state of the other tasks,
-   with zeros where the object would be.
-2. The marker of the goal is moved at reset. Gymnasium-Robotics moves it as it renders, by a
-   computation that changes what follows, so that an episode depended on who watches.
-3. A simulation that diverges is an error. MuJoCo starts it afresh without a word.
+1. Reach has the state of the other tasks, with zeros in place of the object; in
+   Gymnasium-Robotics it observes only the 10 numbers of the robot.
+2. The marker of the goal is moved at reset. Gymnasium-Robotics moves it during rendering, by
+   a computation that changes the simulator's state, so that rendering changes an episode.
+3. A diverging simulation is an error. MuJoCo resets it silently.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _MARKER = "target0"
 
 
 class _Whole(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """The env of Gymnasium-Robotics with the changes 1 and 2 of the module."""
+    """Wrapper of Gymnasium-Robotics' env with differences 1 and 2 of the module."""
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
@@ -47,17 +47,19 @@ class _Whole(gymnasium.Wrapper[Any, Any, Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode and puts the marker at its goal."""
+        """Starts an episode and moves the marker to its goal."""
         observation, info = super().reset(seed=seed, options=options)
         inside: Any = self.env.unwrapped
         model, data = inside.model, inside.data
         marker = model.site(_MARKER)
         model.site_pos[marker.id] = inside.goal - data.xpos[marker.bodyid[0]]
-        mujoco.mj_kinematics(model, data)  # Of no effect on what follows.
+        mujoco.mj_kinematics(
+            model, data
+        )  # Does not change the simulation that follows.
         return self._padded(observation), info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """Acts."""
+        """Takes a step."""
         observation, reward, terminated, truncated, info = super().step(action)
         return self._padded(observation), reward, terminated, truncated, info
 
@@ -71,28 +73,28 @@ class _Whole(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def upstream(task: str) -> gymnasium.Env[Any, Any]:
-    """The env of Gymnasium-Robotics, without the wrappers of ``gymnasium.make``.
+    """Env of Gymnasium-Robotics, without the wrappers of ``gymnasium.make``.
 
     Raises:
         MissingExtraError: If the extra ``fetch`` is missing.
     """
     need = "The suite fetch needs Gymnasium-Robotics"
-    with redirect_stderr(StringIO()):  # It gives notice of another robot's tasks.
+    with redirect_stderr(StringIO()):  # It prints a notice about another robot's tasks.
         gymnasium_robotics = library("gymnasium_robotics", extra="fetch", need=need)
     gymnasium.register_envs(gymnasium_robotics)
     return gymnasium.make(IDS[task], disable_env_checker=True).unwrapped
 
 
 class FetchEnv(PicturedEnv, GymnasiumEnv):
-    """One task; the variation alone determines the episode.
+    """Env of a task, whose episodes depend only on the variation.
 
     Args:
-        env: The env of Gymnasium-Robotics.
+        env: Env of Gymnasium-Robotics.
         task: Name of the task.
         horizon: Number of steps after which an episode is truncated.
-        eye: Takes the pictures of ``render``; None where there are none.
-        observed: Takes the pictures in observations, by the name of their feature; with
-            them, observations hold ``proprioception``, what the robot knows of itself.
+        eye: Camera of ``render``; None for none.
+        observed: Cameras of the observed images, by name of the feature; with them,
+            ``proprioception`` is observed as well.
     """
 
     # 20 physics steps of 2 ms.
@@ -122,7 +124,7 @@ class FetchEnv(PicturedEnv, GymnasiumEnv):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Acts; actions beyond [-1, 1] are clipped.
+        """Takes a step; actions are clipped to [-1, 1].
 
         Raises:
             InputError: If the action is not finite.

@@ -1,7 +1,7 @@
-"""The scripted experts of the Fetch robot, without memory of earlier steps.
+"""Scripted experts of the Fetch tasks, without memory of earlier steps.
 
-The gripper reaches, pushes and carries by going straight where it is needed next. Sliding
-has its own module, ``robomtl.envs.fetch_slide``.
+The gripper moves straight to its next target position. Sliding has its own module,
+``robomtl.envs.fetch_slide``.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from robomtl.task import Action, Observation
 
 _GAIN = 12  # Full deflection at 8 cm: a step takes the gripper about 3 cm at most.
 _LOW = 0.418  # Height of the gripper beside the cube [m].
-_AROUND = 0.085  # From the cube's centre to a gripper that goes round it [m].
+_AROUND = 0.085  # Distance from the cube's centre while the gripper goes round it [m].
 _CLEAR = 0.08  # Height above the cube from which the gripper comes down on it [m].
 _HELD = 0.0525  # Opening of the fingers at which they hold the cube, 5 cm wide [m].
 
@@ -30,20 +30,20 @@ def _reach(state: Vector) -> Vector:
 
 
 def _push(state: Vector) -> Vector:
-    """Goes round the cube until it is behind it, and pushes it to the goal."""
+    """Moves around the cube until behind it, and pushes it to the goal."""
     hand, cube = state[GRIPPER], state[OBJECT]
-    way, offset = (state[GOAL] - cube)[:2], (cube - hand)[:2]
-    if np.linalg.norm(way) < 0.015:
+    path, offset = (state[GOAL] - cube)[:2], (cube - hand)[:2]
+    if np.linalg.norm(path) < 0.015:
         return np.zeros(4)
-    wanted, seen = np.arctan2(way[1], way[0]), np.arctan2(offset[1], offset[0])
-    turn = (wanted - seen + np.pi) % (2 * np.pi) - np.pi
+    target, current = np.arctan2(path[1], path[0]), np.arctan2(offset[1], offset[0])
+    turn = (target - current + np.pi) % (2 * np.pi) - np.pi
     touches = np.linalg.norm(offset) < 0.07
-    direction = np.array([np.cos(wanted), np.sin(wanted)])
+    direction = np.array([np.cos(target), np.sin(target)])
     if abs(turn) < (0.5 if touches else 0.12):
         aside = offset - (offset @ direction) * direction
-        step = min(float(np.linalg.norm(way)), 0.05) * direction + aside
+        step = min(float(np.linalg.norm(path)), 0.05) * direction + aside
     else:
-        angle = seen + np.clip(turn, -0.5, 0.5)
+        angle = current + np.clip(turn, -0.5, 0.5)
         step = offset - _AROUND * np.array([np.cos(angle), np.sin(angle)])
     return _towards(np.append(step, _LOW - hand[2]))
 
@@ -51,14 +51,14 @@ def _push(state: Vector) -> Vector:
 def _pick_and_place(state: Vector) -> Vector:
     """Opens the fingers above the cube, closes them around it, and carries it."""
     hand, cube = state[GRIPPER], state[OBJECT]
-    way = cube - hand
-    if np.linalg.norm(way[:2]) > 0.02:
-        way[2] += _CLEAR if way[2] > -_CLEAR else 0.06
-        return _towards(way, gripper=1)
-    if way[2] < -0.02:
-        return _towards(way, gripper=1)
+    offset = cube - hand
+    if np.linalg.norm(offset[:2]) > 0.02:
+        offset[2] += _CLEAR if offset[2] > -_CLEAR else 0.06
+        return _towards(offset, gripper=1)
+    if offset[2] < -0.02:
+        return _towards(offset, gripper=1)
     if state[FINGERS].sum() > _HELD:
-        return _towards(way, gripper=-1)
+        return _towards(offset, gripper=-1)
     return _towards(state[GOAL] - cube, gripper=-1)
 
 
@@ -72,7 +72,7 @@ _EXPERTS: dict[str, Callable[[Vector], Vector]] = {
 
 @dataclass(frozen=True)
 class FetchExpert:
-    """Solves a task by a rule that reads the state of now alone.
+    """Expert of a task, by rules on the current state.
 
     Args:
         task: Name of the task.
@@ -81,7 +81,7 @@ class FetchExpert:
     task: str
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; shape (4,)."""
+        """Action for an observation, within [-1, 1]; (4,)."""
         act = _EXPERTS[self.task](observation[STATE].astype(np.float64))
         clipped: Action = np.clip(act, -1, 1).astype(np.float32)
         return clipped

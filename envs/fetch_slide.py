@@ -1,15 +1,14 @@
-"""The scripted expert that slides the puck to a goal, within reach or beyond.
+"""Scripted expert that slides the puck to a goal, within the gripper's reach or beyond it.
 
-A hit by the closed fingers sends the puck where their faces point and how it leans, so a
-single hit from where it lies misses most goals. The expert therefore presses the fingers
-onto the puck from above and drags it:
+The direction of a hit depends on the faces of the closed fingers and on the tilt of the
+puck, so a single hit from the initial position misses most goals. The expert therefore
+presses the fingers onto the puck from above and drags it:
 
-1. A goal within reach: to the goal.
-2. A goal beyond: to a tee straight in front of the goal. From there a hit along x, by the
-   middle of one finger, sends it straight ahead, with a speed that friction uses up on the
-   way.
+1. To the goal, if it is within reach.
+2. Else to a tee straight in front of the goal. From there a hit along x, by the middle of
+   one finger, sends it straight ahead, at a speed for which friction stops it at the goal.
 
-Numbers were fitted by hand on variations of the split ``train``.
+Constants were tuned by hand on variations of the split ``train``.
 """
 
 from typing import NamedTuple
@@ -25,23 +24,23 @@ from robomtl.envs.fetch_tasks import (
     Vector,
 )
 
-_STEP = 0.04  # [s]
+_STEP = 0.04  # Duration of a step [s].
 _REACH = 1.28  # x of the farthest goal to which the gripper drags the puck [m].
 _TEE = 1.14  # x from which the puck is hit [m].
-_BEHIND = 0.01  # From the puck's centre to where the gripper presses it first [m].
-_PRESSED = 0.425  # Height towards which the gripper presses the puck down [m].
-_AHEAD = 0.03  # Time by which the puck is foreseen [s].
-_SLOW = 0.15  # Speed of a puck that may be let go [m/s].
+_BEHIND = 0.01  # Distance behind the puck's centre of the first contact [m].
+_PRESSED = 0.425  # Target height of the gripper while it presses the puck down [m].
+_AHEAD = 0.03  # Time by which the puck's position is extrapolated [s].
+_SLOW = 0.15  # Largest speed at which the puck may be released [m/s].
 _OVER = 0.48  # Height at which the gripper passes over the puck [m].
-_LOW = 0.425  # Height of the gripper that is about to hit [m].
-_ASIDE = 0.0125  # From the puck's centre, so that one finger hits it, not the gap [m].
-_RUN_UP = 0.059  # To the puck, so that they touch as the gripper is fastest [m].
-_POWER = 1.16  # Deflection of a hit over the square root of its distance [m^-0.5].
-_BEYOND = 0.03  # A puck that stops short never was at the goal [m].
+_LOW = 0.425  # Height of the gripper before and during a hit [m].
+_ASIDE = 0.0125  # Lateral offset, so that one finger hits the puck, not the gap [m].
+_RUN_UP = 0.059  # Run-up, so that the gripper is fastest at the contact [m].
+_POWER = 1.16  # Deflection of a hit per square root of its distance [m^-0.5].
+_BEYOND = 0.03  # Distance added to a hit, as a puck that stops short fails [m].
 
 
 class _Scene(NamedTuple):
-    """What a state says; positions in m, velocities in m/s."""
+    """Quantities of a state; positions in m, velocities in m/s."""
 
     hand: Vector
     puck: Vector
@@ -51,12 +50,12 @@ class _Scene(NamedTuple):
 
     @property
     def offset(self) -> Vector:
-        """From the hand to the puck, along x and y."""
+        """Displacement from the hand to the puck, along x and y [m]."""
         return (self.puck - self.hand)[:2]
 
     @property
     def over(self) -> bool:
-        """Whether the hand is over the puck, low enough to hold it."""
+        """Whether the hand is above the puck, low enough to drag it."""
         return bool(np.linalg.norm(self.offset) < 0.034 and self.hand[2] < 0.467)
 
     @property
@@ -65,8 +64,8 @@ class _Scene(NamedTuple):
         return bool(self.goal[0] > _REACH)
 
     @property
-    def way(self) -> Vector:
-        """From the puck to where it is dragged, along x and y."""
+    def path(self) -> Vector:
+        """Displacement from the puck to the target of its drag, along x and y [m]."""
         x = _TEE if self.far else self.goal[0]
         return (
             np.array([x, self.goal[1]])
@@ -91,11 +90,11 @@ def _go(hand: Vector, x: float, y: float, z: float) -> Vector:
 
 
 def _hitting(scene: _Scene) -> bool:
-    """Whether the hand is running up to the puck or has just touched it."""
+    """Whether the hand is on its run-up to the puck or has just touched it."""
     along, aside = scene.offset
     return bool(
         scene.puck[0] > _TEE - 0.1
-        and abs(scene.way[1]) < 0.05
+        and abs(scene.path[1]) < 0.05
         and scene.hand_velocity[0] > 0.2
         and scene.hand[2] < _LOW + 0.025
         and 0.02 < along < 0.06
@@ -104,17 +103,17 @@ def _hitting(scene: _Scene) -> bool:
 
 
 def _on_its_way(scene: _Scene) -> bool:
-    """Whether the puck has been hit, so that the hand has no more to do."""
+    """Whether the puck has been hit, so that the hand has nothing more to do."""
     along, aside = scene.offset
     speed, drift = scene.puck_velocity[:2]
     hit = speed > 0.25 and along > 0.03 and abs(aside) < 0.03 and abs(drift) < 0.2
-    hit = hit and abs(scene.way[1]) < 0.05
+    hit = hit and abs(scene.path[1]) < 0.05
     return bool(hit or scene.puck[0] > 1.33)
 
 
 def _placed(scene: _Scene) -> bool:
-    """Whether the puck lies where it is dragged; less exactly so once it is let go."""
-    x, y = np.abs(scene.way)
+    """Whether the puck is at the target of its drag; the tolerance grows on release."""
+    x, y = np.abs(scene.path)
     held = scene.over and scene.hand[2] < 0.45
     if held and np.abs(scene.puck_velocity).max() > _SLOW:
         return False
@@ -124,21 +123,21 @@ def _placed(scene: _Scene) -> bool:
 
 
 def _drag(scene: _Scene) -> Vector:
-    """Presses the puck and drags it, no faster than it follows."""
-    way = scene.way
-    pull = way * 9
-    # Starts gently, and waits for a puck that lags.
+    """Presses the puck down and drags it, slowly enough for the puck to follow."""
+    path = scene.path
+    pull = path * 9
+    # Accelerates slowly, and slows down if the puck lags behind.
     speed = float(np.abs(scene.hand_velocity[:2]).max())
     fastest = min(0.8, speed / 0.62 + 0.35)
     pull *= min(1.0, fastest / max(float(np.abs(pull).max()), 1e-9))
-    lead = -float(scene.offset @ way) / max(float(np.linalg.norm(way)), 1e-9)
+    lead = -float(scene.offset @ path) / max(float(np.linalg.norm(path)), 1e-9)
     pull *= np.clip((0.034 - lead) / 0.022, 0.2, 1)
     return np.array([*pull, (_PRESSED - scene.hand[2]) * 10, 0])
 
 
 def _go_over(scene: _Scene) -> Vector:
-    """Rises, comes over the puck, and goes down onto it."""
-    behind = _BEHIND * scene.way / max(float(np.linalg.norm(scene.way)), 1e-9)
+    """Rises, moves above the puck, and descends onto it."""
+    behind = _BEHIND * scene.path / max(float(np.linalg.norm(scene.path)), 1e-9)
     distance = float(np.linalg.norm(scene.offset - behind))
     if 0.015 < distance < 0.055 and scene.hand[2] < _OVER - 0.014:
         return np.array([0.0, 0.0, 1.0, 0.0])
@@ -147,7 +146,7 @@ def _go_over(scene: _Scene) -> Vector:
 
 
 def _hit(scene: _Scene) -> Vector:
-    """Goes to where the run-up begins, and once there, through the puck."""
+    """Moves to the start of the run-up, and from there through the puck."""
     distance = max(scene.goal[0] - scene.puck[0], 0.05) + _BEYOND
     power = min(_POWER * float(np.sqrt(distance)), 1.0)
     along, aside = scene.offset
@@ -167,7 +166,7 @@ def _hit(scene: _Scene) -> Vector:
 
 
 def slide(state: Vector) -> Vector:
-    """The next action, not yet within [-1, 1]; (4,)."""
+    """Next action, not yet clipped to [-1, 1]; (4,)."""
     scene = _scene(state)
     if scene.far and _hitting(scene):
         return _hit(scene)

@@ -1,4 +1,4 @@
-"""The tasks of the Fetch robot, their wordings, and what their states hold."""
+"""Tasks of the Fetch robot: their wordings, and the layout of their states."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -26,8 +26,8 @@ _PARTS = {
     "goal": _AXES,
 }
 NAMES = tuple(f"{part}_{axis}" for part, axes in _PARTS.items() for axis in axes)
-"""Names of the numbers of a state. Positions are in m, angles in rad, and velocities in m
-or rad a step."""
+"""Names of the components of a state. Positions are in m, angles in rad, and velocities in m
+or rad per step."""
 
 GRIPPER = slice(0, 3)
 OBJECT = slice(3, 6)
@@ -38,8 +38,8 @@ GOAL = slice(25, 28)
 OWN = tuple(
     index for index, name in enumerate(NAMES) if name.startswith(("gripper", "finger"))
 )
-"""Where a state holds what the robot knows of itself; reach observes no more, and has zeros
-elsewhere."""
+"""Indices of the robot's proprioception in a state; the other components of reach are 0,
+except the goal."""
 
 FETCH = Embodiment(
     name="fetch",
@@ -59,7 +59,7 @@ IDS = MappingProxyType(
         "pick-and-place": "FetchPickAndPlace-v4",
     }
 )
-"""Names in Gymnasium-Robotics; v4 starts every episode from the same simulator state."""
+"""Names of the envs in Gymnasium-Robotics; v4 resets the whole simulator state."""
 
 _TIERS = {
     "reach": "easy",
@@ -170,7 +170,7 @@ _HELD_OUT = {
 
 
 def task_of(name: str) -> Task:
-    """A task by its name, one of ``IDS``."""
+    """Task of a name, one of ``IDS``."""
     return Task(
         name=name,
         instructions=_TRAIN[name],

@@ -1,7 +1,7 @@
-"""LIBERO and LIBERO-PRO as suites: groceries into a basket, bowls onto a plate, and more.
+"""Suites of LIBERO and LIBERO-PRO.
 
-LIBERO runs in its own interpreter, see
-``robomtl.envs.libero_environment`` and ``robomtl.envs.libero_server``; a suite is plain data and needs none.
+A suite is plain data. LIBERO itself runs in its own interpreter; see
+``robomtl.envs.libero_environment`` and ``robomtl.envs.libero_server``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +36,9 @@ SPLITS: Mapping[str, range] = MappingProxyType(
         "official": range(2_000_000, 2_000_050),
     }
 )
-"""``official``: LIBERO's 50 initial states of a task, in order; the others are drawn from
-the same regions by LIBERO's own sampler, with as much noise of the arm."""
+"""Variations by split. ``official`` has LIBERO's 50 initial states of a task, in order; the
+others are drawn from the same regions by LIBERO's own sampler, with the same noise of the
+arm."""
 
 CAMERAS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,8 +49,8 @@ CAMERAS: Mapping[str, str] = MappingProxyType(
         "sideview": "sideview",
     }
 )
-"""Cameras by name, each with the simulator's."""
-_SIDE = 256  # [px]
+"""Names of the cameras in the simulator, by robomtl's names."""
+_SIDE = 256  # Default width and height of rendered images [px].
 
 _ACTION = ActionFeature(
     size=7,
@@ -60,49 +61,49 @@ _ACTION = ActionFeature(
 
 @dataclass(frozen=True, kw_only=True)
 class LiberoSuite(PicturedSelection):
-    """A suite of LIBERO, or of LIBERO-PRO, which perturbs those."""
+    """Suite of LIBERO, or a perturbed version of it by LIBERO-PRO."""
 
     family: ClassVar[str] = "libero"
     selections: ClassVar[Mapping[str, str]] = VARIANTS
     splits: ClassVar[Mapping[str, range]] = SPLITS
 
     variant: str = "object"
-    """One of ``VARIANTS``."""
+    """Name of the variant, one of ``VARIANTS``."""
     horizon: int = 280
-    """Number of steps of an episode, after 10 steps in which things come to rest."""
+    """Number of steps of an episode, after 10 steps in which objects come to rest."""
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
-        """Versions of the packages that its simulator is installed with; empty unless it is."""
+        """Versions of the simulator's packages; empty unless it is installed."""
         return {VERSIONS: ENVIRONMENT.versions}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:
-        """The tasks, in the order of LIBERO."""
+        """Tasks to train on, in the order of LIBERO."""
         return libero_tasks.tasks(self.variant)
 
     @property
     def goal(self) -> None:
-        """States hold no goal: the sentence says it."""
+        """None, as only the instruction defines the goal."""
         return None
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
-        """Tasks that begin alike."""
+        """Families of tasks with the same initial scene."""
         return libero_tasks.families(self.variant)
 
     @property
     def shared_wordings(self) -> bool:
-        """Whether a sentence may fit two tasks, as some of LIBERO-90 and LIBERO-PRO do."""
+        """Whether tasks may share an instruction, as in LIBERO-90 and parts of LIBERO-PRO."""
         return self.variant in ("90", "spatial-task", "goal-task")
 
     @property
     def undisturbed_actions(self) -> int:
-        """Trailing components that ``collect`` never disturbs: rotation and gripper."""
+        """Trailing action components that ``collect`` never disturbs: rotation, gripper."""
         return 4
 
     def embodiment(self, task: str) -> Embodiment:
-        """The Panda arm; one for all tasks of a suite and those that perturb it.
+        """Embodiment of the Panda arm, shared by a suite's tasks and their perturbations.
 
         Raises:
             ValueError: If the task is unknown.
@@ -120,7 +121,7 @@ class LiberoSuite(PicturedSelection):
         return Embodiment(name=robot, observation=observed, action=_ACTION)
 
     def make_env(self, task: str) -> ServedEnv:
-        """An env of the task, in LIBERO's own interpreter.
+        """Makes an env of the task, in LIBERO's own interpreter.
 
         Raises:
             ValueError: If the task is unknown or the environment is not installed.
@@ -150,7 +151,7 @@ class LiberoSuite(PicturedSelection):
         return ServedEnv(SIMULATOR, file, SPLITS, options)
 
     def with_camera(self, camera: Camera) -> "LiberoSuite":
-        """This suite with envs that show pictures, by default of ``agentview``.
+        """This suite with envs that render images, by default of ``agentview``.
 
         Raises:
             InputError: If the camera is unknown.
@@ -160,20 +161,20 @@ class LiberoSuite(PicturedSelection):
         return replace(self, camera=camera)
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the hand and the things of a task are in a state [m].
+        """Slices of the positions of the hand and of a task's objects in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
         """
         entry = libero_tasks.entries(self.variant)[find_task(self, task).name]
-        places = layout(self.variant).poses
+        poses = layout(self.variant).poses
         return {
-            name: slice(places[name], places[name] + 3)
+            name: slice(poses[name], poses[name] + 3)
             for name in ("hand", *entry.things)
         }
 
     def make_expert(self, task: str) -> Expert:
-        """A scripted expert, of the suites object and spatial and those that perturb them.
+        """Scripted expert; of the suites object and spatial, and their perturbations.
 
         Raises:
             InputError: If the task is unknown or the suite has no experts.
@@ -181,8 +182,8 @@ class LiberoSuite(PicturedSelection):
         name = find_task(self, task).name
         if self.variant.partition("-")[0] not in ("object", "spatial"):
             raise InputError(
-                f"{self.name} has no scripted experts; libero/object and libero/spatial"
-                " have. Import LIBERO's demonstrations to train on it."
+                f"{self.name} has no scripted experts; only libero/object and"
+                " libero/spatial have. Import LIBERO's demonstrations to train on it."
             )
         return LiberoExpert(self.variant, name)
 
@@ -195,20 +196,20 @@ def libero(
     size: int | None = None,
     profile: Profile | None = None,
 ) -> LiberoSuite:
-    """A suite of LIBERO or LIBERO-PRO, ``object`` unless a variant is given.
+    """Suite of LIBERO or LIBERO-PRO.
 
     Args:
-        variant: One of ``libero.variants``.
-        horizon: Number of steps of an episode; unless given, as the field reports LIBERO:
-            spatial 220, object 280, goal 300, long 520, and 400 of LIBERO-90.
-        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
+        variant: One of ``libero.variants``; empty for ``object``.
+        horizon: Number of steps of an episode; by default as in published results:
+            spatial 220, object 280, goal 300, long 520, and LIBERO-90 400.
+        cameras: Names of the cameras whose images are observed as ``image.NAME``, together
             with ``proprioception``.
-        size: Width and height of these pictures, 84 unless given [px].
-        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
-            ``faithful`` draws as LIBERO does.
+        size: Width and height of these images [px]; 84 by default.
+        profile: ``fast``, the default, renders without shadows, reflections and
+            antialiasing; ``faithful`` renders like LIBERO.
 
     Raises:
-        ValueError: If the variant or an option is not known or not allowed.
+        ValueError: If the variant or an option is unknown or out of range.
     """
     name = variant or "object"
     usual = HORIZONS.get(name.partition("-")[0], 1)

@@ -1,4 +1,4 @@
-"""The interpreter and the packages of LIBERO."""
+"""Environment of LIBERO: its interpreter and packages."""
 
 from robomtl.simulators.environment import Environment
 

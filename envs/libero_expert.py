@@ -1,6 +1,7 @@
-"""Scripted experts of LIBERO's suites object and spatial: pick up, carry, let go.
+"""Scripted experts of LIBERO's suites object and spatial: pick up, carry, release.
 
-They have no memory: where the hand, its fingers and the thing are says what comes next.
+They have no memory: the poses of the hand, its fingers and the object determine the next
+action.
 """
 
 from typing import NamedTuple
@@ -16,14 +17,14 @@ Vector = NDArray[np.float64]
 
 
 class Grip(NamedTuple):
-    """How a kind of thing is taken."""
+    """Grasp of a kind of object."""
 
     offset: tuple[float, float, float]
-    """Where the hand takes it, from the thing's origin [m]."""
+    """Position of the hand relative to the object's origin [m]."""
     width: float
-    """Distance of the fingers that hold it [m]."""
+    """Distance between the fingers when they hold the object [m]."""
     yaw: float = 0.0
-    """Turn of the hand about z [rad]; without one the fingers are apart along y."""
+    """Rotation of the hand about z [rad]; at 0 the fingers open along y."""
 
 
 _GRIPS = {
@@ -45,43 +46,43 @@ class Heights(NamedTuple):
     """Heights of the hand above the floor or the table [m]."""
 
     hover: float
-    """Above the thing that it is about to take."""
+    """Height above the object before the grasp."""
     carry: float
-    """While it carries."""
+    """Height while carrying."""
     release: float
-    """Where it lets go."""
+    """Height at the release."""
 
 
 _HEIGHTS = {"object": Heights(0.25, 0.30, 0.18), "spatial": Heights(0.25, 0.30, 0.06)}
-_DRAWER = 1.12  # [rad] The turn of the fingers across the drawer of libero/spatial.
+_DRAWER = 1.12  # [rad] Yaw of the fingers across the drawer of libero/spatial.
 _IN_DRAWER = Grip(
     (-0.045 * np.sin(_DRAWER), 0.045 * np.cos(_DRAWER), 0.03), 0.012, _DRAWER
 )
-"""A bowl between the front and the back of a drawer, where fingers have no room."""
-_REACH, _TURN = 0.05, 0.5  # [m] and [rad] of an action of 1.
-_GAIN = 1.5  # The hand lags behind what it is sent.
-_OVER = 0.03  # [m] How far from the middle of the goal it lets go.
-_LOW = 0.02  # [m] How far above its height it may let go.
-_APERTURE = 0.006  # [m] Fingers this much wider than the thing do not hold it.
+"""Grasp of a bowl in a drawer, where the fingers have no room at its front and back."""
+_REACH, _TURN = 0.05, 0.5  # [m] and [rad] at full deflection.
+_GAIN = 1.5  # The hand lags behind its commands.
+_OVER = 0.03  # [m] Largest horizontal distance from the goal at the release.
+_LOW = 0.02  # [m] Tolerance of the height of the release.
+_APERTURE = 0.006  # [m] Tolerance of the fingers' distance while they hold an object.
 OPEN, CLOSE = -1.0, 1.0
 
 
 class LiberoExpert:
-    """The expert of a task.
+    """Expert of a task.
 
     Args:
-        variant: The suite's variant.
+        variant: Variant of the suite.
         task: Name of the task.
     """
 
     def __init__(self, variant: str, task: str) -> None:
         entry = libero_tasks.entries(variant)[task]
-        stands_for = {other: name for name, other in entry.replaced.items()}
+        original = {other: name for name, other in entry.replaced.items()}
         _, thing, goal = entry.goal[0].split()
         goal = goal.removesuffix("_contain_region")
-        places = layout(variant).poses
-        self.thing = stands_for.get(thing, thing)
-        self._thing, self._goal = places[self.thing], places[stands_for.get(goal, goal)]
+        poses = layout(variant).poses
+        self.thing = original.get(thing, thing)
+        self._thing, self._goal = poses[self.thing], poses[original.get(goal, goal)]
         in_drawer = "in_the_top_drawer" in task
         self._grip = _IN_DRAWER if in_drawer else _GRIPS[self.thing.rpartition("_")[0]]
         half = self._grip.yaw / 2
@@ -89,7 +90,7 @@ class LiberoExpert:
         self._heights = _HEIGHTS[variant.partition("-")[0]]
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; (7,)."""
+        """Action for an observation, within [-1, 1]; (7,)."""
         state = observation["state"].astype(np.float64)
         hand, turn = state[HAND : HAND + 3], state[HAND + 3 : HAND + 7]
         aim, grip = self._next(state, hand)
@@ -99,7 +100,7 @@ class LiberoExpert:
         return action
 
     def _next(self, state: Vector, hand: Vector) -> tuple[Vector, float]:
-        """Where the hand goes now, and what the fingers do."""
+        """Next target position of the hand [m], and action of the gripper."""
         thing = state[self._thing : self._thing + 3]
         goal = state[self._goal : self._goal + 3]
         grasp = thing + np.array(self._grip.offset)
@@ -116,12 +117,12 @@ class LiberoExpert:
         return self._taking(hand, grasp, floor)
 
     def _carrying(self, hand: Vector, thing: Vector, goal: Vector) -> Vector:
-        way = goal[:2] - thing[:2]
-        if np.linalg.norm(way) < _OVER:
-            return np.array([*(hand[:2] + way), goal[2] + self._heights.release])
+        offset = goal[:2] - thing[:2]
+        if np.linalg.norm(offset) < _OVER:
+            return np.array([*(hand[:2] + offset), goal[2] + self._heights.release])
         high = goal[2] + self._heights.carry
         across = hand[2] > high - 0.04
-        return np.array([*(hand[:2] + across * way), high])
+        return np.array([*(hand[:2] + across * offset), high])
 
     def _taking(
         self, hand: Vector, grasp: Vector, floor: float
@@ -129,8 +130,8 @@ class LiberoExpert:
         aside = float(np.linalg.norm(hand[:2] - grasp[:2]))
         if aside > 0.02 and hand[2] < grasp[2] + 0.08 or aside > 0.05:
             high = max(floor + self._heights.hover, grasp[2] + 0.07)
-            way = grasp[:2] if hand[2] > high - 0.06 else hand[:2]
-            return np.array([*way, high]), OPEN
+            target = grasp[:2] if hand[2] > high - 0.06 else hand[:2]
+            return np.array([*target, high]), OPEN
         if aside > 0.008 and hand[2] > grasp[2] + 0.03:
             return np.array([*grasp[:2], max(hand[2], grasp[2] + 0.05)]), OPEN
         if hand[2] > grasp[2] + 0.008:
@@ -138,11 +139,11 @@ class LiberoExpert:
         return grasp, CLOSE
 
 
-def _rotation(wanted: Vector, now: Vector) -> Vector:
-    """Axis times angle [rad] of the turn from one orientation to another; (3,)."""
-    w, x, y, z = now
-    a, v = wanted[0], wanted[1:]
-    b, u = w, -np.array([x, y, z])  # The inverse of what is.
+def _rotation(target: Vector, current: Vector) -> Vector:
+    """Rotation vector from the current to the target quaternion [rad]; (3,)."""
+    w, x, y, z = current
+    a, v = target[0], target[1:]
+    b, u = w, -np.array([x, y, z])  # Inverse of the current quaternion.
     difference = np.array([a * b - v @ u, *(a * u + b * v + np.cross(v, u))])
     if difference[0] < 0:
         difference = -difference

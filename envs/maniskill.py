@@ -1,7 +1,7 @@
-"""ManiSkill's manipulation tasks as a suite, simulated in their own interpreter.
+"""Suite of ManiSkill's manipulation tasks, simulated in their own interpreter.
 
-A suite is plain data; a server is started when its first env is made, and runs
-``maniskill_server.py``.
+A suite is plain data; a server that runs ``maniskill_server.py`` is started when the first
+env is made.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ ENVIRONMENT = Environment(
         "numpy==2.4.6",
     ),
 )
-"""ManiSkill, with its own torch."""
+"""Environment of ManiSkill, with its own torch."""
 
 SIMULATOR = Simulator(
     file=Path(__file__).with_name("maniskill_server.py"), environment=ENVIRONMENT
@@ -46,24 +46,24 @@ PANDA = Embodiment(
         units=("0.1 m",) * 3 + ("0.1 rad",) * 3 + ("-1",),
     ),
 )
-"""ManiSkill's controller ``pd_ee_delta_pose``, in the frame of the robot's base."""
+"""Robot with ManiSkill's controller ``pd_ee_delta_pose``, in the frame of its base."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ManiSkillSuite(Selection):
-    """A selection of ManiSkill's tasks, named by its variant."""
+    """Suite of ManiSkill's tasks, or of one of them."""
 
     family: ClassVar[str] = "maniskill"
     selections: ClassVar[Mapping[str, str]] = VARIANTS
 
     variant: str = "MT4"
-    """One of ``VARIANTS``."""
+    """Name of the variant, one of ``VARIANTS``."""
     horizon: int = 100
     """Number of steps of an episode."""
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
-        """Versions of the packages that its simulator is installed with; empty unless it is."""
+        """Versions of the simulator's packages; empty unless it is installed."""
         return {VERSIONS: ENVIRONMENT.versions}
 
     @property
@@ -75,7 +75,7 @@ class ManiSkillSuite(Selection):
 
     @property
     def goal(self) -> slice:
-        """Where the target lies in a state."""
+        """Slice of the target's position in a state."""
         return TARGET
 
     @property
@@ -84,7 +84,7 @@ class ManiSkillSuite(Selection):
         return 1
 
     def embodiment(self, task: str) -> Embodiment:
-        """The Panda, alike in all tasks.
+        """Embodiment of the Panda, which is the same in all tasks.
 
         Raises:
             ValueError: If the task is unknown.
@@ -93,7 +93,7 @@ class ManiSkillSuite(Selection):
         return PANDA
 
     def make_env(self, task: str) -> ServedEnv:
-        """An env of the task, in the server of this process.
+        """Makes an env of the task, in the server of this process.
 
         Raises:
             InputError: If the task is unknown, or the environment is not installed; says
@@ -103,7 +103,7 @@ class ManiSkillSuite(Selection):
         return ServedEnv(SIMULATOR, name, SPLITS, {"horizon": self.horizon})
 
     def make_expert(self, task: str) -> Expert:
-        """The scripted expert of the task.
+        """Scripted expert of the task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -111,7 +111,7 @@ class ManiSkillSuite(Selection):
         return EXPERTS[find_task(self, task).name]
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the hand, the object and its target are in a state [m].
+        """Slices of the positions of the hand, the object and its target in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
@@ -121,14 +121,14 @@ class ManiSkillSuite(Selection):
 
 
 def maniskill(variant: str = "", *, horizon: int = 100) -> ManiSkillSuite:
-    """A selection of ManiSkill's tasks, ``MT4`` unless a variant is given.
+    """Suite of ManiSkill's tasks.
 
     Args:
-        variant: One of ``maniskill.variants``.
+        variant: One of ``maniskill.variants``; empty for ``MT4``.
         horizon: Number of steps of an episode.
 
     Raises:
-        ValueError: If the variant is unknown or the horizon not positive.
+        ValueError: If the variant is unknown or the horizon is not positive.
     """
     return ManiSkillSuite(variant=variant or "MT4", horizon=horizon)
 

@@ -1,8 +1,8 @@
-"""ManiSkill's envs as a server steps them, in their own interpreter.
+"""Gymnasium envs of ManiSkill's tasks, for the interpreter in which ManiSkill is installed.
 
-It imports numpy, gymnasium, and ManiSkill with its torch. Physics run on the processor, and
-nothing is drawn: SAPIEN asks for a Vulkan device even for the colours of what nobody sees,
-so that these are left out.
+This file imports only numpy, Gymnasium, and ManiSkill with its torch. Physics runs on the
+CPU, and nothing is rendered. SAPIEN requires a Vulkan device even for colours that are never
+rendered, so colours are replaced by a stub.
 """
 
 import os
@@ -14,17 +14,17 @@ from gymnasium.error import ResetNeeded
 
 _FPS = 20
 _ACTION_SIZE = 7
-# ManiSkill multiplies rotations by their lower bound, which turns their sign.
+# ManiSkill multiplies rotations by their lower bound, which inverts their sign.
 _RIGHT_HANDED = np.array([1, 1, 1, -1, -1, -1, 1], np.float32)
 
 
 class Scene(NamedTuple):
-    """Names of a task's things in ManiSkill's env."""
+    """Names of a task's objects in ManiSkill's env."""
 
     moved: str
-    """The object."""
+    """Name of the object to move."""
     target: str
-    """Where it is to come."""
+    """Name of the object's target."""
 
 
 SCENES = {
@@ -45,12 +45,12 @@ NAMES = (
     *(f"target.{each}" for each in (*_AXES, *_TWO_AXES)),
     *(f"object_to_target.{each}" for each in _AXES),
 )
-"""Names of the components of a state: positions [m], and axes of bodies. Both fingers are
-measured along one axis, so that the right one is negative."""
+"""Names of the components of a state: positions [m], and axes of bodies. The positions of
+both fingers are along the same axis, so that the right one's is negative."""
 
 
 class _Material:
-    """Stands for the colours of a body."""
+    """Stub of SAPIEN's material, which has the colours of a body."""
 
     def __init__(self, *_: Any, **__: Any) -> None: ...
 
@@ -61,8 +61,8 @@ def _simulator(task: str) -> Any:
     os.environ.setdefault("MS_SKIP_ASSET_DOWNLOAD_PROMPT", "1")
     import sapien
 
-    for place in (sapien, sapien.pysapien):
-        place.render.RenderMaterial = _Material
+    for module in (sapien, sapien.pysapien):
+        module.render.RenderMaterial = _Material
     import mani_skill.envs  # noqa: F401
 
     return gymnasium.make(
@@ -77,7 +77,7 @@ def _simulator(task: str) -> Any:
 
 
 def _pose(thing: Any) -> Any:
-    """Position, and x and y axes, of an actor or a link; (9,)."""
+    """Position, x axis and y axis of an actor or a link; (9,)."""
     x, y, z = thing.pose.p[0].tolist()
     w, i, j, k = thing.pose.q[0].tolist()
     return np.array(
@@ -90,10 +90,10 @@ def _pose(thing: Any) -> Any:
 
 
 class ManiSkillEnv(gymnasium.Env[dict[str, Any], Any]):
-    """One task; the variation alone determines the episode.
+    """Env of a task, whose episodes depend only on the variation.
 
     Args:
-        task: Name of the task, which is ManiSkill's.
+        task: Name of the task in ManiSkill.
         horizon: Number of steps after which an episode is truncated.
     """
 
@@ -119,9 +119,9 @@ class ManiSkillEnv(gymnasium.Env[dict[str, Any], Any]):
         seed: int | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Starts the episode of ``options["variation"]``, in a scene built anew.
+        """Starts the episode of ``options["variation"]``, in a newly built scene.
 
-        PhysX keeps contacts of earlier episodes in a scene that is only put back.
+        In a scene that is only reset, PhysX keeps contacts of earlier episodes.
         """
         variation = int((options or {})["variation"])
         info = self.simulator.reset(seed=variation, options={"reconfigure": True})[1]
@@ -131,7 +131,7 @@ class ManiSkillEnv(gymnasium.Env[dict[str, Any], Any]):
     def step(
         self, action: Any
     ) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Takes an action.
+        """Takes a step; actions are clipped to [-1, 1].
 
         Raises:
             ResetNeeded: If no episode is running.
@@ -174,5 +174,5 @@ class ManiSkillEnv(gymnasium.Env[dict[str, Any], Any]):
 
 
 def make(task: str, horizon: int = 100) -> ManiSkillEnv:
-    """An env of a task."""
+    """Makes an env of a task."""
     return ManiSkillEnv(task, horizon)

@@ -73,7 +73,7 @@ _TASKS = (
     ),
 )
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
-"""Every task by its name, which is that of ManiSkill's env."""
+"""Tasks by name, which is the name of ManiSkill's env."""
 
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
@@ -81,4 +81,4 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         **{task.name: f"1 task: {task.instruction}" for task in _TASKS},
     }
 )
-"""Selections of tasks, with a line each."""
+"""Selections of tasks, with a description each."""

@@ -1,8 +1,8 @@
-"""Meta-World's benchmarks as suites: MT10, MT25, MT50, ML1, ML10, ML25, ML45, custom.
+"""Suites of Meta-World's benchmarks: MT10, MT25, MT50, ML1, ML10, ML25, ML45, custom.
 
-The 50 official goals of each task are those Meta-World 3.1.1 draws with seed 42, and 43
-for the test goals of ML1. A suite is plain data; Meta-World and MuJoCo are imported when
-its first env or expert is made.
+The 50 official goals of each task are those that Meta-World 3.1.1 draws with seed 42; the
+test goals of ML1 are drawn with seed 43. A suite is plain data; Meta-World and MuJoCo are
+imported when its first env or expert is made.
 """
 
 from collections.abc import Mapping
@@ -38,33 +38,33 @@ _CAMERA = Camera(name="corner2", profile="fast", width=480, height=480)
 
 @dataclass(frozen=True, kw_only=True)
 class MetaWorldSuite:
-    """A benchmark of Meta-World.
+    """Suite of a Meta-World benchmark.
 
-    Splits of every task's variations: ``official``, Meta-World's own 50 goals (of
-    ``custom``, those of MT1); ``fresh`` and ``train``, a million each and disjoint. A
-    task that Meta-World both trains on and tests has its goals for training in
-    ``official`` and those for testing in ``official_test``, and is a training task: the
-    one task of ML1, and basketball-v3 of ML25.
+    Splits of each task's variations: ``official``, Meta-World's own 50 goals (in
+    ``custom``, those of MT1); ``fresh`` and ``train``, disjoint and a million each. A task
+    that Meta-World uses both for training and for testing is a training task, with its
+    training goals in ``official`` and its test goals in ``official_test``: the task of
+    ML1, and basketball-v3 of ML25.
 
-    With ``varied`` starts each split has 50 goals a task and thousands of starts of each;
-    the first 50 variations have one goal each, as have the next 50, in the same order.
-    ``official`` has Meta-World's own goals.
+    With ``varied`` starts, each split has 50 goals per task and thousands of starts per
+    goal. The first 50 variations have different goals, the next 50 have the same goals in
+    the same order, and so on. ``official`` has Meta-World's own goals.
     """
 
     variant: str = "MT10"
-    """One of ``VARIANTS``, with a task's name in place of ``<task>``."""
+    """Name of the variant, one of ``VARIANTS`` with a task's name for ``<task>``."""
     config: MetaWorldConfig = field(default_factory=MetaWorldConfig)
-    """Its options; the suite holds them settled, with nothing left to the variant."""
+    """Options of the suite; defaults of the variant are filled in."""
     markers: bool | None = None
-    """Whether pictures show where the goal is; None where states hold it."""
+    """Whether observed images show the goal's marker; None if goals are observable."""
     camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
+    """Camera of ``render``; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
-        """Settles the options, and checks that they are of the variant.
+        """Fills in the defaults of the variant, and checks the options.
 
         Raises:
-            InputError: If the variant, a task, a camera or an option is not known or not
+            InputError: If the variant, a task, a camera or an option is unknown or not
                 allowed.
         """
         object.__setattr__(self, "config", self._settled())
@@ -78,7 +78,7 @@ class MetaWorldSuite:
             object.__setattr__(self, "markers", self.config.goals == "observable")
 
     def _settled(self) -> MetaWorldConfig:
-        """The options with those of the variant and of pictures where none are given."""
+        """Options with the defaults of the variant and of observed images filled in."""
         usual: Goals = "hidden" if self.variant.startswith("ML") else "observable"
         pictures = self.pictures
         return replace(
@@ -93,7 +93,7 @@ class MetaWorldSuite:
 
     @property
     def pictures(self) -> Pictures | None:
-        """Pictures that observations hold beside the state; None for none."""
+        """Images that are observed together with the state; None for none."""
         given = self.config
         return chosen(
             self.name,
@@ -117,7 +117,7 @@ class MetaWorldSuite:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         given = self.config
         options: dict[str, Any] = {
             "goals": given.goals,
@@ -125,9 +125,7 @@ class MetaWorldSuite:
             "reward": given.reward,
             "upstream": given.upstream,
         }
-        if (
-            given.starts != "fixed"
-        ):  # Left out, so that what has been recorded is alike.
+        if given.starts != "fixed":  # The default is left out, as in earlier records.
             options["starts"] = given.starts
         if self.pictures is not None:
             options |= self.pictures.options
@@ -146,37 +144,37 @@ class MetaWorldSuite:
 
     @property
     def held_out_tasks(self) -> tuple[Task, ...]:
-        """Tasks kept for adaptation; empty in MT suites."""
+        """Tasks held out for adaptation; empty in MT suites."""
         return tuple(metaworld_tasks.task(name) for name in self._split.held_out)
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
-        """Tasks that share a scene, as far as the benchmark has them."""
+        """Families of the benchmark's tasks that share a scene."""
         known = {*self._split.train, *self._split.held_out}
-        found = {
+        families = {
             family: tuple(name for name in names if name in known)
             for family, names in metaworld_tasks.FAMILIES.items()
         }
-        return {family: names for family, names in found.items() if len(names) > 1}
+        return {family: names for family, names in families.items() if len(names) > 1}
 
     @property
     def goal(self) -> slice | None:
-        """Where the goal lies in a state; None if hidden."""
+        """Slice of the goal in a state; None if goals are hidden."""
         return GOAL if self.config.goals == "observable" else None
 
     @property
     def expert_suite(self) -> "MetaWorldSuite":
-        """This suite with goals observable, for experts need them.
+        """This suite with observable goals, which experts need.
 
-        Its variations start alike, its pictures show no goal either, and zeros in place
-        of the goal turn its states into those of this suite: collect there, and zero
-        ``state[expert_suite.goal]``.
+        Its episodes begin in the same states, and its images do not show the goal either.
+        To demonstrate in this suite, collect there and set ``state[expert_suite.goal]`` to
+        zero.
         """
         return replace(self, config=replace(self.config, goals="observable"))
 
     @property
     def action(self) -> ActionFeature:
-        """A displacement of the hand, and the effort that closes the gripper."""
+        """Action: displacement of the hand, and effort that closes the gripper."""
         units = ("0.01 m", "0.01 m", "0.01 m", "close")
         return ActionFeature(size=4, names=("x", "y", "z", "gripper"), units=units)
 
@@ -187,17 +185,17 @@ class MetaWorldSuite:
 
     @property
     def alterable(self) -> tuple[Need, ...]:
-        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        """Aspects of the simulation that shifts can change; see ``robomtl.shifts``."""
         seen: tuple[Need, ...] = ("pictures", "table") if self.pictures else ()
         return seen if self.config.upstream else ("physics", "start", *seen)
 
     @property
     def table(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Least and greatest place on the table where things can stand [m]."""
+        """Lower and upper bounds of the positions of objects on the table [m]."""
         return (-0.4, 0.4, 0.0), (0.4, 0.9, 0.0)
 
     def variations(self, task: str, split: str) -> range:
-        """The variations of a task in a split.
+        """Variations of a task in a split.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -205,7 +203,7 @@ class MetaWorldSuite:
         return find_split(self._variations(task).splits, split)
 
     def goal_numbers(self, task: str, split: str) -> range:
-        """The goals of a split, each by the number of its first variation.
+        """Goals of a split, numbered by the first variation that has them.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -213,7 +211,7 @@ class MetaWorldSuite:
         return self._variations(task).goal_numbers(split)
 
     def goal_number(self, task: str, variation: int) -> int:
-        """The goal of a variation; with fixed starts no other has it.
+        """Goal of a variation; with fixed starts, each variation has its own.
 
         Raises:
             ValueError: If the task or the variation is unknown.
@@ -221,7 +219,7 @@ class MetaWorldSuite:
         return self._variations(task).goal_number(variation)
 
     def variations_of_goal(self, task: str, goal: int) -> range:
-        """The variations that share a goal.
+        """Variations that share a goal.
 
         Raises:
             ValueError: If the task or the goal is unknown.
@@ -229,7 +227,7 @@ class MetaWorldSuite:
         return self._variations(task).variations_of_goal(goal)
 
     def make_env(self, task: str) -> MetaWorldEnv:
-        """An env of the task; Meta-World is imported now.
+        """Makes an env of the task; imports Meta-World.
 
         Raises:
             ValueError: If the task is unknown.
@@ -263,19 +261,19 @@ class MetaWorldSuite:
         )
 
     def with_camera(self, camera: Camera) -> "MetaWorldSuite":
-        """This suite with envs that show pictures, upright.
+        """This suite with envs that render images, upright.
 
-        Unless others are given, the camera is corner2, the profile ``fast``, and width
-        and height are 480 px, Meta-World's own.
+        By default, the camera is corner2, the profile ``fast``, and width and height are
+        480 px, as in Meta-World.
 
         Raises:
-            InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            InputError: If the camera is unknown, or ``MUJOCO_GL`` disables rendering.
             ImportError: If there is no OpenGL library; says which package has it.
         """
         return replace(self, camera=settled("metaworld", camera, _CAMERA, CAMERAS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the hand, the objects and a goal that is shown are in a state [m].
+        """Slices of the positions of hand, objects and observable goal in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
@@ -284,7 +282,7 @@ class MetaWorldSuite:
         return known if self.goal is None else {**known, "goal": self.goal}
 
     def geometry(self, task: str) -> Geometry:
-        """Where everything is in a state, now and a step ago.
+        """Meaning of the components of a state, which has the current and last positions.
 
         Raises:
             ValueError: If the task is unknown.
@@ -292,7 +290,7 @@ class MetaWorldSuite:
         return geometry(find_task(self, task).name, self.goal)
 
     def make_expert(self, task: str) -> Expert:
-        """The scripted policy of the task, Meta-World's own but in ``walls``.
+        """Scripted policy of the task; Meta-World's own, except in ``walls``.
 
         Raises:
             InputError: If the task is unknown or goals are hidden.
@@ -306,7 +304,7 @@ class MetaWorldSuite:
         if self.config.goals == "hidden":
             raise InputError(
                 f"Experts of {self.name} need the goal: act in suite.expert_suite, where"
-                " it is observable, and zero it in the states that you keep."
+                " it is observable, and set it to zero in the states that you store."
             )
         return TwoWayExpert(name) if self.variant == WALLS else MetaWorldExpert(name)
 
@@ -326,14 +324,14 @@ class MetaWorldSuite:
 def metaworld(
     variant: str = "", config: MetaWorldConfig | None = None
 ) -> MetaWorldSuite:
-    """A benchmark of Meta-World, ``MT10`` unless a variant is given.
+    """Suite of a Meta-World benchmark.
 
     Args:
-        variant: One of ``metaworld.variants``.
-        config: Options; ``robomtl.suite`` and the command line take each by its name.
+        variant: One of ``metaworld.variants``; empty for ``MT10``.
+        config: Options; ``robomtl.suite`` and the command line accept each by its name.
 
     Raises:
-        InputError: If the variant, a task or an option is not known or not allowed.
+        InputError: If the variant, a task or an option is unknown or not allowed.
     """
     return MetaWorldSuite(variant=variant or "MT10", config=config or MetaWorldConfig())
 

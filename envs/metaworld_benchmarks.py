@@ -1,4 +1,4 @@
-"""Which tasks each of Meta-World's benchmarks trains on and holds out."""
+"""Training and held-out tasks of Meta-World's benchmarks."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from robomtl.errors import InputError
 from robomtl.nearest import check_known, unknown
 
 WALLS = "walls"
-"""The benchmark whose experts are those of ``metaworld_expert_two_way``."""
+"""Name of the benchmark whose experts are those of ``metaworld_expert_two_way``."""
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
         "MT10": "10 tasks, goals observable; the default",
@@ -29,16 +29,16 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
 def split_of(
     variant: str, train: tuple[str, ...] = (), held_out: tuple[str, ...] = ()
 ) -> Split:
-    """The tasks of a benchmark, and the draws of their goals.
+    """Tasks of a benchmark, and the draws of their goals.
 
     Args:
         variant: One of ``VARIANTS``, with a task's name in place of ``<task>``.
-        train: Tasks to train on, of ``custom`` only.
-        held_out: Tasks kept for adaptation, of ``custom`` only.
+        train: Tasks to train on; only for ``custom``.
+        held_out: Tasks held out for adaptation; only for ``custom``.
 
     Raises:
-        InputError: If there is no such variant or task, or tasks are given that the
-            variant does not take.
+        InputError: If the variant or a task is unknown, or tasks are given for another
+            variant than ``custom``.
     """
     if variant == "custom":
         return _custom(train, held_out)

@@ -1,7 +1,7 @@
-"""Pictures of a Meta-World env, upright.
+"""Cameras of a Meta-World env, with upright images.
 
-All of Meta-World's cameras in a corner hang upside down; ``MujocoCamera`` turns their
-pictures by half.
+All of Meta-World's corner cameras are mounted upside down; ``MujocoCamera`` rotates their
+images by 180 degrees.
 """
 
 from typing import Any
@@ -12,13 +12,12 @@ from robomtl.envs.mujoco_camera import MujocoCamera
 
 
 def metaworld_camera(env: Any, camera: Camera, *, markers: bool = True) -> MujocoCamera:
-    """A camera that takes pictures of an env.
+    """Camera of an env.
 
     Args:
-        env: Meta-World's env, whose model and data are read and left as they are.
-        camera: Name, profile and size, all given.
-        markers: Whether pictures show the simulator's markers, that of the goal among
-            them.
+        env: Meta-World's env, whose model and data are only read.
+        camera: Camera without fields that are None.
+        markers: Whether images show the simulator's markers, including the goal's.
     """
     assert camera.name is not None
     window = WINDOWS.get(camera.name)

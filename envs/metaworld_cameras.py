@@ -1,14 +1,14 @@
-"""Names of Meta-World's cameras, and those that robomtl adds."""
+"""Names of Meta-World's cameras, and of further ones."""
 
 from robomtl.envs.mujoco_views import Window
 
 SYNONYMS = {"corner2-close": "corner4"}
-"""Further names. ``corner2-close`` is corner2 moved to (0.75, 0.075, 0.7) m, where
-LeRobot's benchmark has it; Meta-World 3 has the same view as ``corner4``."""
+"""Synonyms of Meta-World's cameras. ``corner2-close`` is corner2 moved to
+(0.75, 0.075, 0.7) m, as in LeRobot's benchmark; it is Meta-World 3's ``corner4``."""
 
 WINDOWS = {"corner2-zoom": Window("corner4", 0.28, 0.94, 0.22, 0.88)}
-"""Further cameras. ``corner2-zoom`` shows the part of ``corner2-close`` in which the hand,
-the objects and the goals of all 50 tasks are, half as large again."""
+"""Crops of Meta-World's cameras. ``corner2-zoom`` shows the part of ``corner2-close`` with
+the hand, the objects and the goals of all 50 tasks, magnified 1.5 times."""
 
 CAMERAS = (
     "corner",
@@ -21,4 +21,4 @@ CAMERAS = (
     "behindGripper",
     "gripperPOV",
 )
-"""All names."""
+"""Names of all cameras."""

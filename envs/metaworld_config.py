@@ -1,4 +1,4 @@
-"""Options of a benchmark of Meta-World."""
+"""Options of a Meta-World benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,39 +15,40 @@ Starts = Literal["fixed", "varied"]
 @settings
 @dataclass(frozen=True, kw_only=True)
 class MetaWorldConfig:
-    """Options of a benchmark; each is an option of ``robomtl.suite`` by its name."""
+    """Options of a benchmark, which ``robomtl.suite`` accepts by name."""
 
     goals: Goals | None = None
-    """Whether states hold the goal; None is ``hidden`` in ML and else ``observable``."""
+    """Whether states show the goal; None is ``hidden`` in ML, else ``observable``."""
     horizon: int = 500
     """Number of steps of an episode."""
     starts: Starts = "fixed"
-    """With ``fixed``, each variation has its own goal, and the hand starts at one position;
-    with ``varied``, many variations share a goal and differ in the start of the hand and
-    of objects that are apart from the goal, as few-shot inference of goals needs them."""
+    """Initial positions: with ``fixed``, each variation has its own goal, and the hand
+    always starts at the same position; with ``varied``, many variations share a goal and
+    differ in the start of the hand and of objects apart from the goal, as needed for
+    few-shot inference of goals."""
     reward: Reward = "success"
-    """``success``: 1 at steps of success, else 0; ``dense``: Meta-World's shaped reward
+    """``success``: 1 at steps with success, else 0; ``dense``: Meta-World's shaped reward
     from 0 to 10, which takes longer to compute."""
     upstream: bool = False
     """Whether to run Meta-World's own step, which is slower and gives the same results."""
     cameras: str | Sequence[str] = ()
-    """Names of the cameras whose pictures observations hold, as ``image.NAME``, beside
-    the hand's position and the gripper's opening, ``proprioception``."""
+    """Names of the cameras whose images are observed as ``image.NAME``, together with
+    ``proprioception``: the hand's position and the gripper's opening."""
     size: int | None = None
-    """Width and height of these pictures, 84 unless given [px]."""
+    """Width and height of these images [px]; None for 84."""
     profile: Profile | None = None
-    """``fast``, the default, draws no shadows, reflections and smooth edges; ``faithful``
-    draws them."""
+    """``fast``, the default, renders without shadows, reflections and antialiasing;
+    ``faithful`` renders with them."""
     train_tasks: str | Sequence[str] = ()
-    """Names of the tasks to train on, of ``custom`` only."""
+    """Names of the tasks to train on; only for ``custom``."""
     held_out_tasks: str | Sequence[str] = ()
-    """Names of the tasks kept for adaptation, of ``custom`` only."""
+    """Names of the tasks held out for adaptation; only for ``custom``."""
 
     def __post_init__(self) -> None:
-        """Checks what can be checked without the variant.
+        """Checks the types and the horizon; the suite checks the rest.
 
         Raises:
-            InputError: If an option is of another type or not allowed.
+            InputError: If an option has the wrong type or is out of range.
         """
         check_types(self)
         check_counts(self, "horizon")

@@ -1,4 +1,4 @@
-"""A Gymnasium env of one Meta-World task that keeps the contract of robomtl."""
+"""Gymnasium env of a Meta-World task that keeps the contract of robomtl."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,9 +20,9 @@ from robomtl.shifts.shift import Alterable
 from robomtl.task import Action, Observation
 
 GOAL = slice(36, 39)
-"""Where a state holds the goal; zeros where the goal is hidden."""
+"""Slice of the goal in a state; zeros if the goal is hidden."""
 
-_OWN = slice(0, 4)  # Of a state: the hand's position and the opening of the gripper.
+_OWN = slice(0, 4)  # Slice of the hand's position and the gripper's opening in a state.
 _STATE_SIZE = 39
 _ACTION_SIZE = 4
 
@@ -31,23 +31,22 @@ _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC
 
 
 class MetaWorldEnv(PicturedEnv):
-    """One task; the variation alone determines the episode.
+    """Env of a task, whose episodes depend only on the variation.
 
-    Without ``options`` a variation of the split ``train`` is drawn from the seed. The
-    env inside, with Meta-World's model, data and cameras, is ``simulator.env``; its
-    model has textures if it is seen through ``eye``, or runs unmodified.
+    Without ``options``, a variation of the split ``train`` is drawn from the seed.
+    Meta-World's env, with its model, data and cameras, is ``simulator.env``.
 
     Args:
-        variations: The variations of the task.
-        simulator: Simulates the task.
+        variations: Variations of the task.
+        simulator: Simulator of the task.
         horizon: Number of steps after which an episode is truncated.
-        goal_observable: Whether states hold the goal.
-        dense_reward: Whether rewards are Meta-World's shaped ones, from 0 to 10; if
-            not, they are 1 at steps of success and 0 at others.
-        eye: Takes the pictures of ``render``; None where there are none.
-        observed: Takes the pictures in observations, by the name of their feature; with
-            them, observations hold ``proprioception``: the hand's position and the
-            opening of the gripper.
+        goal_observable: Whether states show the goal.
+        dense_reward: Whether rewards are Meta-World's shaped ones, from 0 to 10; otherwise
+            they are 1 at steps with success and 0 at others.
+        eye: Camera of ``render``; None for none.
+        observed: Cameras of the observed images, by name of the feature; with them,
+            ``proprioception`` is observed as well: the hand's position and the gripper's
+            opening.
     """
 
     # Five physics steps of 2.5 ms.
@@ -78,7 +77,7 @@ class MetaWorldEnv(PicturedEnv):
         self._variations = variations
         self._goal_observable = goal_observable
         self._dense_reward = dense_reward
-        # MuJoCo answers a diverged state with a count and a fresh state, silently.
+        # MuJoCo counts a diverged state and resets it silently.
         self._instabilities = simulator.env.data.warning.number[_BAD_WARNINGS]
         self._variation = -1
         self._steps = horizon  # No episode is running.
@@ -88,10 +87,10 @@ class MetaWorldEnv(PicturedEnv):
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts the episode of ``options["variation"]``.
 
-        With ``options["hand_offset"]`` the hand starts elsewhere by this [m]; (3,).
+        ``options["hand_offset"]`` translates the initial position of the hand [m]; (3,).
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
             SimulationError: If the simulator goes unstable.
         """
         super().reset(seed=seed)
@@ -110,7 +109,7 @@ class MetaWorldEnv(PicturedEnv):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Takes an action; what exceeds [-1, 1] is clipped.
+        """Takes a step; actions are clipped to [-1, 1].
 
         Raises:
             ValueError: If the action is not 4 finite numbers.
@@ -131,7 +130,7 @@ class MetaWorldEnv(PicturedEnv):
         return observation, reward, False, truncated, {"success": success}
 
     def alter(self, change: Callable[[Any], None]) -> None:
-        """Changes MuJoCo's model for the episode that was just reset; see ``Alterable``."""
+        """Changes MuJoCo's model for the episode that has just begun; see ``Alterable``."""
         assert isinstance(self.simulator, Alterable), "Not of unmodified envs."
         self.simulator.alter(change)
 
@@ -143,7 +142,7 @@ class MetaWorldEnv(PicturedEnv):
     def _checked(self, action: Action) -> Action:
         action = np.asarray(action, np.float32)
         numbers = action.tolist() if action.shape == (_ACTION_SIZE,) else [math.nan]
-        # A sum of float64 is finite where all float32 numbers in it are, and only there.
+        # A sum in float64 is finite if and only if all its float32 terms are.
         if not math.isfinite(sum(numbers)):
             raise InputError(
                 f"{self.task}, step {self._steps}: the action {action} is not"

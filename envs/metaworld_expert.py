@@ -1,4 +1,4 @@
-"""Meta-World's scripted policies as experts."""
+"""Experts from Meta-World's scripted policies."""
 
 import warnings
 from typing import Any
@@ -9,7 +9,7 @@ from robomtl.task import Action, Observation
 
 
 class MetaWorldExpert:
-    """The scripted policy of a task, its actions clipped to [-1, 1].
+    """Scripted policy of a task, with actions clipped to [-1, 1].
 
     Args:
         task: Name of the task.
@@ -22,10 +22,10 @@ class MetaWorldExpert:
         self._policy = policies[task]()
 
     def __call__(self, observation: Observation) -> Action:
-        """The scripted action, from a state that holds the goal; shape (4,)."""
+        """Scripted action for a state that shows the goal; (4,)."""
         state = observation["state"].astype(np.float64)
         with warnings.catch_warnings():
-            # Scripted policies warn at most steps that they exceed [-1, 1].
+            # Most actions of scripted policies exceed [-1, 1], with a warning.
             warnings.filterwarnings("ignore", "Constant", module="metaworld.policies")
             action = self._policy.get_action(state)
         clipped: Action = np.clip(action, -1, 1).astype(np.float32)

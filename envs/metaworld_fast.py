@@ -1,16 +1,16 @@
-"""Meta-World's tasks with the same physics and less Python around it.
+"""Fast simulator of Meta-World's tasks, with the same physics and less Python code.
 
-A step is 5 ``mj_step`` and 1 ``mj_forward``, as Meta-World takes them: the latter's
-solution starts the next step's solver, so leaving it out would change trajectories.
-What differs from Meta-World:
+A step is 5 ``mj_step`` and 1 ``mj_forward``, as in Meta-World: the solution of the latter
+is the starting point of the next step's solver, so omitting it would change trajectories.
+Differences from Meta-World:
 
-1. States are written by a table of views, success is decided by a table of rules.
-2. Rewards, and with them Meta-World's search of contacts, are computed only if requested;
-   then by Meta-World's own ``evaluate_state``.
-3. The place of target sites, which ``mj_forward`` would overwrite, is not set; nor are
-   body accelerations (``mj_rnePostConstraint``), which nothing reads, computed.
-4. Starts of episodes are kept, and restored in place of 500 steps of physics.
-5. Where the hand comes to rest is kept too, for resets to variations not yet seen.
+1. A table of views writes states, and a table of rules determines success.
+2. Rewards, which need Meta-World's search of contacts, are computed only if requested, by
+   Meta-World's own ``evaluate_state``.
+3. The positions of target sites are not set, as ``mj_forward`` would overwrite them; body
+   accelerations (``mj_rnePostConstraint``) are not computed, as nothing reads them.
+4. Initial states of episodes are cached, which saves 500 steps of physics.
+5. Resting states of the hand are cached too, for resets to new variations.
 6. The envs of a task share one model.
 """
 
@@ -29,11 +29,11 @@ from robomtl.envs.metaworld_simulator import Outcome, Vector
 from robomtl.envs.metaworld_success import SUCCESS, Scene
 from robomtl.envs.metaworld_upstream import UpstreamSimulator
 
-_VIEWED = ("xpos", "site_xpos")  # Arrays of the data that attributes may be rows of.
+_VIEWED = ("xpos", "site_xpos")  # Arrays of MjData whose rows attributes may view.
 
 
 class _Start(NamedTuple):
-    """All that a reset leaves behind."""
+    """Result of a reset, from which it can be restored."""
 
     state: Vector
     """First state; (39,)."""
@@ -44,16 +44,16 @@ class _Start(NamedTuple):
     site_pos: Vector
     """Positions of sites in the model; (site, 3)."""
     attributes: dict[str, Any]
-    """Attributes that the reset set."""
+    """Attributes of the env that the reset set."""
     views: dict[str, tuple[str, int]]
-    """Attributes that are a row of an array of the data."""
+    """Attributes of the env that are views: name of the array in MjData, and row."""
 
 
-_STARTS: Latest[tuple[str, bytes], _Start] = Latest(4096)  # Each takes about 6 kB.
+_STARTS: Latest[tuple[str, bytes], _Start] = Latest(4096)  # Each needs about 6 kB.
 
 
 def _row(data: Any, value: Any) -> tuple[str, int] | None:
-    """The array of the data and its row that a value is a view of."""
+    """Array of MjData and its row that a value is a view of; None if it is none."""
     for name in _VIEWED if isinstance(value, np.ndarray) else ():
         array = getattr(data, name)
         if np.shares_memory(value, array):
@@ -63,12 +63,12 @@ def _row(data: Any, value: Any) -> tuple[str, int] | None:
 
 
 class _FastTouch:
-    """Meta-World's test of a grasp, in one pass over the contacts."""
+    """Meta-World's check for a grasp, in one pass over the contacts."""
 
     data: Any
 
     def touching_object(self, object_geom_id: int) -> bool:
-        """Whether both finger pads press upon an object."""
+        """Whether both finger pads press on an object."""
         data = self.data
         left, right = data.geom("leftpad_geom").id, data.geom("rightpad_geom").id
         contact, left_force, right_force = data.contact, 0.0, 0.0
@@ -81,12 +81,12 @@ class _FastTouch:
 
 
 class FastSimulator:
-    """Runs a task fast; states, success and rewards are Meta-World's.
+    """Fast simulator of a task, with the same states, success and rewards as Meta-World.
 
     Args:
         task: Name of the task.
         dense_reward: Whether to compute Meta-World's shaped reward at each step.
-        textured: Whether cameras look at it.
+        textured: Whether to load textures, which only rendering needs.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class FastSimulator:
         self._bind_state()
 
     def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
-        """Starts as the first reset of an env just made, from memory if it can; (39,)."""
+        """Starts an episode like the first reset of a new env; returns its state; (39,)."""
         placed = vector if hand is None else np.concatenate([vector, hand])
         key = (self._task, placed.tobytes())
         start = _STARTS.get(key)
@@ -115,29 +115,29 @@ class FastSimulator:
             if start is None:
                 start = self._simulated_start(vector, hand)
                 _STARTS.put(key, start)
-            # Also what was just simulated, whose positions lag a physics step behind:
-            # then the first picture is the same whether the start was kept or not.
+            # Restored even if it was just simulated, as its positions then lag a physics
+            # step behind; so the first image does not depend on the cache.
             self._restore(start)
             self._turn.keep()
         self._state[:] = start.state
         return start.state
 
     def alter(self, change: Callable[[Any], None]) -> None:
-        """Changes the model of the episode that was just begun; ``begin`` undoes it."""
+        """Changes the model for the episode that has just begun; ``begin`` undoes it."""
         start = physics(self._model, self._data)
         with self._turn:
             self._turn.alter(change)
             mujoco.mj_forward(self._model, self._data)
-            # As after a start: mj_forward leaves its solution for the next step's solver.
+            # As in _restore: mj_forward would leave its solution to the next step's solver.
             mujoco.mj_setState(self._model, self._data, start, PHYSICS)
 
     def hand_at(self, offset: Vector) -> Vector:
-        """Where ``begin`` puts a hand that starts elsewhere; see ``Simulator``."""
+        """Argument ``hand`` of ``begin`` for a translated start; see ``Simulator``."""
         return self._upstream.hand_at(offset)
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
-        """Takes an action within [-1, 1]; (4,)."""
-        # Product in float32, sum in float64, as Meta-World rounds them.
+        """Takes a step with an action within [-1, 1]; (4,)."""
+        # Product in float32 and sum in float64, as in Meta-World.
         target = self._mocap + action[:3] * self._action_scale
         np.minimum(np.maximum(target, self._low, out=target), self._high, out=target)
         self._mocap[:] = target
@@ -172,13 +172,13 @@ class FastSimulator:
         self._done = SUCCESS[self._task](Scene(self.env, state))
 
     def _read(self) -> Vector:
-        """The state after a step; (39,)."""
+        """Updates and returns the state after a step; (39,)."""
         state = self._state
         self._before[:] = self._now
         self._hand[:] = self._hand_source
         right, left = self._claws
         apart = right - left
-        # The claws come apart by 0.1 m, and a little more by inaccuracy.
+        # The claws open by 0.1 m, and slightly more by numerical errors.
         state[3] = min(math.sqrt(apart.dot(apart)) / 0.1, 1.0)
         for write in self._writers:
             write()
@@ -210,7 +210,7 @@ class FastSimulator:
         mujoco.mj_resetData(model, data)
         mujoco.mj_setState(model, data, start.physics, PHYSICS)
         mujoco.mj_forward(model, data)
-        # Again, for mj_forward leaves its own solution for the next step's solver.
+        # Again, as mj_forward leaves its own solution to the next step's solver.
         mujoco.mj_setState(model, data, start.physics, PHYSICS)
         env.__dict__.clear()
         env.__dict__.update(self._upstream.attributes | start.attributes)

@@ -1,8 +1,8 @@
-"""Compiled models of Meta-World's tasks, and how several envs use one in turns.
+"""Compiled models of Meta-World's tasks, which several envs share in turns.
 
-A model takes 15 MB, most of it meshes, 5 to 12 more with textures, and 0.1 s to compile.
-Between the envs of a task only the positions of bodies and sites differ, which resets
-write, and what a shift alters for an episode; see ``robomtl.shifts``.
+A model needs 15 MB, mostly for meshes, 5 to 12 MB more with textures, and 0.1 s to compile.
+The envs of a task differ only in the positions of bodies and sites, which resets write, and
+in what a shift alters for an episode; see ``robomtl.shifts``.
 """
 
 import copy
@@ -18,18 +18,18 @@ from metaworld.env_dict import ENV_CLS_MAP
 
 from robomtl.envs.mujoco_alterations import ALTERABLE
 
-_SIZE = 480  # Sides of Meta-World's pictures [pixel].
+_SIZE = 480  # Width and height of Meta-World's images [px].
 
 
 def _hand_back_memory() -> None:
-    """Returns to the system what is freed, 30 MB by compiling, where C libraries can."""
+    """Returns freed memory, 30 MB after compiling, to the system if the C library can."""
     library = ctypes.CDLL(None)
     if hasattr(library, "malloc_trim"):
         library.malloc_trim(0)
 
 
 def _drop_textures(spec: Any) -> None:
-    """Leaves all as it is but what cameras see; pictures are not even read."""
+    """Removes all textures, so that their image files are not read."""
     for texture in list(spec.textures):
         texture.delete()
     for material in spec.materials:
@@ -37,22 +37,22 @@ def _drop_textures(spec: Any) -> None:
 
 
 class SharedModel:
-    """A task's model, used by one env at a time; see ``Turn``.
+    """Model of a task, used by one env at a time; see ``Turn``.
 
     Args:
         task: Name of the task.
-        textured: Whether cameras look at it. Textures take no part in physics.
+        textured: Whether to load textures, which only rendering needs.
     """
 
     def __init__(self, task: str, *, textured: bool) -> None:
-        # The path is a property of instances, which reads nothing of them.
+        # The path is a property that needs an instance, but reads none of its attributes.
         spec = mujoco.MjSpec.from_file(object.__new__(ENV_CLS_MAP[task]).model_name)
         if not textured:
             _drop_textures(spec)
-        # MuJoCo 3.3.0 reads it the wrong way round: False is what starts threads, and
-        # what these freed does not go back to the system.
+        # MuJoCo 3.3.0 inverts this flag: False starts threads, whose freed memory is not
+        # returned to the system.
         spec.compiler.usethread = True
-        _hand_back_memory()  # Of models before it, so that the peak is lower.
+        _hand_back_memory()  # Memory of earlier models, to lower the peak.
         self.model = spec.compile()
         del spec
         _hand_back_memory()
@@ -61,32 +61,33 @@ class SharedModel:
         view.offwidth = max(view.offwidth, _SIZE)
         view.offheight = max(view.offheight, _SIZE)
         self.positions = (self.model.body_pos, self.model.site_pos)
-        """Of bodies (body, 3) and sites (site, 3), in their parents [m]; views."""
+        """Positions of bodies (body, 3) and sites (site, 3) in their parents [m]; views."""
         self.initial = tuple(each.copy() for each in self.positions)
-        """The positions before any reset."""
+        """Copies of the positions before any reset."""
         self.alterable = tuple(getattr(self.model, name) for name in ALTERABLE)
-        """What an env may alter; views."""
+        """Arrays of the model that an env may alter; views."""
         self.compiled = tuple(each.copy() for each in self.alterable)
-        """The same as compiled."""
+        """Copies of the alterable arrays as compiled."""
         self.lock = threading.RLock()
         self.current: tuple[Any, ...] = ()
-        """The positions of the env whose turn it was last."""
+        """Positions of the env whose turn it was last."""
         self.altered = self.compiled
-        """The values of ``alterable`` in the model."""
+        """Values of ``alterable`` that are now in the model."""
 
     def copy(self) -> Any:
-        """A model of one's own, its positions the initial ones."""
+        """Separate copy of the model, with the initial positions."""
         with Turn(self):
             return copy.copy(self.model)
 
 
 class Turn:
-    """The turns of one env: ``with turn:`` the model is as that env left it.
+    """Context manager of an env's turns, in which the shared model is as the env left it.
 
-    That is its positions, and what the env altered for an episode. Threads that step envs of one task wait for each other there.
+    It restores the positions and the altered arrays of the env. Threads that step envs of
+    the same task wait for each other.
 
     Args:
-        shared: The model.
+        shared: Model that the env shares with others.
     """
 
     def __init__(self, shared: SharedModel) -> None:
@@ -95,7 +96,7 @@ class Turn:
         self._altered = shared.compiled
 
     def keep(self) -> None:
-        """Takes over the positions in the model, during this env's turn."""
+        """Stores the positions in the model as this env's, during its turn."""
         for own, written in zip(self._own, self._shared.positions, strict=True):
             own[:] = written
 
@@ -103,14 +104,14 @@ class Turn:
         """Changes the model for this env, during its turn, until ``restore``.
 
         Args:
-            change: Takes the model, and writes into its alterable arrays.
+            change: Writes into the alterable arrays of the model that it is called with.
         """
         change(self._shared.model)
         self._altered = tuple(each.copy() for each in self._shared.alterable)
         self._shared.altered = self._altered
 
     def restore(self) -> None:
-        """Undoes what was altered, during this env's turn."""
+        """Undoes this env's alterations, during its turn."""
         self._altered = self._shared.compiled
         self._write_altered()
 
@@ -122,7 +123,7 @@ class Turn:
             shared.altered = self._altered
 
     def __enter__(self) -> None:
-        """Waits for the model, and writes what is this env's own into it."""
+        """Waits for the model, and writes this env's positions and alterations into it."""
         shared = self._shared
         shared.lock.acquire()
         if shared.current is not self._own:
@@ -137,19 +138,19 @@ class Turn:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leaves the model to others."""
+        """Releases the model to other envs."""
         self._shared.lock.release()
 
 
 _MODELS: WeakValueDictionary[tuple[str, bool], SharedModel] = WeakValueDictionary()
-_LATEST: list[SharedModel] = []  # One, kept while no env uses it.
+_LATEST: list[SharedModel] = []  # The latest model, kept while no env uses it.
 
 
 def shared_model(task: str, *, textured: bool) -> SharedModel:
-    """The model of a task; compiled, unless an env uses it or the last one did."""
+    """Model of a task; compiled unless an env uses it or it is the latest one."""
     shared = _MODELS.get((task, textured))
     if shared is None:
-        _LATEST.clear()  # Before another is compiled, not after.
+        _LATEST.clear()  # Before compiling, to lower the peak of memory.
         shared = SharedModel(task, textured=textured)
         _MODELS[task, textured] = shared
     _LATEST[:] = [shared]

@@ -1,7 +1,7 @@
-"""Where each Meta-World task's objects are read, and how they enter a state.
+"""Objects of Meta-World's tasks: their sources in the simulator, and layout in a state.
 
-Meta-World assembles states by methods of 50 classes; the table says the same. Numbers
-equal Meta-World's, the sign of quaternions included.
+Meta-World assembles states by methods of 50 classes; a table replaces them here. Values
+equal Meta-World's, including the sign of quaternions.
 """
 
 import math
@@ -13,21 +13,23 @@ import numpy as np
 from robomtl.envs.metaworld_simulator import Vector
 from robomtl.geometry import Body, Geometry
 
-_OBJECT_START = 4  # The hand and the gripper stand before.
+_OBJECT_START = 4  # Index of the first object, after the hand and the gripper.
 _OBJECT_SIZE = 7
-_FRAME = 18  # Numbers of a frame; a state holds this one and the one before.
+_FRAME = 18  # Size of a frame; a state consists of the current and the last one.
 
 
 class Part(NamedTuple):
-    """An object of a state: 3 numbers of position, 4 of orientation."""
+    """Source of an object in a state: 3 numbers of position, 4 of orientation."""
 
     position: str
-    """``body``, ``site`` or ``geom``, and its name; ``dial`` for a mark on its rim."""
+    """``body``, ``site`` or ``geom`` and its name; ``dial`` and a body's name for a knob on
+    its rim."""
     orientation: str
-    """``body`` and its name, a quaternion w x y z as in MuJoCo; ``matrix``, what has it,
-    and its name, a quaternion x y z w; ``none``, zeros; or ``identity``."""
+    """``body`` and its name, for a quaternion w x y z as in MuJoCo; ``matrix``, ``body``,
+    ``site`` or ``geom``, and its name, for a quaternion x y z w; ``none`` for zeros; or
+    ``identity``."""
     offset: tuple[float, float, float] | None = None
-    """What is added to the position [m]."""
+    """Offset that is added to the position [m]; None for none."""
 
 
 _COFFEE = (Part("body obj", "matrix geom mug"),)
@@ -103,7 +105,7 @@ OBJECTS: dict[str, tuple[Part, ...]] = {
     "window-open-v3": (Part("site handleOpenStart", "none"),),
     "window-close-v3": (Part("site handleCloseStart", "none"),),
 }
-"""The objects in the state of each task, in order."""
+"""Objects in the state of each task, in order."""
 
 _CARRIED = (
     "coffee-pull coffee-push hand-insert pick-out-of-hole pick-place pick-place-wall"
@@ -113,11 +115,11 @@ _CARRIED = (
 _ACHIEVED = {"reach-v3": "hand", "reach-wall-v3": "hand"} | {
     f"{name}-v3": "object" for name in _CARRIED.split()
 }
-"""What comes to the goal, wherever that is; demonstrations end within 0.08 m of it."""
+"""Body that reaches the goal in each task, within 0.08 m at the end of demonstrations."""
 
 
 def positions(task: str) -> dict[str, slice]:
-    """Where the hand and the objects of a task are in its state."""
+    """Slices of the positions of the hand and the objects in a task's state."""
     starts = [_OBJECT_START + i * _OBJECT_SIZE for i in range(len(OBJECTS[task]))]
     names = ["object", "second object"]
     known = zip(names, starts, strict=False)
@@ -125,13 +127,13 @@ def positions(task: str) -> dict[str, slice]:
 
 
 def geometry(task: str, goal: slice | None) -> Geometry:
-    """What the numbers of a task's states and actions mean.
+    """Meaning of the components of a task's states and actions.
 
     Args:
         task: Name of the task.
-        goal: Where the goal is in a state; None where it is hidden.
+        goal: Slice of the goal in a state; None if it is hidden.
     """
-    objects = tuple(_thing(part, index) for index, part in enumerate(OBJECTS[task]))
+    objects = tuple(_body(part, index) for index, part in enumerate(OBJECTS[task]))
     hand = Body(positions=(0, _FRAME))
     carried = {"hand": hand, "object": objects[0]}
     return Geometry(
@@ -144,7 +146,7 @@ def geometry(task: str, goal: slice | None) -> Geometry:
     )
 
 
-def _thing(part: Part, index: int) -> Body:
+def _body(part: Part, index: int) -> Body:
     starts = [_OBJECT_START + index * _OBJECT_SIZE + frame for frame in (0, _FRAME)]
     orientations = tuple(start + 3 for start in starts)
     return Body(
@@ -155,7 +157,7 @@ def _thing(part: Part, index: int) -> Body:
 
 
 def quaternion(matrix: Vector) -> tuple[float, float, float, float]:
-    """The quaternion x y z w of a rotation, its sign as SciPy's ``Rotation`` gives it.
+    """Quaternion x y z w of a rotation, with the sign of SciPy's ``Rotation``.
 
     Args:
         matrix: Rotation matrix, row by row; (9,).
@@ -191,7 +193,7 @@ def _position(data: Any, part: Part, out: Vector) -> Callable[[], None]:
 
 
 def _knob(data: Any, name: str, out: Vector) -> Callable[[], None]:
-    """Writes where the knob on the rim of a dial is, 0.05 m from its centre."""
+    """Function that writes the position of a dial's knob, 0.05 m from its centre."""
     centre, angle = data.body(name).xpos, data.joint("knob_Joint_1").qpos
 
     def write() -> None:
@@ -218,12 +220,12 @@ def _orientation(data: Any, part: Part, out: Vector) -> Callable[[], None] | Non
 
 
 def object_writers(task: str, data: Any, state: Vector) -> list[Callable[[], None]]:
-    """What to call to write the objects of a task into a state.
+    """Functions that write the objects of a task into a state.
 
     Args:
         task: Name of the task.
-        data: MuJoCo's data, its positions up to date at each call.
-        state: Where to write; (39,).
+        data: MuJoCo's data; its positions must be up to date at each call.
+        state: State that is written to; (39,).
     """
     writers: list[Callable[[], None] | None] = []
     for index, part in enumerate(OBJECTS[task]):

@@ -1,4 +1,4 @@
-"""What drives a simulated Meta-World task: begin an episode, take a step."""
+"""Protocol of a simulator of a Meta-World task: begin an episode, take a step."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -9,43 +9,43 @@ Vector = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """What a step of a simulator gives."""
+    """Result of a step of a simulator."""
 
     state: Vector
-    """Observation with the goal in its last 3 numbers; (39,). Valid until the next step."""
+    """State with the goal in its last 3 numbers; (39,). Valid until the next step."""
     reward: float
-    """Meta-World's shaped reward, from 0 to 10; NaN where it was not requested."""
+    """Meta-World's shaped reward, from 0 to 10; NaN if not requested."""
     success: bool
-    """Whether the task is done at this step."""
+    """Whether the task is solved at this step."""
 
 
 class Simulator(Protocol):
-    """One task, simulated; what ``MetaWorldEnv`` drives."""
+    """Simulator of a task for ``MetaWorldEnv``."""
 
     @property
     def env(self) -> Any:
-        """Meta-World's env inside, for its cameras, model and data."""
+        """Meta-World's env, with its cameras, model and data."""
         ...
 
     def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
-        """Places everything, and returns the first state; (39,).
+        """Starts an episode; returns its first state; (39,).
 
         Args:
-            vector: Where Meta-World places objects and goal [m]; (3,) or (6,).
-            hand: Where the hand rests within its range of starts, from 0 to 1 along
-                each axis, (3,); None for where Meta-World rests it.
+            vector: Meta-World's positions of objects and goal [m]; (3,) or (6,).
+            hand: Initial position of the hand, relative to its range of starts, from 0 to 1
+                along each axis; (3,). None for Meta-World's.
         """
         ...
 
     def hand_at(self, offset: Vector) -> Vector:
-        """Where ``begin`` puts a hand that starts elsewhere by this [m]; (3,).
+        """Argument ``hand`` of ``begin`` for a translated start of the hand; (3,).
 
         Args:
-            offset: From where Meta-World rests it, along x, y and z; clipped to the range
-                of starts. (3,)
+            offset: Translation from Meta-World's start along x, y and z [m]; clipped to the
+                range of starts; (3,).
         """
         ...
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
-        """Takes an action within [-1, 1]; (4,)."""
+        """Takes a step with an action within [-1, 1]; (4,)."""
         ...

@@ -1,12 +1,13 @@
-"""Variations of which many share a goal and differ in all else of the start.
+"""Variations with many starts for each goal.
 
-With Meta-World's own starts the hand begins at one place and each variation has a goal of
-its own, so replaying a demonstration solves its variation again. Here a variation is a
-goal and a start: the goal's number decides the goal, and the variation's number where
-objects lie, in tasks whose goal is apart from them, and where the hand rests.
+With Meta-World's own starts, the hand always begins at the same position and each variation
+has its own goal, so replaying a demonstration solves its variation again. Here a variation
+is a goal and a start: the number of the goal determines the goal; the number of the
+variation determines the start of the hand and, in tasks whose goal is independent of them,
+of the objects.
 
 Within a split, ``variation = first + start * NUM_GOALS + goal``: the first ``NUM_GOALS``
-variations have one goal each, the next the same goals in the same order, and so on.
+variations have different goals, the next have the same goals in the same order, and so on.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from robomtl.errors import InputError
 from robomtl.splits import find_split, find_variation
 
 NUM_GOALS = NUM_OFFICIAL
-"""Goals of each task in each split, as many as Meta-World trains ML1 on."""
+"""Number of goals of each task in each split, as in Meta-World's ML1."""
 
 OFFICIAL = range(0, 500_000)
 OFFICIAL_TEST = range(500_000, 1_000_000)
@@ -38,15 +39,14 @@ OFFICIAL_TEST = range(500_000, 1_000_000)
 
 @dataclass(frozen=True)
 class VariedStarts:
-    """The variations of a task: goals of ``Variations``, each with many starts.
+    """Variations of a task: goals of ``Variations``, each with many starts.
 
-    Goals are numbered by the first variation that has them. Those of ``official``,
-    ``fresh`` and ``train`` are the goals of the variations of that number in
-    ``Variations``.
+    Goals are numbered by the first variation that has them. In ``official``, ``fresh`` and
+    ``train``, the goal of a number is that of the same variation in ``Variations``.
     """
 
     one_start: Variations
-    """The variations with one start each."""
+    """Variations with one start for each goal."""
 
     @property
     def task(self) -> str:
@@ -55,13 +55,13 @@ class VariedStarts:
 
     @property
     def splits(self) -> dict[str, range]:
-        """The variations of each split."""
+        """Variations of each split."""
         splits = {"official": OFFICIAL, "fresh": FRESH, "train": TRAIN}
         tested = self.one_start.official_test
         return splits | ({"official_test": OFFICIAL_TEST} if tested else {})
 
     def goal_numbers(self, split: str) -> range:
-        """The goals of a split, in order.
+        """Goals of a split, in order.
 
         Raises:
             ValueError: If the split is unknown.
@@ -69,32 +69,32 @@ class VariedStarts:
         return find_split(self.splits, split)[:NUM_GOALS]
 
     def goal_number(self, variation: Any) -> int:
-        """The goal of a variation.
+        """Goal of a variation.
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         split = self._split_of(variation)
         return split[(int(variation) - split.start) % NUM_GOALS]
 
     def variations_of_goal(self, goal: Any) -> range:
-        """The variations that share a goal.
+        """Variations that share a goal.
 
         Raises:
             InputError: If there is no goal of this number.
         """
         if self.goal_number(goal) != goal:
             raise InputError(
-                f"{goal!r} is no goal of '{self.task}' but a variation of goal"
+                f"{goal!r} is not a goal of '{self.task}', but a variation of goal"
                 f" {self.goal_number(goal)}."
             )
         return range(int(goal), self._split_of(goal).stop, NUM_GOALS)
 
     def vector(self, variation: Any) -> Vector:
-        """Where objects and goal of a variation are placed [m]; shape (3,) or (6,).
+        """Meta-World's positions of objects and goal of a variation [m]; (3,) or (6,).
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         vector = self._goal_vector(self.goal_number(variation))
         if self.task not in HIDDEN_GOAL_TASKS:
@@ -102,16 +102,16 @@ class VariedStarts:
         generator = self._generator("object", variation)
         low, high = (bound[:3] for bound in bounds(self.task))
         moved = np.concatenate([generator.uniform(low, high), vector[3:]])
-        # It ends, for the goal was drawn with an object far enough.
+        # This ends, as the goal was drawn together with an object that is far enough.
         while not far_enough(self.task, moved):
             moved[:3] = generator.uniform(low, high)
         return moved
 
     def hand(self, variation: Any) -> Vector:
-        """Where the hand rests within its range, from 0 to 1 along each axis; (3,).
+        """Start of the hand, relative to its range, from 0 to 1 along each axis; (3,).
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         return self._generator("hand", variation).uniform(size=3)
 

@@ -1,7 +1,7 @@
-"""When each Meta-World task is done: its success alone, without its reward.
+"""Rules of success of Meta-World's tasks, without their rewards.
 
-Meta-World decides success inside ``evaluate_state`` and ``compute_reward`` of 50
-classes. The table says the same from the state, the target and little else.
+Meta-World determines success in ``evaluate_state`` and ``compute_reward`` of 50 classes. A
+table of rules on the state and the target replaces them here.
 """
 
 import math
@@ -14,7 +14,7 @@ from robomtl.envs.metaworld_simulator import Vector
 
 
 class Scene(NamedTuple):
-    """What rules read; arrays are views that stay up to date."""
+    """Input of the rules; arrays are views that stay up to date."""
 
     env: Any
     """Meta-World's env; its ``_target_pos`` is the target."""
@@ -32,7 +32,7 @@ def _length(vector: Vector) -> float:
 
 
 def _near(radius: float, *, at: int = 4) -> Rule:
-    """Done where an object is within a radius of the target."""
+    """Rule: an object is within a radius of the target [m]."""
 
     def rule(scene: Scene) -> Done:
         env, obj = scene.env, scene.state[at : at + 3]
@@ -42,7 +42,7 @@ def _near(radius: float, *, at: int = 4) -> Rule:
 
 
 def _along(axis: int, distance: float) -> Rule:
-    """Done where the object is within a distance of the target along one axis."""
+    """Rule: the object is within a distance of the target along one axis [m]."""
 
     def rule(scene: Scene) -> Done:
         env, state, index = scene.env, scene.state, 4 + axis
@@ -59,7 +59,7 @@ def _hand_near(scene: Scene) -> Done:
 
 
 def _joint(name: str, passed: Callable[[float], bool]) -> Rule:
-    """Done where a joint has passed a position."""
+    """Rule: the position of a joint satisfies a predicate."""
 
     def rule(scene: Scene) -> Done:
         position = scene.env.data.joint(name).qpos
@@ -115,7 +115,7 @@ def _sweep_into(scene: Scene) -> Done:
 
     def done() -> bool:
         error = obj - env._target_pos
-        error[2] = 0.0  # The hole takes the puck at any height.
+        error[2] = 0.0  # The puck may be at any height in the hole.
         return _length(error) <= 0.05
 
     return done
@@ -180,4 +180,4 @@ _RULES: dict[Rule, str] = {
 SUCCESS: dict[str, Rule] = {
     f"{name}-v3": rule for rule, names in _RULES.items() for name in names.split()
 }
-"""The rule of each task: given a scene, what to call after each step."""
+"""Rule of each task, which returns for a scene a function to call after each step."""

@@ -23,7 +23,7 @@ TASKS: tuple[str, ...] = tuple(
     sweep-into sweep window-open window-close
     """.split()
 )
-"""Every task, in the order of Meta-World 3.1.1, on which its MT50 draw depends."""
+"""All tasks, in the order of Meta-World 3.1.1, on which its MT50 draw depends."""
 
 _RATED = {
     "medium": "basketball bin-picking box-close coffee-pull coffee-push hammer"
@@ -47,11 +47,11 @@ HIDDEN_GOAL_TASKS: tuple[str, ...] = tuple(
     push-back reach reach-wall shelf-place
     """.split()
 )
-"""Tasks whose goal shows in no other number of the first state.
+"""Tasks whose goal cannot be inferred from the other components of the initial state.
 
-Only there hiding the goal asks a policy to infer it. In the others the goal is fixed
-(bin-picking, hammer, sweep-into) or follows from the place of what is to be moved. In
-box-close the box where the goal is tilts the lid, by less than 0.01 in any number.
+Only in these tasks does hiding the goal require a policy to infer it. In the others the goal
+is fixed (bin-picking, hammer, sweep-into) or follows from the initial position of the object
+to move. In box-close, the box at the goal tilts the lid, by less than 0.01 in any component.
 """
 
 
@@ -72,24 +72,28 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "coffee": "coffee-button coffee-pull coffee-push",
     }.items()
 }
-"""Tasks that share a scene, by the name of their family.
+"""Tasks that share a scene, by name of their family.
 
-A picture of the scene does not say which of them is meant. A state says more: only
-reach-v3 and pick-place-v3 start in states between which no number tells; push-v3 has
-lower goals, and in the other families the handle, the object or the goal begins
-elsewhere. A policy that listens may therefore be right there without.
+An image of the scene does not tell the tasks of a family apart. States tell most of them
+apart: only reach-v3 and pick-place-v3 have indistinguishable initial states; push-v3 has
+lower goals, and in the other families the initial position of the handle, the object or the
+goal differs. A policy can therefore act correctly there without using its instruction.
 """
 
 
 class Split(NamedTuple):
-    """Task names of a benchmark and the draws that its official goals come from."""
+    """Tasks of a benchmark, and the draws of their official goals."""
 
     train: tuple[str, ...]
+    """Names of the training tasks."""
     train_draw: str
+    """Name of the draw of their goals; see ``DRAWS``."""
     held_out: tuple[str, ...] = ()
+    """Names of the held-out tasks."""
     held_out_draw: str = ""
+    """Name of the draw of their goals."""
     trained_and_tested: tuple[str, ...] = ()
-    """Training tasks whose goals of the held-out draw serve as a test."""
+    """Training tasks that are also tested, on goals of the held-out draw."""
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -135,11 +139,11 @@ DRAWS: dict[str, tuple[str, ...]] = {
     "ML1": TASKS,
     "ML1-test": TASKS,
 }
-"""Tasks of each shipped draw of official goals, in drawing order.
+"""Tasks of each shipped draw of official goals, in the order of drawing.
 
-Meta-World draws the goals of a benchmark from one random stream, task after task, so
-benchmarks that begin with the same tasks share goals: MT10 begins MT25, and ML25 trains
-on MT25. ML1 restarts the stream for each task, as MT1 does.
+Meta-World draws the goals of a benchmark from one random stream, task by task, so benchmarks
+that begin with the same tasks share goals: MT25 begins with the tasks of MT10, and ML25
+trains on those of MT25. ML1 restarts the stream for each task, as MT1 does.
 """
 
 SPLITS: dict[str, Split] = {
@@ -152,7 +156,7 @@ SPLITS: dict[str, Split] = {
     ),
     "ML45": Split(_ML45, "ML45", _ML45_HELD_OUT, "ML45-held-out"),
 }
-"""Benchmarks of a fixed list of tasks."""
+"""Benchmarks with a fixed list of tasks."""
 
 
 @functools.cache
@@ -165,7 +169,7 @@ def _instructions() -> dict[str, dict[str, list[str]]]:
 
 @functools.cache
 def task(name: str) -> Task:
-    """The task of this name with its instructions and tier."""
+    """Task of a name, with its instructions and tier."""
     wordings = _instructions()[name]
     return Task(
         name=name,

@@ -1,7 +1,7 @@
-"""Meta-World's own envs, behind two calls: begin an episode, take a step.
+"""Simulator that runs Meta-World's own envs.
 
-Meta-World's envs carry model and attribute state from one episode into the next. Here
-every episode begins as in an env just made, whatever was simulated before.
+Meta-World's envs carry state in their model and attributes from one episode to the next.
+Here every episode begins as in a new env.
 """
 
 import functools
@@ -18,7 +18,7 @@ from robomtl.envs.metaworld_simulator import Outcome, Vector
 
 
 class _Given:
-    """Takes a compiled model where Meta-World's envs compile theirs."""
+    """Mixin that uses a given compiled model instead of compiling one."""
 
     given: Any
 
@@ -27,14 +27,15 @@ class _Given:
 
 
 HAND_RANGE = np.array([[-0.1, -0.1, 0.0], [0.1, 0.0, 0.1]])
-"""Least and greatest way of varied starts of the hand from the task's own [m]; (2, 3).
+"""Lower and upper bounds of translations of the hand's start in ``varied`` [m]; (2, 3).
 
-Sideways, backwards and up: forwards and down scripted experts run into what stands there.
+Only sideways, backwards and up, as scripted experts collide with objects from starts further
+forward or down.
 """
 
 _KEPT_AXIS = {"handle-pull-side-v3": 1, "lever-pull-v3": 2}
-"""An axis along which the hand begins where the task has it: from elsewhere the expert
-runs into the handle (in 14 of 40 episodes) or the lever (in 6 of 40)."""
+"""Axis along which the hand's start is not varied, by task; otherwise the expert collides
+with the handle (in 14 of 40 episodes) or the lever (in 6 of 40)."""
 
 
 @functools.cache
@@ -44,49 +45,49 @@ def _env_class(task: str, mixins: tuple[type[Any], ...]) -> type[Any]:
 
 
 def make_upstream_env(task: str, model: Any, *mixins: type[Any]) -> Any:
-    """Meta-World's env of a task, its goal observable, waiting for a vector.
+    """Meta-World's env of a task with observable goal, without a vector for its reset.
 
     Args:
         task: Name of the task.
-        model: MuJoCo's model of the task; resets write into it.
+        model: MuJoCo's model of the task, which resets change.
         *mixins: Classes whose methods replace those of the env.
     """
     made = _env_class(task, mixins)
     env = object.__new__(made)
-    env.given = model  # The constructor requires it.
+    env.given = model  # The constructor of the env uses it.
     made.__init__(env)
     env._set_task_called = True
     env._freeze_rand_vec = True
     env._partially_observable = False
-    # A cached property that holds the goal's bounds: forgotten, and cached anew.
+    # This cached property has bounds of the goal, so it is computed again.
     del env.sawyer_observation_space
     assert env.sawyer_observation_space
     return env
 
 
 def hand_range(task: str, env: Any) -> tuple[Vector, Vector]:
-    """Least and greatest place where varied starts rest the hand [m]; (3,) each.
+    """Lower and upper bounds of the hand's start in ``varied`` [m]; (3,) each.
 
-    Within the bounds that actions keep to.
+    The bounds are within those of the hand's positions during an episode.
 
     Args:
         task: Name of the task.
-        env: Meta-World's env, or what has its attributes.
+        env: Meta-World's env, or an object with its attributes.
     """
-    way = HAND_RANGE.copy()
+    offsets = HAND_RANGE.copy()
     if task in _KEPT_AXIS:
-        way[:, _KEPT_AXIS[task]] = 0
-    low, high = env.hand_init_pos + way
+        offsets[:, _KEPT_AXIS[task]] = 0
+    low, high = env.hand_init_pos + offsets
     return np.maximum(low, env.mocap_low), np.minimum(high, env.mocap_high)
 
 
 class UpstreamSimulator:
-    """Runs the env of a task as Meta-World ships it.
+    """Simulator that runs a task's env as Meta-World ships it.
 
     Args:
         task: Name of the task.
         *mixins: Classes whose methods replace those of the env.
-        model: MuJoCo's model of the task, as compiled; one of its own if None.
+        model: MuJoCo's model of the task, as compiled; None for a separate copy.
     """
 
     def __init__(self, task: str, *mixins: type[Any], model: Any = None) -> None:
@@ -94,12 +95,12 @@ class UpstreamSimulator:
         self._task = task
         self.env = make_upstream_env(task, own, *mixins)
         self.attributes = dict(self.env.__dict__)
-        # Of the model's arrays, resets write only these two.
+        # Resets change only these two arrays of the model.
         self._body_pos = self.env.model.body_pos.copy()
         self._site_pos = self.env.model.site_pos.copy()
 
     def begin(self, vector: Vector, hand: Vector | None = None) -> Vector:
-        """Resets as the first reset of an env just made; (39,)."""
+        """Starts an episode like the first reset of a new env; returns its state; (39,)."""
         env = self.env
         env.__dict__.clear()
         env.__dict__.update(self.attributes)
@@ -115,16 +116,16 @@ class UpstreamSimulator:
         return state
 
     def hand_at(self, offset: Vector) -> Vector:
-        """Where ``begin`` puts a hand that starts elsewhere; see ``Simulator``."""
+        """Argument ``hand`` of ``begin`` for a translated start; see ``Simulator``."""
         env = SimpleNamespace(**self.attributes)
         low, high = hand_range(self._task, env)
         size = np.where(high > low, high - low, 1.0)
-        found: Vector = np.clip((env.hand_init_pos + offset - low) / size, 0, 1)
-        return found
+        hand: Vector = np.clip((env.hand_init_pos + offset - low) / size, 0, 1)
+        return hand
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
-        """Steps the env as Meta-World does."""
-        # Horizons are the caller's; the env's own would end episodes at 500 steps.
+        """Takes a step of Meta-World's env."""
+        # The caller has its own horizon; the env would raise an error after 500 steps.
         self.env.curr_path_length = 0
         state, reward, _, _, info = self.env.step(action)
         return Outcome(state, float(reward), bool(info["success"]))

@@ -1,7 +1,7 @@
-"""From a task and the number of a variation to the vector that fixes an episode's start.
+"""Variations of Meta-World's tasks: the vector of initial positions for each number.
 
-Meta-World places objects and goal of an episode by one random vector. Official vectors
-are shipped as data; all others follow from the task's name and the variation's number.
+Meta-World places the objects and the goal of an episode by one random vector. Official
+vectors are shipped as data; all others follow from the names of the task and the variation.
 """
 
 import functools
@@ -17,10 +17,10 @@ from robomtl.envs.metaworld_tasks import DRAWS, TASKS
 from robomtl.splits import find_split, find_variation
 
 FILE = Path(__file__).with_name("metaworld_variations.npz")
-"""Draws and bounds that ``scripts/metaworld_variations`` writes; arrays of numbers."""
+"""File of draws and bounds, written by ``scripts/metaworld_variations``."""
 
 NUM_OFFICIAL = 50
-"""Goals that Meta-World draws for each task of a benchmark."""
+"""Number of goals that Meta-World draws for each task of a benchmark."""
 
 OFFICIAL = range(0, NUM_OFFICIAL)
 OFFICIAL_TEST = range(NUM_OFFICIAL, 2 * NUM_OFFICIAL)
@@ -39,10 +39,10 @@ APART: dict[str, float] = {
     for distance, names in _DISTANCES.items()
     for name in names.split()
 }
-"""Least horizontal distance of object and goal [m]; nearer vectors are drawn anew.
+"""Smallest horizontal distance of object and goal [m]; closer ones are drawn again.
 
-The rule stands in each task's ``reset_model``, where a nearer vector would loop for
-ever once Meta-World's draw is frozen.
+The rule is part of each task's ``reset_model``, which would loop forever with a closer
+vector once Meta-World's draw is frozen.
 """
 
 _SWEEP_INTO_GOAL = np.array([0.0, 0.84])
@@ -59,7 +59,7 @@ def _unpadded(vector: Vector) -> Vector:
 
 
 def bounds(task: str) -> tuple[Vector, Vector]:
-    """Least and greatest vector of a task [m]; shapes (3,) or (6,)."""
+    """Lower and upper bounds of a task's vector [m]; (3,) or (6,) each."""
     index = TASKS.index(task)
     arrays = _arrays()
     return _unpadded(arrays["low"][index]), _unpadded(arrays["high"][index])
@@ -76,9 +76,9 @@ def _official_vector(draw: str, task: str, index: int) -> Vector:
 
 
 def drawn_vector(task: str, variation: int) -> Vector:
-    """The vector of a ``fresh`` or ``train`` variation; shape (3,) or (6,).
+    """Vector of a ``fresh`` or ``train`` variation [m]; (3,) or (6,).
 
-    Uniform within the task's bounds among the vectors that Meta-World accepts.
+    It is uniform within the task's bounds among the vectors that Meta-World accepts.
     """
     digest = hashlib.sha256(f"{task}/{variation}".encode()).digest()
     generator = np.random.default_rng(int.from_bytes(digest[:16], "big"))
@@ -91,23 +91,23 @@ def drawn_vector(task: str, variation: int) -> Vector:
 
 @dataclass(frozen=True)
 class Variations:
-    """The variations of a task within a benchmark."""
+    """Variations of a task within a benchmark."""
 
     task: str
     """Name of the task."""
     official: str
-    """Draw of ``DRAWS`` that holds its official goals."""
+    """Name of the draw of its official goals; see ``DRAWS``."""
     official_test: str = ""
-    """Draw of its official goals for testing, where it is trained on and held out."""
+    """Name of the draw of its official test goals; empty if it is not also tested."""
 
     @property
     def splits(self) -> dict[str, range]:
-        """The variations of each split."""
+        """Variations of each split."""
         splits = {"official": OFFICIAL, "fresh": FRESH, "train": TRAIN}
         return splits | ({"official_test": OFFICIAL_TEST} if self.official_test else {})
 
     def goal_numbers(self, split: str) -> range:
-        """The goals of a split, in order: each variation has its own.
+        """Goals of a split, in order; each variation has its own.
 
         Raises:
             ValueError: If the split is unknown.
@@ -115,15 +115,15 @@ class Variations:
         return find_split(self.splits, split)
 
     def goal_number(self, variation: Any) -> int:
-        """The goal of a variation, which no other has.
+        """Goal of a variation, which no other variation has.
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         return find_variation(self.splits, self.task, variation)
 
     def variations_of_goal(self, goal: Any) -> range:
-        """The one variation of a goal.
+        """Range of the only variation of a goal.
 
         Raises:
             ValueError: If there is no goal of this number.
@@ -132,13 +132,13 @@ class Variations:
         return range(number, number + 1)
 
     def hand(self, variation: Any) -> None:
-        """None: the hand rests where Meta-World has it."""
+        """None, for Meta-World's own start of the hand."""
 
     def vector(self, variation: Any) -> Vector:
-        """The vector that fixes the start of a variation [m]; shape (3,) or (6,).
+        """Vector of the initial positions of a variation [m]; (3,) or (6,).
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         number = find_variation(self.splits, self.task, variation)
         if number in OFFICIAL:

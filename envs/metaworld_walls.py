@@ -1,8 +1,9 @@
-"""Variations of the tasks behind a wall: each start is demonstrated on both sides.
+"""Variations of tasks with a wall, in which demonstrations of a start pass on both sides.
 
-The variations ``2k`` and ``2k + 1`` of the split ``train`` start alike. Their goals differ in
-the last bits, from which the experts of ``metaworld_expert_two_way`` take their side, so that
-demonstrations of the same start, as far as any network reads it, pass the wall left and right.
+The variations ``2k`` and ``2k + 1`` of the split ``train`` have the same start, except for
+the last bits of the goal, which determine the side of the experts of
+``metaworld_expert_two_way``. Networks cannot distinguish the two starts, of which one is
+demonstrated on the left of the wall and the other on the right.
 """
 
 import zlib
@@ -16,17 +17,17 @@ from robomtl.envs.metaworld_variations import TRAIN, Variations
 from robomtl.splits import find_variation
 
 WALL_TASKS = ("reach-wall-v3", "push-wall-v3")
-"""Tasks in which a wall stands between the hand and the goal, and can be gone round."""
+"""Tasks with a wall between the hand and the goal that the hand can go around."""
 
 
 class TwoWayVariations(Variations):
-    """Variations of a task behind a wall, of which those for training come in pairs."""
+    """Variations of a task with a wall; training variations come in pairs."""
 
     def vector(self, variation: Any) -> Vector:
-        """The vector that fixes the start of a variation [m]; shape (6,).
+        """Vector of the initial positions of a variation [m]; (6,).
 
         Raises:
-            ValueError: If no split holds the variation.
+            ValueError: If no split has the variation.
         """
         number = find_variation(self.splits, self.task, variation)
         if number not in TRAIN:
@@ -39,8 +40,8 @@ class TwoWayVariations(Variations):
 
 
 def goes_right(goal: NDArray[np.float32]) -> bool:
-    """Whether an expert passes the wall on the right, for a goal; (3,).
+    """Whether the expert passes the wall on the right for a goal (3,).
 
-    Its height does not count, as push-wall-v3 puts goals on the table.
+    The height of the goal is ignored, as push-wall-v3 puts goals on the table.
     """
     return bool(zlib.crc32(goal[:2].astype(np.float32).tobytes()) & 1)

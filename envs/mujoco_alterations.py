@@ -1,4 +1,4 @@
-"""What shifts may alter of a model of MuJoCo for an episode, and how that is undone."""
+"""Alterations of a MuJoCo model for an episode, which shifts make."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +15,11 @@ ALTERABLE = (
 
 
 class Alterations:
-    """Alters a model that one env has for itself.
+    """Alters the model of a single env, and restores it.
 
     Args:
         model: MuJoCo's model, as compiled.
-        data: Its data.
+        data: MuJoCo's data of the model.
     """
 
     def __init__(self, model: Any, data: Any) -> None:
@@ -30,14 +30,14 @@ class Alterations:
 
     def alter(self, change: Callable[[Any], None]) -> None:
         """Changes the model until ``restore``."""
-        import mujoco  # Suites are listed without it.
+        import mujoco  # Listing suites does not need it.
 
         change(self._model)
         self._altered = True
         mujoco.mj_forward(self._model, self._data)
 
     def restore(self) -> None:
-        """Undoes what was altered."""
+        """Undoes all alterations."""
         if self._altered:
             for name, values in self._compiled.items():
                 getattr(self._model, name)[:] = values

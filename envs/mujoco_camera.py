@@ -1,10 +1,10 @@
-"""Pictures of a MuJoCo simulation, drawn off screen, upright.
+"""Off-screen rendering of a MuJoCo simulation, with upright images.
 
-What differs from MuJoCo's own pictures:
+Differences from MuJoCo's own images:
 
-1. Pictures of cameras that stand still and hang upside down are turned by half.
-2. The profile ``fast`` leaves out shadows, reflections and multisampling, which take
-   nine tenths of the time where no graphics card draws.
+1. Images of fixed cameras that are mounted upside down are rotated by 180 degrees.
+2. The profile ``fast`` leaves out shadows, reflections and multisampling, which need nine
+   tenths of the time when rendering on a CPU.
 """
 
 import atexit
@@ -23,22 +23,22 @@ from robomtl.camera import Camera, Picture
 from robomtl.envs.mujoco_opengl import make_context
 from robomtl.envs.mujoco_views import View, Window
 
-_WORLD = 0  # Index of the body that does not move.
-_MOST_GEOMS = 1000  # As Gymnasium's renderer has it; Meta-World's scenes have 150.
+_WORLD = 0  # Index of the world body, which does not move.
+_MOST_GEOMS = 1000  # As in Gymnasium's renderer; Meta-World's scenes have 150.
 _FONT = mujoco.mjtFontScale.mjFONTSCALE_150
 
 
 class _Screen:
-    """The OpenGL resources that draw a model at one size; the cameras of a process share it.
+    """OpenGL resources for rendering a model at one size, shared by cameras of a thread.
 
     Args:
-        model: The model.
-        camera: Size and profile.
+        model: MuJoCo's model.
+        camera: Size and profile of the images.
     """
 
     def __init__(self, model: Any, camera: Camera) -> None:
         assert camera.width is not None and camera.height is not None
-        self.model = model  # Kept, so that no other model has its address.
+        self.model = model  # Kept alive, so that no other model gets its id.
         self.gl = make_context(camera.width, camera.height)
         self.gl.make_current()
         with _visual_settings(model, camera):
@@ -49,8 +49,8 @@ class _Screen:
             self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
             self.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self.viewport = mujoco.MjrRect(0, 0, camera.width, camera.height)
-        # Where nobody closes an env, this does, while the context can still be made
-        # current: resources freed in another one would be those of another screen.
+        # Frees the resources of envs that nobody closes, while their context can still be
+        # made current: in another context, the resources of another screen would be freed.
         self.free = weakref.finalize(self, _free, self.gl, self.resources)
         _free_at_exit()
 
@@ -60,12 +60,12 @@ _SCREENS: WeakValueDictionary[tuple[Any, ...], _Screen] = WeakValueDictionary()
 
 @cache
 def _free_at_exit() -> None:
-    """Frees what is left before the library that draws ends, which was loaded earlier."""
+    """Frees all screens at exit, before the OpenGL library ends, which was loaded earlier."""
     atexit.register(lambda: [screen.free() for screen in [*_SCREENS.values()]])
 
 
 def _screen(model: Any, camera: Camera) -> _Screen:
-    """The screen of a model in this thread, in which alone its context is current."""
+    """Screen of a model for this thread, as a context is current in one thread only."""
     size = camera.width, camera.height
     key = threading.get_ident(), id(model), camera.profile, size
     screen = _SCREENS.get(key)
@@ -75,17 +75,16 @@ def _screen(model: Any, camera: Camera) -> _Screen:
 
 
 class MujocoCamera:
-    """Takes pictures of a simulation; its screen is made for the first one.
+    """Camera of a simulation, whose screen is made with the first image.
 
     Args:
-        model: MuJoCo's model, which is read and left as it is.
-        data: MuJoCo's data, which are read and left as they are.
-        camera: Profile and size, both given.
-        at: Name of a camera of the model, or its own view.
-        window: The part of the picture that is shown; None for all of it.
-        markers: Whether pictures show the simulator's markers, that of the goal among
-            them.
-        hidden_groups: Groups of geoms that pictures leave out.
+        model: MuJoCo's model, which is only read.
+        data: MuJoCo's data, which are only read.
+        camera: Profile and size, neither of them None.
+        at: Name of a camera of the model, or a free view.
+        window: Part of the view that is shown; None for all of it.
+        markers: Whether images show the simulator's markers, including the goal's.
+        hidden_groups: Groups of geoms that images leave out.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class MujocoCamera:
         self._screen: _Screen | None = None
         self._window = window
         self.paint: Callable[[Any], None] | None = None
-        """Changes the scene of a picture before it is drawn; None for nothing."""
+        """Function that changes the scene before it is rendered; None for none."""
         self._eye = mujoco.MjvCamera()
         self._upside_down = False
         if isinstance(at, View):
@@ -122,21 +121,21 @@ class MujocoCamera:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, 3) of its pictures [px]."""
+        """Shape (height, width, 3) of the images [px]."""
         assert self._camera.width is not None and self._camera.height is not None
         return self._camera.height, self._camera.width, 3
 
     def picture(self) -> Picture:
-        """The present view of the camera; (height, width, 3).
+        """Image of the current state; (height, width, 3).
 
         Raises:
-            ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
-            ImportError: If no OpenGL library draws here.
+            ValueError: If ``MUJOCO_GL`` is unknown or disables rendering.
+            ImportError: If no OpenGL library works on this machine.
         """
         if self._screen is None:
             self._screen = _screen(self._model, self._camera)
         screen = self._screen
-        screen.gl.make_current()  # Another env may have drawn since.
+        screen.gl.make_current()  # Another env may have rendered since.
         mujoco.mjv_updateScene(
             self._model,
             self._data,
@@ -158,22 +157,22 @@ class MujocoCamera:
         return np.ascontiguousarray(upright)
 
     def close(self) -> None:
-        """Leaves the screen, which the last camera frees; a later picture makes another."""
+        """Releases the screen, which its last camera frees; another image makes a new one."""
         self._screen = None
 
 
 def _look_through(window: Window, scene: Any, *, turned: bool) -> None:
-    """Narrows the view of a square picture to a window.
+    """Narrows the view of a square image to a window.
 
     Args:
-        window: The window.
-        scene: Updated for the camera that the window belongs to.
-        turned: Whether the picture is turned by half before it is shown.
+        window: Part of the view that is shown.
+        scene: MuJoCo's scene, already updated for the camera.
+        turned: Whether the image is rotated by 180 degrees after rendering.
     """
     sign = -1 if turned else 1
     across = sorted(sign * (side - 0.5) for side in (window.left, window.right))
     up = sorted(-sign * (side - 0.5) for side in (window.top, window.bottom))
-    for eye in scene.camera:  # Two, for pictures in stereo; one picture is their mean.
+    for eye in scene.camera:  # A stereo pair, whose mean is used for a single image.
         side = eye.frustum_top - eye.frustum_bottom
         eye.frustum_center = side * sum(across) / 2
         eye.frustum_width = side * (across[1] - across[0]) / 2
@@ -188,18 +187,20 @@ def _free(gl: Any, resources: Any) -> None:
 
 @contextmanager
 def _visual_settings(model: Any, camera: Camera) -> Iterator[None]:
-    """Sizes of the buffers that are about to be made; the model keeps its own."""
+    """Sets the sizes of OpenGL buffers in the model during the block."""
     quality, size = model.vis.quality, model.vis.global_
     before = quality.offsamples, quality.shadowsize, size.offwidth, size.offheight
     if camera.profile == "fast":
         quality.offsamples, quality.shadowsize = 0, 0
     size.offwidth, size.offheight = camera.width, camera.height
-    yield
-    quality.offsamples, quality.shadowsize, size.offwidth, size.offheight = before
+    try:
+        yield
+    finally:
+        quality.offsamples, quality.shadowsize, size.offwidth, size.offheight = before
 
 
 def _hangs(model: Any, index: int) -> bool:
-    """Whether a camera that stands still has its upper side below."""
+    """Whether a camera is fixed in the world and upside down."""
     up = model.cam_mat0[index].reshape(3, 3)[:, 1]
-    # A camera that looks straight down lies between, give or take a rounding.
+    # The up axis of a camera that looks straight down is horizontal, up to rounding.
     return bool(model.cam_bodyid[index] == _WORLD and up[2] < -0.01)

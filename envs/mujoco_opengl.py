@@ -1,4 +1,4 @@
-"""An OpenGL context in which MuJoCo draws, on machines without a display as well."""
+"""OpenGL contexts for MuJoCo's rendering, which work without a display."""
 
 import ctypes
 import importlib
@@ -9,13 +9,16 @@ from typing import Any
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.nearest import unknown
 
-_INSTALL = {"egl": "libegl1 libgl1", "osmesa": "libosmesa6"}  # Of Debian and Ubuntu.
-# Each needs one library of every group. EGL does with a graphics card or without.
+_INSTALL = {
+    "egl": "libegl1 libgl1",
+    "osmesa": "libosmesa6",
+}  # Packages of Debian and Ubuntu.
+# Each needs one library of every group. EGL works with and without a GPU.
 _LIBRARIES = {
     "egl": (("libEGL.so.1",), ("libGL.so.1", "libOpenGL.so.0")),
     "osmesa": (("libOSMesa.so.8", "libOSMesa.so.6"),),
 }
-# Names that MuJoCo takes and that leave the choice to us.
+# Values of MUJOCO_GL that MuJoCo accepts and that leave the choice to us.
 _OTHERS = ("", "glfw", "glx", "enable", "enabled", "on", "true", "1")
 _OFF = ("disable", "disabled", "off", "false", "0")
 
@@ -34,11 +37,11 @@ def _is_here(backend: str) -> bool:
 
 
 def check_named_backend() -> None:
-    """Refuses a value of ``MUJOCO_GL`` with which MuJoCo cannot even be imported.
+    """Refuses a value of ``MUJOCO_GL`` with which MuJoCo cannot be imported.
 
     Raises:
-        InputError: If it is unknown.
-        MissingExtraError: If the library it names is missing; says which package has it.
+        InputError: If the value is unknown.
+        MissingExtraError: If the named library is missing; says which package has it.
     """
     named = os.environ.get("MUJOCO_GL", "").lower().strip()
     if named in _LIBRARIES and not _is_here(named):
@@ -51,10 +54,10 @@ def check_named_backend() -> None:
 
 
 def find_backend() -> str:
-    """What draws: the library that ``MUJOCO_GL`` names, or the first that is here.
+    """Name of the OpenGL library: that of ``MUJOCO_GL``, or the first that is installed.
 
     Raises:
-        InputError: If ``MUJOCO_GL`` is unknown or forbids to draw.
+        InputError: If ``MUJOCO_GL`` is unknown or disables rendering.
         MissingExtraError: If the library is missing; says which package has it.
     """
     check_named_backend()
@@ -74,21 +77,21 @@ def find_backend() -> str:
 
 
 def make_context(width: int, height: int) -> Any:
-    """A context to draw off screen, with ``make_current`` and ``free``.
+    """Context for off-screen rendering, with ``make_current`` and ``free``.
 
     Args:
-        width: Of the pictures [px].
-        height: Of the pictures [px].
+        width: Width of the images [px].
+        height: Height of the images [px].
 
     Raises:
-        ValueError: If ``MUJOCO_GL`` is unknown or forbids to draw.
-        MissingExtraError: If no library draws here.
+        ValueError: If ``MUJOCO_GL`` is unknown or disables rendering.
+        MissingExtraError: If no OpenGL library works on this machine.
     """
     backend = find_backend()
     module = importlib.import_module(f"mujoco.{backend}")
     try:
         return module.GLContext(width, height)
-    except (ImportError, RuntimeError) as error:  # By the driver: either, of any text.
+    except (ImportError, RuntimeError) as error:  # Depends on the driver.
         other = next(name for name in _LIBRARIES if name != backend)
         raise MissingExtraError(
             f"OpenGL by {backend} does not work here ({error}). Try MUJOCO_GL={other}, on"

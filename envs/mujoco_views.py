@@ -1,4 +1,4 @@
-"""How a MuJoCo scene is seen, as plain data: views that its model has no camera for."""
+"""Views of a MuJoCo scene as plain data, in addition to the cameras of its model."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -10,49 +10,49 @@ from robomtl.nearest import check_known
 
 
 class Window(NamedTuple):
-    """The part of a camera's picture that another camera shows alone."""
+    """Crop of a camera's view, which is rendered at full resolution."""
 
     camera: str
     """Name of the camera in the simulator."""
     left: float
-    """Where it begins, as a fraction of the picture's width."""
+    """Left edge, as a fraction of the view's width."""
     right: float
-    """Where it ends."""
+    """Right edge, as a fraction of the view's width."""
     top: float
-    """Where it begins, as a fraction of the picture's height."""
+    """Upper edge, as a fraction of the view's height."""
     bottom: float
-    """Where it ends."""
+    """Lower edge, as a fraction of the view's height."""
 
 
 class View(NamedTuple):
-    """A camera that stands free and looks at a point."""
+    """Free camera that looks at a point, as in MuJoCo's ``mjvCamera``."""
 
     lookat: tuple[float, float, float]
-    """The point [m]."""
+    """Point at the centre of the view [m]."""
     distance: float
-    """Distance from it [m]."""
+    """Distance of the camera from the point [m]."""
     azimuth: float
-    """Direction in which the camera looks, from the x axis towards y [degrees]."""
+    """Azimuth of the viewing direction, from the x axis towards y [degrees]."""
     elevation: float
-    """Direction in which the camera looks, upwards [degrees]."""
+    """Elevation of the viewing direction; negative if the camera looks down [degrees]."""
 
 
 def settled(
     family: str, camera: Camera, usual: Camera, known: Collection[str]
 ) -> Camera:
-    """The camera with nothing left open, on a machine that can draw.
+    """Camera with defaults filled in, after a check that this machine can render.
 
     Args:
         family: Family of the suite, for messages.
-        camera: The requested settings.
-        usual: Settings where none are requested.
+        camera: Requested settings.
+        usual: Defaults of settings that are None.
         known: Names of the suite's cameras.
 
     Raises:
-        InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+        InputError: If the camera is unknown, or ``MUJOCO_GL`` disables rendering.
         MissingExtraError: If there is no OpenGL library; says which package has it.
     """
-    found = replace(usual, **camera.given)
-    check_known(f"{family} camera", str(found.name), known)
+    complete = replace(usual, **camera.given)
+    check_known(f"{family} camera", str(complete.name), known)
     find_backend()
-    return found
+    return complete

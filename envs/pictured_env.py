@@ -1,4 +1,4 @@
-"""What envs of MuJoCo's simulators have in common that draw pictures by cameras."""
+"""Base class of MuJoCo envs that render images."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -15,34 +15,34 @@ from robomtl.task import Action, Observation
 
 
 class Eye(Protocol):
-    """Takes pictures of one env."""
+    """Camera of an env."""
 
     paint: Callable[[Any], None] | None
-    """Changes the scene of a picture before it is drawn; None for nothing."""
+    """Function that changes the scene before it is rendered; None for none."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, 3) of its pictures [px]."""
+        """Shape (height, width, 3) of the images [px]."""
         ...
 
     def picture(self) -> Picture:
-        """What is seen now; (height, width, 3)."""
+        """Image of the current state; (height, width, 3)."""
         ...
 
     def close(self) -> None:
-        """Gives back what it holds."""
+        """Releases the camera's resources."""
         ...
 
 
 def pictured_space(
     state: int, own: int, observed: Mapping[str, Eye]
 ) -> gymnasium.Space[Any]:
-    """The space of observations of a state, with pictures and ``proprioception`` or not.
+    """Observation space of a state and, with images, ``proprioception`` and the images.
 
     Args:
         state: Length of the state.
-        own: Length of ``proprioception``, which is observed with pictures alone.
-        observed: Take the pictures, by the name of their feature; empty for none.
+        own: Length of ``proprioception``, which is observed only together with images.
+        observed: Cameras of the images, by name of the feature; empty for none.
     """
     box, spaces = gymnasium.spaces.Box, dict[str, gymnasium.Space[Any]]()
     spaces[STATE] = box(-np.inf, np.inf, (state,), np.float32)
@@ -54,52 +54,52 @@ def pictured_space(
 
 
 class PicturedEnv(gymnasium.Env[Observation, Action]):
-    """An env that draws by an eye for ``render``, and by others for its observations."""
+    """Env with a camera for ``render``, and others for its observations."""
 
     task: str
     """Name of the task, for messages."""
     eye: Eye | None
-    """Takes the pictures of ``render``; None where there are none."""
+    """Camera of ``render``; None for none."""
     observed: Mapping[str, Eye]
-    """Take the pictures in observations, by the name of their feature."""
+    """Cameras of the observed images, by name of the feature."""
 
     def render(self) -> Picture:
-        """What the eye sees now; (height, width, 3).
+        """Image of the current state; (height, width, 3).
 
         Raises:
-            InputError: If the env has no eye.
-            ImportError: If no OpenGL library draws here.
+            InputError: If the env has no camera.
+            ImportError: If no OpenGL library works on this machine.
         """
         if self.eye is None:
             raise InputError(
-                f"{self.task} has no camera; make it by"
-                " suite.with_camera(robomtl.Camera()) to see it."
+                f"{self.task} has no camera; make the env with"
+                " suite.with_camera(robomtl.Camera()) to render."
             )
         return self.eye.picture()
 
     def pictures(self) -> Observation:
-        """The pictures of an observation of now, by the names of their features."""
+        """Images of the current observation, by name of the feature."""
         return {name: eye.picture() for name, eye in self.observed.items()}
 
     alterations: Alterations | None = None
-    """Alters the model; None where nothing does, or the env does it in another way."""
+    """Alterations of the model; None if the env has none, or overrides ``alter``."""
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Undoes what a shift changed, and begins an episode."""
+        """Undoes the changes of a shift, and begins an episode."""
         self.repaint(None)
         if self.alterations is not None:
             self.alterations.restore()
         return super().reset(seed=seed, options=options)
 
     def alter(self, change: Callable[[Any], None]) -> None:
-        """Changes MuJoCo's model for the episode that was just reset; see ``Alterable``."""
+        """Changes MuJoCo's model for the episode that has just begun; see ``Alterable``."""
         assert self.alterations is not None
         self.alterations.alter(change)
 
     def repaint(self, change: Callable[[Any], None] | None) -> None:
-        """Changes the pictures of the episode that was just reset; see ``Repaintable``."""
+        """Changes the images of the episode that has just begun; see ``Repaintable``."""
         for eye in (*self.observed.values(), *filter(None, [self.eye])):
             eye.paint = change
 

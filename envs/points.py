@@ -1,8 +1,8 @@
-"""Points that reach goals: a suite that needs no simulator.
+"""Suite of points that reach goals, which needs no simulator.
 
-Every scene holds the same things: a point that the action moves, a ball that the point can
-push, three coloured targets, and a flag. All tasks draw their scenes in the same way, so that no
-scene gives its task away; only the instruction says which.
+Every scene has the same objects: a point that the action moves, a ball that the point can
+push, three coloured targets, and a flag. All tasks have the same distribution of scenes, so
+that only the instruction tells the task.
 """
 
 from collections.abc import Mapping
@@ -26,24 +26,23 @@ from robomtl.task import Expert, Task, find_task
 
 @dataclass(frozen=True, kw_only=True)
 class PointsSuite:
-    """A selection of the tasks, named by its variant."""
+    """Suite of tasks with points, selected by the variant."""
 
     variant: str = "MT4"
-    """One of ``VARIANTS``."""
+    """Name of the variant, one of ``VARIANTS``."""
     horizon: int = 50
     """Number of steps of an episode."""
     images: int = 0
-    """Width and height of the image ``top`` that observations hold beside the state [px],
-    or 0 for none."""
+    """Width and height of the observed image ``top`` [px]; 0 for none."""
     camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
+    """Camera of ``render``; it changes no episode and is not among the options."""
 
     def __post_init__(self) -> None:
         """Checks the variant, the horizon and the size of images.
 
         Raises:
             InputError: If the variant is unknown, the horizon is not positive, or the
-                images are too small.
+                size of images is out of range.
         """
         if self.variant not in VARIANTS or self.variant == TWO_ROBOTS:
             raise InputError(unknown("variant of points", self.variant, VARIANTS))
@@ -58,7 +57,7 @@ class PointsSuite:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         return {
             "horizon": self.horizon,
             **({"images": self.images} if self.images else {}),
@@ -71,32 +70,32 @@ class PointsSuite:
 
     @property
     def held_out_tasks(self) -> tuple[Task, ...]:
-        """Tasks kept for adaptation."""
+        """Tasks held out for adaptation."""
         return tuple(task_of(name) for name in HELD_OUT.get(self.variant, ()))
 
     @property
     def goal(self) -> slice:
-        """Where the flag lies; each task has its own place in ``goal_places``."""
+        """Slice of the flag in a state; see ``goal_places`` for the goal of each task."""
         return _place("flag")
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
-        """The place of the goal of each task, by the name of the task."""
+        """Slice of the goal in a state, by name of the task."""
         return {name: _place(aim.goal) for name, aim in AIMS.items()}
 
     @property
     def action(self) -> ActionFeature:
-        """A displacement of the point."""
+        """Action: displacement of the point."""
         return ActionFeature(size=2, names=("x", "y"), units=(f"{SPEED} m",) * 2)
 
     @property
     def families(self) -> Mapping[str, tuple[str, ...]]:
-        """All tasks share one scene, where there are several."""
+        """Family of all tasks, which share a scene; empty if there is only one task."""
         names = tuple(task.name for task in (*self.train_tasks, *self.held_out_tasks))
         return {"points": names} if len(names) > 1 else {}
 
     def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``train``, ``fresh`` or ``official``.
+        """Variations of a task in ``train``, ``fresh`` or ``official``.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -105,7 +104,7 @@ class PointsSuite:
         return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> PointsEnv:
-        """An env of the task.
+        """Makes an env of the task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -114,20 +113,20 @@ class PointsSuite:
         return PointsEnv(name, self.horizon, self.camera, images=self.images)
 
     def with_camera(self, camera: Camera) -> "PointsSuite":
-        """This suite with envs that show pictures.
+        """This suite with envs that render images.
 
         Raises:
-            ValueError: If the request for pictures has more than a size.
+            ValueError: If the camera has other settings than a size.
         """
         refuse_settings(self.name, camera, "width", "height")
         return replace(self, camera=camera)
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where things are in a state, two numbers each."""
+        """Slices of the positions of all objects in a state, two numbers each."""
         return {thing: _place(thing) for thing in ROW}
 
     def geometry(self, task: str) -> Geometry:
-        """Everything has a place; the flag is the goal, the point what moves.
+        """Meaning of the components of a state and an action.
 
         Raises:
             ValueError: If the task is unknown.
@@ -144,7 +143,7 @@ class PointsSuite:
         )
 
     def make_expert(self, task: str) -> Expert:
-        """The expert of the task.
+        """Expert of the task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -157,23 +156,23 @@ def _place(thing: str) -> slice:
 
 
 class _Points:
-    """Makes suites of points that reach goals."""
+    """Factory of suites of points."""
 
     variants = VARIANTS
 
     def __call__(
         self, variant: str = "", *, horizon: int = 50, images: int = 0
     ) -> PointsSuite | TwoRobots:
-        """The suite of a variant, ``MT4`` unless one is given.
+        """Suite of a variant.
 
         Args:
-            variant: One of ``variants``.
+            variant: One of ``variants``; empty for ``MT4``.
             horizon: Number of steps of an episode.
-            images: Width and height of the image that observations hold [px]; 0 for none.
+            images: Width and height of the observed image [px]; 0 for none.
 
         Raises:
-            ValueError: If the variant is unknown, the horizon is not positive, or there
-                are no images of this size.
+            ValueError: If the variant is unknown, the horizon is not positive, or the size
+                of images is out of range.
         """
         if variant == TWO_ROBOTS:
             if images:

@@ -1,4 +1,4 @@
-"""The expert of points: straight to the goal, or behind the ball and through it."""
+"""Expert of points, which moves straight to the goal, or pushes the ball to it."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from robomtl.task import Action, Observation
 
 @dataclass(frozen=True)
 class PointsExpert:
-    """Goes straight to the goal, or behind the ball and then through it.
+    """Expert that moves straight to the goal, or behind the ball and then through it.
 
     Args:
         task: Name of the task.
@@ -20,28 +20,28 @@ class PointsExpert:
     task: str
 
     def __call__(self, observation: Observation) -> Action:
-        """The action towards the goal, within [-1, 1]; shape (2,)."""
-        places = observation["state"].astype(np.float64).reshape(len(THINGS), 2)
+        """Action for an observation, within [-1, 1]; (2,)."""
+        positions = observation["state"].astype(np.float64).reshape(len(THINGS), 2)
         aim = AIMS[self.task]
-        point, goal = places[ROW["point"]], places[ROW[aim.goal]]
+        point, goal = positions[ROW["point"]], positions[ROW[aim.goal]]
         if aim.thing == "ball":
-            goal = _behind_or_through(point, places[ROW["ball"]], goal)
-        way = (goal - point) / SPEED
-        action: Action = (way / max(1.0, np.abs(way).max())).astype(np.float32)
+            goal = _behind_or_through(point, positions[ROW["ball"]], goal)
+        move = (goal - point) / SPEED
+        action: Action = (move / max(1.0, np.abs(move).max())).astype(np.float32)
         return action
 
 
 def _behind_or_through(point: Vector, ball: Vector, goal: Vector) -> Vector:
-    """Where the point should go next so that the ball comes to the goal; (2,)."""
-    wanted, seen = _angle(goal - ball), _angle(ball - point)
-    turn = (wanted - seen + np.pi) % (2 * np.pi) - np.pi
+    """Next target position of the point to push the ball to the goal; (2,)."""
+    target, current = _angle(goal - ball), _angle(ball - point)
+    turn = (target - current + np.pi) % (2 * np.pi) - np.pi
     if abs(turn) < 0.3:
-        return ball - 0.4 * CONTACT * _direction(wanted)
-    return ball - 1.6 * CONTACT * _direction(seen + np.clip(turn, -0.7, 0.7))
+        return ball - 0.4 * CONTACT * _direction(target)
+    return ball - 1.6 * CONTACT * _direction(current + np.clip(turn, -0.7, 0.7))
 
 
-def _angle(way: Vector) -> float:
-    return float(np.arctan2(way[1], way[0]))
+def _angle(offset: Vector) -> float:
+    return float(np.arctan2(offset[1], offset[0]))
 
 
 def _direction(angle: float) -> Vector:

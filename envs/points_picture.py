@@ -1,4 +1,4 @@
-"""Pictures of the suite of points, drawn without a library."""
+"""Images of the suite of points, drawn with numpy."""
 
 from collections.abc import Mapping
 
@@ -16,23 +16,25 @@ COLOURS = {
     "ball": (150, 150, 150),
     "point": (20, 20, 20),
 }
-"""Of each thing; the later lie above the earlier."""
+"""Colour of each object; later ones are drawn over earlier ones."""
 RADIUS = 0.07
 
 
-def draw(places: Mapping[str, NDArray[np.float64]], width: int, height: int) -> Picture:
-    """A disc for each thing, on white; (height, width, 3).
+def draw(
+    positions: Mapping[str, NDArray[np.float64]], width: int, height: int
+) -> Picture:
+    """Image with a disc for each object on white; (height, width, 3).
 
     Args:
-        places: Where things are, each within [-1, 1] twice: to the right, and up.
-        width: Of the picture [px].
-        height: Of the picture [px].
+        positions: Positions of the objects: right and up, each within [-1, 1].
+        width: Width of the image [px].
+        height: Height of the image [px].
     """
     edge = 1 + RADIUS
     across = np.linspace(-edge, edge, width)
     up = np.linspace(edge, -edge, height)[:, None]
     picture = np.full((height, width, 3), WHITE, np.uint8)
     for thing, colour in COLOURS.items():
-        x, y = places[thing]
+        x, y = positions[thing]
         picture[(across - x) ** 2 + (up - y) ** 2 <= RADIUS**2] = colour
     return picture

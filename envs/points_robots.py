@@ -1,7 +1,7 @@
-"""Points with two robots: one is moved as in all tasks, the other flies by four thrusters.
+"""Suite of points with two robots: one moves as in other suites, one has four thrusters.
 
-The second robot sees where things are relative to itself, and has an action for each
-direction. The suite shows how robots that differ share one policy.
+The second robot observes positions relative to itself, and has an action component for each
+direction. The suite is an example of different robots with one policy.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ VARIANT = "two_robots"
 _GOALS = ("red", "green")
 _SEEN = tuple(thing for thing in ROW if thing != "point")
 _AXES = ("x", "y")
-_HALF = 3  # Wordings of reaching that are the first robot's; the others are flown by.
+_HALF = 3  # Number of wordings of the first robot; the second has the others.
 
 POINT = Embodiment(
     name="point",
@@ -50,7 +50,7 @@ FLYER = Embodiment(
 
 
 class FlyerEnv(PointsEnv):
-    """A point that four thrusters move; see ``PointsEnv``."""
+    """Env of a point that four thrusters move; see ``PointsEnv``."""
 
     def __init__(self, task: str, horizon: int) -> None:
         super().__init__(task, horizon)
@@ -62,20 +62,20 @@ class FlyerEnv(PointsEnv):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Moves the point by the difference of opposite thrusters."""
+        """Moves the point by half the difference of opposite thrusters."""
         east, west, north, south = np.clip(action, -1, 1)
-        way = np.array([east - west, north - south]) / 2
-        return super().step(way.astype(np.float32))
+        move = np.array([east - west, north - south]) / 2
+        return super().step(move.astype(np.float32))
 
-    def _observation(self, places: Vector) -> Observation:
-        relative = places - places[ROW["point"]]
+    def _observation(self, positions: Vector) -> Observation:
+        relative = positions - positions[ROW["point"]]
         seen = relative[[ROW[thing] for thing in _SEEN]]
         return {STATE: seen.astype(np.float32).ravel()}
 
 
 @dataclass(frozen=True)
 class FlyerExpert:
-    """Goes straight to the goal.
+    """Expert of the second robot, which moves straight to the goal.
 
     Args:
         task: Name of the task.
@@ -84,15 +84,15 @@ class FlyerExpert:
     task: str
 
     def __call__(self, observation: Observation) -> Action:
-        """The thrust towards the goal, within [-1, 1]; shape (4,)."""
-        places = np.concatenate([np.zeros(2, np.float32), observation[STATE]])
-        x, y = PointsExpert(self.task)({STATE: places})
+        """Action for an observation, within [-1, 1]; (4,)."""
+        state = np.concatenate([np.zeros(2, np.float32), observation[STATE]])
+        x, y = PointsExpert(self.task)({STATE: state})
         return np.array([x, -x, y, -y], np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoRobots:
-    """Red and green targets, which each of two robots reaches."""
+    """Suite in which each of two robots reaches the red or the green target."""
 
     horizon: int = 50
     """Number of steps of an episode."""
@@ -107,17 +107,17 @@ class TwoRobots:
 
     @property
     def name(self) -> str:
-        """Full name."""
+        """Full name of the suite."""
         return f"points/{VARIANT}"
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         return {"horizon": self.horizon}
 
     @property
     def train_tasks(self) -> tuple[Task, ...]:
-        """Two tasks of each robot; no wording is of both."""
+        """Two tasks of each robot; the robots share no wording."""
         tasks = []
         for goal in _GOALS:
             known = task_of(f"reach-{goal}")
@@ -130,24 +130,24 @@ class TwoRobots:
 
     @property
     def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
+        """Empty, as no task is held out."""
         return ()
 
     @property
     def goal(self) -> slice:
-        """Where the red target lies for the first robot; see ``goal_places``."""
+        """Slice of the red target in the first robot's state; see ``goal_places``."""
         return _place("red", tuple(ROW))
 
     @property
     def goal_places(self) -> Mapping[str, slice]:
-        """Where the target of a task lies in the state of its robot, by name."""
+        """Slice of the target in the state of the task's robot, by name of the task."""
         return {
             task.name: _place(_aim(task.name), _seen(task.name))
             for task in self.train_tasks
         }
 
     def embodiment(self, task: str) -> Embodiment:
-        """The robot of a task.
+        """Embodiment of a task's robot.
 
         Raises:
             ValueError: If the task is unknown.
@@ -155,7 +155,7 @@ class TwoRobots:
         return FLYER if _flies(find_task(self, task).name) else POINT
 
     def variations(self, task: str, split: str) -> range:
-        """The variations of a task in ``train``, ``fresh`` or ``official``.
+        """Variations of a task in ``train``, ``fresh`` or ``official``.
 
         Raises:
             ValueError: If the task or the split is unknown.
@@ -164,7 +164,7 @@ class TwoRobots:
         return find_split(SPLITS, split)
 
     def make_env(self, task: str) -> Env:
-        """An env of the task.
+        """Makes an env of the task.
 
         Raises:
             ValueError: If the task is unknown.
@@ -173,7 +173,7 @@ class TwoRobots:
         return made(f"reach-{_aim(task)}", self.horizon)
 
     def make_expert(self, task: str) -> Expert:
-        """The expert of the task.
+        """Expert of the task.
 
         Raises:
             ValueError: If the task is unknown.

@@ -1,4 +1,4 @@
-"""What is to be done with points, and in which words."""
+"""Tasks of the suite of points, with their wordings."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,10 +8,12 @@ from robomtl.task import Task
 
 
 class Aim(NamedTuple):
-    """A task: this thing is to come to that one."""
+    """Aim of a task: to bring an object to a goal."""
 
     thing: str
+    """Name of the object that moves."""
     goal: str
+    """Name of the object at the goal."""
 
 
 AIMS = {
@@ -50,7 +52,7 @@ _PUSH_HELD_OUT = ("roll the ball up to the flag", "make the ball end up at the f
 
 
 def task_of(name: str) -> Task:
-    """A task by its name, one of ``AIMS``."""
+    """Task of a name, one of ``AIMS``."""
     aim = AIMS[name]
     if aim.thing == "ball":
         return Task(

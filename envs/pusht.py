@@ -1,11 +1,11 @@
-"""PushT (Florence et al. 2021; Chi et al. 2023): a T-shaped block is pushed onto its place.
+"""Suite of PushT (Florence et al. 2021; Chi et al. 2023): push a T-shaped block to its goal.
 
-gym-pusht's env is read as any Gymnasium env. Of its kinds of observation, states hold the
-corners of the block, which have no jump where an angle has one. What differs from it:
+gym-pusht's env is wrapped like any Gymnasium env. States have the corners of the block,
+which are continuous, unlike its angle. Differences from gym-pusht:
 
-1. Pictures do not show the last action, which gym-pusht draws as a cross, at the start of
-   an episode that of the one before.
-2. The observation space has no bounds, for corners come to lie beyond those of gym-pusht.
+1. Images do not show the last action, which gym-pusht draws as a cross, at the start of an
+   episode that of the previous one.
+2. The observation space is unbounded, as corners may exceed the bounds of gym-pusht.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ TASK = Task(
 )
 
 
-class _Mended(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """PushT with the changes of the module."""
+class _Corrected(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Wrapper of gym-pusht's env with the differences of the module."""
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         super().__init__(env)
@@ -64,17 +64,17 @@ class _Mended(gymnasium.Wrapper[Any, Any, Any, Any]):
         )
 
     def render(self) -> Any:
-        """A picture of the scene from above; (height, width, 3)."""
+        """Image of the scene from above; (height, width, 3)."""
         env: Any = self.env.unwrapped
         env._last_action = None
         return env.render()
 
 
 def make(render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
-    """The env of gym-pusht, whose states are the pusher's position and the block's corners.
+    """Makes gym-pusht's env, with the block's corners and the pusher's position as states.
 
     Args:
-        render_mode: ``rgb_array`` for pictures; None for none.
+        render_mode: ``rgb_array`` for images; None for none.
 
     Raises:
         MissingExtraError: If the extra ``pusht`` is missing.
@@ -88,7 +88,7 @@ def make(render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
         visualization_width=size,
         visualization_height=size,
     )
-    return _Mended(env)
+    return _Corrected(env)
 
 
 _READ = from_gymnasium(
@@ -109,14 +109,14 @@ _SUITE = replace(
 def pusht(
     variant: str = "", *, cameras: str | Sequence[str] = (), size: int | None = None
 ) -> GymnasiumSuite:
-    """Push the T-shaped block onto its place, in the plane.
+    """Suite of PushT: push the T-shaped block to its goal, in the plane.
 
     Args:
-        variant: None.
-        cameras: ``render`` for observations that hold pictures, as ``image.render``.
-        size: Width and height of these pictures, 84 unless given [px].
+        variant: Must be empty, as the suite has no variants.
+        cameras: ``render`` to observe images as ``image.render``.
+        size: Width and height of these images [px]; 84 by default.
 
     Raises:
-        InputError: If there is a variant, or no such camera.
+        InputError: If a variant is given, or the camera is unknown.
     """
     return _SUITE(variant, cameras=cameras, size=size)

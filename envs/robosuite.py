@@ -1,4 +1,4 @@
-"""robosuite's manipulation tasks as suites: one Panda arm, with a gripper or a wiper.
+"""Suites of robosuite's tasks with one Panda arm, which has a gripper or a wiper.
 
 A suite is plain data; robosuite and MuJoCo are imported when its first env is made.
 """
@@ -37,19 +37,19 @@ _CAMERA = Camera(name="agentview", profile="fast", width=480, height=480)
 
 @dataclass(frozen=True, kw_only=True)
 class RobosuiteSuite(PicturedSelection):
-    """A selection of robosuite's tasks, named by its variant."""
+    """Suite of robosuite's tasks, selected by the variant."""
 
     family: ClassVar[str] = "robosuite"
     selections: ClassVar[Mapping[str, str]] = VARIANTS
 
     variant: str = "MT4"
-    """One of ``VARIANTS``."""
+    """Name of the variant, one of ``VARIANTS``."""
     horizon: int = 400
-    """Number of steps of an episode; robomimic's of Lift, Can and Square."""
+    """Number of steps of an episode; 400 as in robomimic for Lift, Can and Square."""
 
     @property
     def definition(self) -> dict[str, dict[str, str]]:
-        """Version of the package that simulates it; empty unless it is installed."""
+        """Version of robosuite; empty unless it is installed."""
         return {VERSIONS: installed_versions("robosuite")}
 
     @property
@@ -59,16 +59,16 @@ class RobosuiteSuite(PicturedSelection):
 
     @property
     def goal(self) -> None:
-        """None: a scene shows what is to be done with it, by its objects."""
+        """None, as states have no goal: the objects of a scene tell its task."""
         return None
 
     @property
     def undisturbed_actions(self) -> int:
-        """Trailing components of an action that ``collect`` never disturbs: a gripper's."""
+        """Trailing components of an action that ``collect`` never disturbs: the gripper."""
         return int("gripper" in robot_of(self.train_tasks[0].name).action.names)
 
     def embodiment(self, task: str) -> Embodiment:
-        """The Panda, with a wiper in ``Wipe`` and a gripper elsewhere.
+        """Embodiment of the Panda, with a wiper in ``Wipe`` and a gripper otherwise.
 
         Raises:
             ValueError: If the task is unknown.
@@ -84,11 +84,11 @@ class RobosuiteSuite(PicturedSelection):
 
     @property
     def alterable(self) -> tuple[Need, ...]:
-        """What of its simulation shifts can change; see ``robomtl.shifts``."""
+        """Aspects of the simulation that shifts can change; see ``robomtl.shifts``."""
         return ("physics", "pictures") if self.pictures else ("physics",)
 
     def make_env(self, task: str) -> RobosuiteEnv:
-        """An env of the task; robosuite is imported now.
+        """Makes an env of the task; imports robosuite.
 
         Raises:
             ValueError: If the task is unknown.
@@ -102,7 +102,7 @@ class RobosuiteSuite(PicturedSelection):
         )
 
     def make_expert(self, task: str) -> Expert:
-        """The scripted expert of the task.
+        """Scripted expert of the task.
 
         Raises:
             InputError: If the task is unknown or has no expert.
@@ -110,24 +110,24 @@ class RobosuiteSuite(PicturedSelection):
         name = find_task(self, task).name
         if name not in EXPERTS:
             raise InputError(
-                f"{name} has no expert; those of {', '.join(EXPERTS)} have one."
+                f"{name} has no expert; tasks with one: {', '.join(EXPERTS)}."
             )
         return EXPERTS[name]
 
     def with_camera(self, camera: Camera) -> "RobosuiteSuite":
-        """This suite with envs that show pictures.
+        """This suite with envs that render images.
 
-        Unless others are given, the camera is ``agentview``, the profile ``fast``, and
-        width and height are 480 px.
+        By default, the camera is ``agentview``, the profile ``fast``, and width and height
+        are 480 px.
 
         Raises:
-            InputError: If the camera is unknown, or ``MUJOCO_GL`` forbids to draw.
+            InputError: If the camera is unknown, or ``MUJOCO_GL`` disables rendering.
             ImportError: If there is no OpenGL library; says which package has it.
         """
         return replace(self, camera=settled("robosuite", camera, _CAMERA, CAMERAS))
 
     def positions(self, task: str) -> Mapping[str, slice]:
-        """Where the hand and what it acts upon are in a state [m].
+        """Slices of the positions of the hand and its objects in a state [m].
 
         Raises:
             ValueError: If the task is unknown.
@@ -144,19 +144,19 @@ def robosuite(
     size: int | None = None,
     profile: Profile | None = None,
 ) -> RobosuiteSuite:
-    """A selection of robosuite's tasks, ``MT4`` unless a variant is given.
+    """Suite of robosuite's tasks.
 
     Args:
-        variant: One of ``robosuite.variants``.
+        variant: One of ``robosuite.variants``; empty for ``MT4``.
         horizon: Number of steps of an episode.
-        cameras: Names of the cameras whose pictures observations hold, as ``image.NAME``,
+        cameras: Names of the cameras whose images are observed as ``image.NAME``, together
             with ``proprioception``: the hand's pose, and the fingers or the wiper's force.
-        size: Width and height of these pictures, 84 unless given [px].
-        profile: ``fast``, the default, draws no shadows, reflections and smooth edges;
-            ``faithful`` draws them.
+        size: Width and height of these images [px]; 84 by default.
+        profile: ``fast``, the default, renders without shadows, reflections and
+            antialiasing; ``faithful`` renders with them.
 
     Raises:
-        ValueError: If the variant or an option is not known or not allowed.
+        ValueError: If the variant or an option is unknown or out of range.
     """
     name = f"robosuite/{variant or 'MT4'}"
     return RobosuiteSuite(

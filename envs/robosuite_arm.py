@@ -1,8 +1,8 @@
-"""robosuite's operational space control of an arm, with little Python between its steps.
+"""Fast implementation of robosuite's operational space control of an arm.
 
-robosuite updates every observable and looks up every name anew in each of the 25 physics
-steps of an action, which takes nine tenths of the time. Here the same arithmetic is done
-in the same order, so that states are the same bit for bit.
+In each of the 25 physics steps of an action, robosuite updates every observable and looks up
+every name, which needs nine tenths of the time. This module does the same arithmetic in the
+same order, so that states are bit-identical.
 """
 
 from typing import Any
@@ -20,10 +20,10 @@ Vector = NDArray[np.float64]
 
 
 class Arm:
-    """The one arm of an env, controlled by ``OSC_POSE`` in the base's frame.
+    """Arm of an env, controlled by ``OSC_POSE`` in the frame of its base.
 
     Args:
-        env: robosuite's env of a single robot; whoever resets it calls ``begin`` next.
+        env: robosuite's env of a single robot; call ``begin`` after each of its resets.
     """
 
     def __init__(self, env: Any) -> None:
@@ -37,7 +37,7 @@ class Arm:
         self.begin()
 
     def begin(self) -> None:
-        """Takes over the controllers that robosuite makes at each reset."""
+        """Fetches the controllers, which robosuite replaces at each reset."""
         robot = self._env.robots[0]
         self._controller = controller = robot.part_controllers["right"]
         self._composite = robot.composite_controller
@@ -51,10 +51,10 @@ class Arm:
         self._robot = robot
 
     def act(self, action: Vector) -> None:
-        """Runs the physics for one action.
+        """Runs the physics of an action.
 
         Args:
-            action: Displacement, rotation and gripper within [-1, 1]; (7,), or (6,) of a
+            action: Displacement, rotation and gripper within [-1, 1]; (7,), or (6,) for a
                 robot without a gripper.
         """
         mujoco.mj_step1(self.model, self.data)
@@ -66,10 +66,10 @@ class Arm:
             mujoco.mj_step2(self.model, self.data)
 
     def _set_goal(self, action: Vector) -> None:
-        """Sets the goal that holds for all steps, and the controls of the first.
+        """Sets the goal for all physics steps, and the controls of the first.
 
-        robosuite's own controllers do it: in the first step of an episode they see the
-        robot as it was within the reset.
+        This uses robosuite's own controllers, whose state in the first step of an episode
+        is that of the robot during the reset.
         """
         controller = self._controller
         self._composite.update_state()
@@ -83,7 +83,7 @@ class Arm:
             self.data.ctrl[controls] = np.clip(part.run_controller(), low, high)
 
     def _push(self) -> None:
-        """Sets the arm's torques for a step of the physics."""
+        """Sets the arm's torques for a physics step."""
         data, controller = self.data, self._controller
         mujoco.mj_jacSite(self.model, data, self._along, self._about, self._site)
         jacobian, joints = self._jacobian, controller.qvel_index

@@ -1,4 +1,4 @@
-"""A Gymnasium env of one robosuite task that keeps the contract of robomtl."""
+"""Gymnasium env of a robosuite task that keeps the contract of robomtl."""
 
 import logging
 import math
@@ -20,24 +20,26 @@ from robomtl.pictures import PROPRIOCEPTION
 from robomtl.splits import SPLITS, requested_variation
 from robomtl.task import Action, Observation
 
-_MODEL_SEED = 0  # Settles the size of the cube of Lift, which robosuite draws.
-_RATE = 20  # [1/s] Actions in a second of simulated time.
-_HIDDEN = (0,)  # Group of the geoms that collide, beside those that are to be seen.
+_MODEL_SEED = 0  # Seed of the size of the cube of Lift, which robosuite draws.
+_RATE = 20  # [1/s] Actions per second of simulated time.
+_HIDDEN = (0,)  # Group of collision geoms; visual geoms have another.
 _BAD_WARNINGS = slice(4, 7)  # mjWARN_BADQPOS, mjWARN_BADQVEL and mjWARN_BADQACC.
 
 
 @contextmanager
 def _drawn(seed: int) -> Iterator[None]:
-    """Seeds numpy's global generator, of which robosuite draws, and puts it back."""
+    """Seeds numpy's global generator, which robosuite uses, during the block."""
     before = np.random.get_state()
     np.random.seed(seed)
-    yield
-    np.random.set_state(before)
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 @contextmanager
 def _no_model_of_the_robot_alone(robot_model: Any) -> Iterator[None]:
-    """Compiles the scene alone: that of the robot by itself takes as long, and is not read."""
+    """Skips compiling a separate model of the robot, which is slow and never used."""
     compiling = robot_model.set_mujoco_model
     robot_model.set_mujoco_model = lambda robot: None
     try:
@@ -47,8 +49,8 @@ def _no_model_of_the_robot_alone(robot_model: Any) -> Iterator[None]:
 
 
 def _made(name: str) -> Any:
-    """Robosuite's env of a name, with a Panda, a sparse reward and no renderer."""
-    # It warns at import of what is neither missing here nor wanted.
+    """Makes robosuite's env of a name, with a Panda, a sparse reward and no renderer."""
+    # Importing it logs irrelevant warnings.
     logger = logging.getLogger("robosuite_logs")
     logger.addFilter(_is_error)
     try:
@@ -56,7 +58,7 @@ def _made(name: str) -> Any:
         from robosuite.models.robots import RobotModel
     except ImportError as error:
         raise MissingExtraError(
-            f"robosuite cannot be imported ({error}). Install it by: pip install"
+            f"robosuite cannot be imported ({error}). Install it with: pip install"
             " 'robomtl[robosuite]'"
         ) from error
     with _drawn(_MODEL_SEED), _no_model_of_the_robot_alone(RobotModel):
@@ -79,17 +81,17 @@ def _is_error(record: logging.LogRecord) -> bool:
 
 
 class RobosuiteEnv(PicturedEnv):
-    """One task; the variation alone determines the episode.
+    """Env of a task, whose episodes depend only on the variation.
 
-    Without ``options`` a variation of the split ``train`` is drawn from the seed. The env
-    inside is ``simulator``.
+    Without ``options``, a variation of the split ``train`` is drawn from the seed.
+    robosuite's env is ``simulator``.
 
     Args:
         task: Name of the task.
         horizon: Number of steps after which an episode is truncated.
-        camera: Takes the pictures of ``render``, all its settings given; None for none.
-        observed: Take the pictures in observations, by the name of their feature; with
-            them, observations hold ``proprioception``.
+        camera: Camera of ``render``, without fields that are None; None for none.
+        observed: Cameras of the observed images, by name of the feature; with them,
+            ``proprioception`` is observed as well.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": _RATE}
@@ -104,7 +106,7 @@ class RobosuiteEnv(PicturedEnv):
     ) -> None:
         self.task, self.horizon = task, horizon
         self.simulator = _made(task)
-        # After robosuite, which both of them need.
+        # Imported after robosuite, which both modules need.
         from robomtl.envs.mujoco_camera import MujocoCamera
         from robomtl.envs.robosuite_arm import Arm
 
@@ -127,7 +129,7 @@ class RobosuiteEnv(PicturedEnv):
         )
         actions = (robot.action.size,)
         self.action_space = gymnasium.spaces.Box(-1, 1, actions, np.float32)
-        # MuJoCo answers a diverged state with a count and a fresh state, silently.
+        # MuJoCo counts a diverged state and resets it silently.
         self.alterations = Alterations(self._arm.model, self._arm.data)
         self._instabilities = self._arm.data.warning.number[_BAD_WARNINGS]
         self._variation = -1
@@ -139,7 +141,7 @@ class RobosuiteEnv(PicturedEnv):
         """Starts the episode of ``options["variation"]``.
 
         Raises:
-            InputError: If no split holds the variation.
+            InputError: If no split has the variation.
         """
         super().reset(seed=seed)
         variation = requested_variation(SPLITS, self.task, options, self.np_random)
@@ -152,12 +154,12 @@ class RobosuiteEnv(PicturedEnv):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Takes an action; what exceeds [-1, 1] is clipped.
+        """Takes a step; actions are clipped to [-1, 1].
 
-        Where robosuite ends the episode, as ``Wipe`` does, it is truncated.
+        An episode that robosuite ends, as in ``Wipe``, is truncated.
 
         Raises:
-            InputError: If the action is not finite numbers, as many as the robot takes.
+            InputError: If the action has another size than the robot's or is not finite.
             ResetNeeded: If no episode is running.
             SimulationError: If the simulator goes unstable.
         """

@@ -32,42 +32,42 @@ OPEN, CLOSED = -1.0, 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Grasp:
-    """How an object is held from above."""
+    """Grasp of an object from above."""
 
     gap: float
-    """Distance of the fingers below which they hold it [m]."""
+    """Distance between the fingers below which they hold the object [m]."""
     depth: float = 0.0
-    """Height of the fingers above the place of the grip [m]."""
+    """Height of the fingers above the grip point [m]."""
     folds: int = 0
-    """Number of headings at which it looks alike to the fingers; 0 for any."""
+    """Number of equivalent headings of the hand, by the object's symmetry; 0 for any."""
     heading: float = 0.0
-    """One of these headings, relative to the object's [rad]."""
+    """Heading of the hand relative to the object's [rad]; see ``folds``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """How an object is brought to its target; heights are those of its middle above it."""
+    """Transport of an object to its target; heights are of its centre above the target."""
 
     release: float
-    """Height at which it is let go [m]."""
+    """Height at the release [m]."""
     carry: float
-    """Height at which it is carried [m]."""
+    """Largest additional height while carrying [m]."""
     near: float
-    """Horizontal distance within which it is let go [m]."""
+    """Largest horizontal distance from the target at the release [m]."""
     slope: float = 2.0
-    """Height that it keeps for each metre of horizontal distance [m]."""
+    """Additional height per horizontal distance from the target [m/m]."""
     folds: int = 0
-    """Number of headings at which it fits the target; 0 for any."""
+    """Number of headings at which the object fits the target; 0 for any."""
 
 
 def _gap(state: Vector) -> float:
-    """Distance of the fingers [m]."""
+    """Distance between the fingers [m]."""
     left, right = state[FINGERS]
     return float(left - right)
 
 
 def _nearest(heading: float, folds: int, to: float) -> float:
-    """The nearest heading that looks alike [rad]."""
+    """Equivalent heading that is nearest to ``to`` [rad]."""
     if not folds:
         return to
     turn = 2 * math.pi / folds
@@ -80,18 +80,18 @@ def _action(move: Vector, turn: Vector, fingers: float) -> Action:
 
 @dataclass(frozen=True)
 class PickExpert:
-    """Grips an object from above, and lifts it or brings it to its target.
+    """Expert that grasps an object from above, and lifts it or carries it to its target.
 
     Args:
-        grasp: How it is held.
-        delivery: How it is brought to its target; None to lift it.
+        grasp: Grasp of the object.
+        delivery: Transport to the target; None to lift the object.
     """
 
     grasp: Grasp
     delivery: Delivery | None = None
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; (7,)."""
+        """Action for an observation, within [-1, 1]; (7,)."""
         state = observation["state"].astype(np.float64)
         if self.delivery and self._delivered(state, self.delivery):
             free = _gap(state) > self.grasp.gap + 0.01
@@ -106,20 +106,20 @@ class PickExpert:
         return bool(near and _gap(state) < self.grasp.gap)
 
     def _approach(self, state: Vector) -> Action:
-        """Comes from above, turns on the way, and closes the fingers when there."""
+        """Action that approaches the object from above and closes the fingers at it."""
         offset, axes = self._offset(state), state[HAND_AXES]
         far = math.hypot(offset[0], offset[1])
         own = heading_of(axes)
         heading = heading_of(state[OBJECT_AXES]) + self.grasp.heading
-        wanted = _nearest(heading, self.grasp.folds, own)
-        wanted = wanted if self.grasp.folds else math.pi / 2
-        turned = abs(wanted - own)
+        target = _nearest(heading, self.grasp.folds, own)
+        target = target if self.grasp.folds else math.pi / 2
+        turned = abs(target - own)
         hover = np.clip(3 * (far - 0.01) + 0.2 * (turned - 0.1), 0, 0.08)
-        there = far < 0.012 and abs(offset[2]) < 0.012 and turned < 0.2
+        arrived = far < 0.012 and abs(offset[2]) < 0.012 and turned < 0.2
         return _action(
             displacement(offset + hover * UP),
-            upright(axes, wanted),
-            CLOSED if there else OPEN,
+            upright(axes, target),
+            CLOSED if arrived else OPEN,
         )
 
     def _carry(self, state: Vector) -> Action:
@@ -136,8 +136,8 @@ class PickExpert:
         slack = delivery.slope * max(far - delivery.near / 2, 0) + 0.2 * max(
             abs(turn) - 0.03, 0
         )
-        wanted = delivery.release - 0.003 + min(slack, delivery.carry)
-        lacking = wanted + offset[2]
+        height = delivery.release - 0.003 + min(slack, delivery.carry)
+        lacking = height + offset[2]
         move = offset * np.clip(1 - lacking / 0.03, 0, 1)
         move[2] = lacking
         return _action(
@@ -152,18 +152,18 @@ class PickExpert:
 
 @dataclass(frozen=True)
 class DoorExpert:
-    """Pinches the handle, presses it down until the latch is free, and pulls.
+    """Expert that grasps the handle, presses it down until the latch is free, and pulls.
 
-    The hand leans away from the door, which it would touch if it pointed straight down.
+    The hand is tilted away from the door, which it would touch if it pointed straight down.
     """
 
     lean: float = 0.6
-    """Angle by which the hand leans [rad]."""
+    """Tilt of the hand [rad]."""
     free: float = 1.2
     """Angle of the latch at which the door opens [rad]."""
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; (7,)."""
+        """Action for an observation, within [-1, 1]; (7,)."""
         state = observation["state"].astype(np.float64)
         offset, axes = state[HAND_TO_GRIP], state[HAND_AXES]
         hinge, latch = state[JOINTS]
@@ -181,17 +181,17 @@ class DoorExpert:
                 3 * (far - 0.015) + 0.2 * (np.abs(turn).max() - 0.3), 0, 0.1
             )
             move = displacement(aside + (depth - hover) * approach)
-            there = far < 0.015 and abs(depth) < 0.015
-            return _action(move, turn, CLOSED if there else OPEN)
+            arrived = far < 0.015 and abs(depth) < 0.015
+            return _action(move, turn, CLOSED if arrived else OPEN)
         if not free:
             angle = abs(latch)
-            way = math.sin(angle) * along - math.cos(angle) * UP
-            return _action(displacement(offset + 0.04 * way), turn, CLOSED)
+            tangent = math.sin(angle) * along - math.cos(angle) * UP
+            return _action(displacement(offset + 0.04 * tangent), turn, CLOSED)
         return _action(displacement(offset + 0.02 * outwards), turn, CLOSED)
 
 
 def _binned(grasp: Grasp) -> PickExpert:
-    """Drops what it carries from above the walls of the bin, which the hand would meet."""
+    """Expert that drops an object from above a bin, as the hand would hit its walls."""
     return PickExpert(grasp, Delivery(release=0.10, carry=0.15, near=0.04))
 
 
@@ -219,4 +219,4 @@ EXPERTS: Mapping[str, Expert] = MappingProxyType(
         "Wipe": WipeExpert(),
     }
 )
-"""Experts by the name of the task."""
+"""Experts by name of the task."""

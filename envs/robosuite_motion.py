@@ -1,4 +1,4 @@
-"""Actions that move and turn the hand of robosuite's arm."""
+"""Action components that move and rotate the hand of robosuite's arm."""
 
 import math
 from typing import Any
@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.floating[Any]]
 
-LENGTH, ANGLE = 0.05, 0.5  # [m], [rad] At full deflection of an action's component.
+LENGTH, ANGLE = 0.05, 0.5  # [m], [rad] Full deflection of an action's component.
 UP = np.array([0.0, 0.0, 1.0])
 _GAIN = 2.0
 
 
 def displacement(offset: Vector) -> Vector:
-    """Components of an action that move the hand by an offset; (3,)."""
+    """Action components that move the hand by an offset [m]; (3,)."""
     move: Vector = np.clip(_GAIN / LENGTH * offset, -1, 1)
     return move
 
 
 def rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
-    """Components of an action that turn the hand; (3,).
+    """Action components that rotate the hand; (3,).
 
     Args:
-        axes: The hand's x and y axes.
-        fingers: Wanted x axis, along which the fingers open.
-        approach: Wanted z axis, along which the hand points.
+        axes: Current x and y axes of the hand; (6,).
+        fingers: Target x axis, along which the fingers open; (3,).
+        approach: Target z axis, along which the hand points; (3,).
     """
     x, y = axes[:3], axes[3:]
     errors = (
@@ -38,11 +38,11 @@ def rotation(axes: Vector, fingers: Vector, approach: Vector) -> Vector:
 
 
 def upright(axes: Vector, heading: float) -> Vector:
-    """Components of an action that turn the hand to point down at a heading; (3,)."""
+    """Action components that rotate the hand to point down with a heading [rad]; (3,)."""
     fingers = np.array([math.cos(heading), math.sin(heading), 0])
     return rotation(axes, fingers, -UP)
 
 
 def heading_of(axes: Vector) -> float:
-    """Direction of a body's x axis in the plane [rad]."""
+    """Heading of a body: the direction of its x axis in the horizontal plane [rad]."""
     return math.atan2(axes[1], axes[0])

@@ -1,4 +1,4 @@
-"""The robots of robosuite's tasks: what is observed of their scenes, and how they act."""
+"""Robots of robosuite's tasks: their observed states and their actions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,34 +18,34 @@ _UNITS = ("0.05 m",) * 3 + ("0.5 rad",) * 3
 
 
 class Reader(Protocol):
-    """Reads the state of one scene."""
+    """Reader of the state of a scene."""
 
     def state(self) -> Vector:
-        """The present state; (number,)."""
+        """Current state; (component,)."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Robot:
-    """A robot, and the layout of the states in which it is observed."""
+    """Robot, with the layout of its states."""
 
     name: str
     """Name of the embodiment."""
     action: ActionFeature
-    """robosuite's ``OSC_POSE``: displacement and rotation vector of the hand from where it
-    is, in the frame of the robot's base; a gripper closes at positive numbers and opens at
-    negative ones."""
+    """Action of robosuite's ``OSC_POSE``: displacement and rotation vector of the hand
+    relative to its current pose, in the frame of the robot's base; a gripper closes at
+    positive values and opens at negative ones."""
     names: tuple[str, ...]
     """Names of the components of a state."""
     own: int
-    """Number of leading components that the robot knows of itself."""
+    """Number of leading components that are the robot's proprioception."""
     reader: Callable[[Any, str], Reader]
-    """Makes what reads the states of robosuite's env of a task, by its name."""
+    """Function that makes a reader for robosuite's env and the name of its task."""
     positions: Callable[[str], Mapping[str, slice]]
-    """Says where things are in a state of a task [m]."""
+    """Function that returns the slices of positions in a state of a task [m]."""
     conclude: Callable[[Any, Vector], bool]
-    """Changes in robosuite's env of a task what its step changes once the physics of an
-    action have run, and says whether that ends the episode."""
+    """Function that completes a step of robosuite's env after the physics of an action;
+    returns whether the episode has ended."""
 
 
 def _positions(task: str) -> Mapping[str, slice]:
@@ -62,10 +62,10 @@ PANDA = Robot(
     own=scene.FINGERS.stop,
     reader=lambda env, task: scene.SceneReader(env, scene.SCENES[task]),
     positions=_positions,
-    # robosuite's tasks with a gripper compute a reward there, by a second check of success.
+    # In tasks with a gripper, robosuite would only compute the reward at this point.
     conclude=lambda *_: False,
 )
-"""The Panda with its gripper, of all tasks but ``Wipe``."""
+"""Panda with its gripper, in all tasks except ``Wipe``."""
 
 WIPER = Robot(
     name="robosuite-panda-wiper",
@@ -76,9 +76,9 @@ WIPER = Robot(
     positions=lambda _: {"hand": wiping.HAND, "object": wiping.DIRT},
     conclude=wiping.wipe,
 )
-"""The Panda with a wiper in place of the gripper, of ``Wipe``."""
+"""Panda with a wiper instead of a gripper, in ``Wipe``."""
 
 
 def robot_of(task: str) -> Robot:
-    """The robot of a task, by its name."""
+    """Robot of a task, by name of the task."""
     return WIPER if task == "Wipe" else PANDA

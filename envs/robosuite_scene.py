@@ -1,6 +1,6 @@
-"""What robosuite's scenes hold, and a vector of it that is laid out alike in every task.
+"""Scenes of robosuite's tasks, and the layout of their states, which all tasks share.
 
-A state is padded: what a scene lacks is zero, so that one policy reads all tasks.
+Components that a scene does not have are zero, so that one policy can read all tasks.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ Vector = NDArray[np.float64]
 
 
 class Scene(NamedTuple):
-    """Where a task's things are found in robosuite's model."""
+    """Names of a task's objects in robosuite's model."""
 
     object: str
     """Body that is moved."""
     grip: str = ""
-    """Site at which it is held; empty for the middle of the object."""
+    """Site at which the object is held; empty for its origin."""
     target: str = ""
-    """Body to which it is moved; empty where there is none."""
+    """Body to which the object is moved; empty for none."""
     joints: tuple[str, ...] = ()
-    """Hinge of a door, and the joint of its latch."""
+    """Joints of a door's hinge and of its latch; empty for none."""
 
 
 def _bin(thing: str) -> Scene:
@@ -48,7 +48,7 @@ SCENES: Mapping[str, Scene] = MappingProxyType(
         "NutAssemblyRound": Scene("RoundNut_main", "RoundNut_handle_site", "peg2"),
     }
 )
-"""Scenes by the name of the task, which is that of robosuite's env."""
+"""Scenes by name of the task, which is the name of robosuite's env."""
 
 _XYZ = ("x", "y", "z")
 
@@ -87,11 +87,11 @@ OBJECT_TO_TARGET, JOINTS = slice(32, 35), slice(35, 37)
 
 
 class SceneReader:
-    """Reads the state of a scene.
+    """Reader of the state of a scene.
 
     Args:
         env: robosuite's env of the scene.
-        scene: Says where things are.
+        scene: Names of the scene's objects.
     """
 
     def __init__(self, env: Any, scene: Scene) -> None:
@@ -114,7 +114,7 @@ class SceneReader:
         self._joints = [model.get_joint_qpos_addr(name) for name in scene.joints]
 
     def state(self) -> Vector:
-        """The present state, as ``NAMES`` says; (37,)."""
+        """Current state, with the components ``NAMES``; (37,)."""
         data, state = self._data, np.zeros(len(NAMES))
         state[HAND], state[HAND_AXES] = self._hand, two_axes(self._hand_axes)
         state[FINGERS] = data.qpos[self._fingers]
@@ -130,5 +130,5 @@ class SceneReader:
 
 
 def two_axes(rotation: Vector) -> Vector:
-    """The x and y axes of a body from its rotation matrix; (6,)."""
+    """X and y axes of a body from its rotation matrix; (6,)."""
     return rotation.reshape(3, 3).T[:2].ravel()

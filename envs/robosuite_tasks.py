@@ -121,7 +121,7 @@ _TASKS = (
     ),
 )
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _TASKS})
-"""Every task by its name, which is that of robosuite's env."""
+"""Tasks by name, which is the name of robosuite's env."""
 
 VARIANTS: Mapping[str, str] = MappingProxyType(
     {
@@ -132,11 +132,11 @@ VARIANTS: Mapping[str, str] = MappingProxyType(
         **{task.name: f"1 task: {task.instruction}" for task in _TASKS},
     }
 )
-"""Selections of tasks, with a line each."""
+"""Selections of tasks, with a description each."""
 
 
 def selected(variant: str) -> tuple[Task, ...]:
-    """The tasks of a variant, one of ``VARIANTS``."""
+    """Tasks of a variant, one of ``VARIANTS``."""
     several = {"MT4": _FOUR, "MT9": _NINE}
     several |= {"pick-place": _PICK_PLACE, "nut-assembly": _NUTS}
     return tuple(TASKS[name] for name in several.get(variant, (variant,)))

@@ -1,4 +1,4 @@
-"""What the scene of robosuite's Wipe holds: a tool, and markers of dirt on a table."""
+"""State of robosuite's Wipe: a tool, and markers of dirt on a table."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from robomtl.envs.robosuite_scene import axis_names, position_names, two_axes
 Vector = NDArray[np.float64]
 
 NEAREST = 8
-"""Number of markers whose places a state holds."""
+"""Number of markers whose positions are in a state."""
 
 NAMES = (
     *position_names("hand"),
@@ -21,9 +21,9 @@ NAMES = (
     *position_names("hand_to_dirt"),
     *(f"hand_to_marker_{rank}.{axis}" for rank in range(NEAREST) for axis in "xy"),
 )
-"""Names of the components of a state: the middle of the tool's lower face and its axes; the
-table's force on it, upwards [N]; the number of markers that are left, their centroid, and
-the nearest of them, the nearest first. Positions are in metres in the world's frame."""
+"""Names of the components of a state: the centre of the tool's lower face and its axes; the
+table's upward force on it [N]; the number of remaining markers, their centroid, and the
+closest of them by distance. Positions are in metres in the world's frame."""
 
 HAND, HAND_AXES, FORCE, LEFT = slice(0, 3), slice(3, 9), 9, 10
 DIRT, HAND_TO_DIRT = slice(11, 14), slice(14, 17)
@@ -31,7 +31,7 @@ HAND_TO_MARKERS = slice(17, 17 + 2 * NEAREST)
 
 
 class WipingReader:
-    """Reads the state of the scene.
+    """Reader of the state of the scene.
 
     Args:
         env: robosuite's env ``Wipe``.
@@ -52,7 +52,7 @@ class WipingReader:
         self._positions, self._colours = data.xpos, model._model.geom_rgba
 
     def state(self) -> Vector:
-        """The present state, as ``NAMES`` says; (33,)."""
+        """Current state, with the components ``NAMES``; (33,)."""
         state = np.zeros(len(NAMES))
         state[HAND], state[HAND_AXES] = self._hand, two_axes(self._hand_axes)
         state[FORCE] = -self._up @ self._force
@@ -69,18 +69,18 @@ class WipingReader:
         return state
 
     def _left(self) -> Vector:
-        """Positions of the markers that are left, which alone are visible; (marker, 3)."""
+        """Positions of the remaining markers, which alone are visible; (marker, 3)."""
         visible = self._colours[self._geoms, 3] > 0
-        found: Vector = self._positions[self._bodies][visible]
-        return found
+        remaining: Vector = self._positions[self._bodies][visible]
+        return remaining
 
 
 def wipe(env: Any, action: Vector) -> bool:
-    """Wipes the markers that the tool touches, and says whether the episode is over.
+    """Removes the markers that the tool touches; returns whether the episode has ended.
 
     Args:
         env: robosuite's env ``Wipe``, after the physics of the action.
-        action: The action; (6,).
+        action: Action that was taken; (6,).
     """
     _, ended, _ = env._post_action(action)
     return bool(ended)

@@ -1,4 +1,4 @@
-"""A scripted expert of robosuite's Wipe, without memory of earlier steps."""
+"""Scripted expert of robosuite's Wipe, without memory of earlier steps."""
 
 import math
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from robomtl.envs.robosuite_motion import LENGTH, upright
 from robomtl.envs.robosuite_wiping import HAND_AXES, HAND_TO_DIRT, HAND_TO_MARKERS
 from robomtl.task import Action, Observation
 
-_HEADING = math.pi / 2  # [rad] Of the tool at the start, whose long side lies along y.
+_HEADING = math.pi / 2  # [rad] Heading of the tool at the start; its long side is y.
 
 
 @dataclass(frozen=True, kw_only=True)
 class WipeExpert:
-    """Goes to the nearest marker that is left, and presses on the table where it is near."""
+    """Expert that moves to the nearest remaining marker, and presses on the table there."""
 
     near: float = 0.04
-    """Distance of a marker within which the tool presses [m]."""
+    """Distance from a marker within which the tool presses [m]."""
     depth: float = 0.01
-    """Depth below the table to which it presses [m]."""
+    """Depth below the table to which the tool presses [m]."""
     hover: float = 0.05
-    """Height at which it goes to a marker that is far [m]."""
+    """Largest height of the tool on its way to a marker [m]."""
 
     def __call__(self, observation: Observation) -> Action:
-        """The action for an observation, within [-1, 1]; (6,)."""
+        """Action for an observation, within [-1, 1]; (6,)."""
         state = observation["state"].astype(np.float64)
         offset = state[HAND_TO_MARKERS][:2]
         far = math.hypot(offset[0], offset[1])

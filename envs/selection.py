@@ -1,4 +1,4 @@
-"""Suites whose variant selects tasks of one simulator: what they share."""
+"""Base classes of suites whose variant selects tasks of a simulator."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from robomtl.task import Env, Expert, Task, find_task
 
 @dataclass(frozen=True, kw_only=True)
 class Selection(ABC):
-    """A selection of tasks, all of which are trained on; see ``robomtl.task.Suite``."""
+    """Suite of selected tasks, all of which are trained on; see ``robomtl.task.Suite``."""
 
     family: ClassVar[str]
-    """The first part of the suite's name."""
+    """First part of the suite's name."""
     selections: ClassVar[Mapping[str, str]]
-    """Known variants, with a line each."""
+    """Known variants, with a description each."""
     splits: ClassVar[Mapping[str, range]] = SPLITS
-    """Variations of every task."""
+    """Variations of every task, by split."""
 
     variant: str
-    """One of ``selections``."""
+    """Name of the variant, one of ``selections``."""
     horizon: int
     """Number of steps of an episode."""
 
@@ -45,7 +45,7 @@ class Selection(ABC):
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         return {"horizon": self.horizon}
 
     @property
@@ -55,16 +55,16 @@ class Selection(ABC):
 
     @property
     def held_out_tasks(self) -> tuple[Task, ...]:
-        """None."""
+        """Empty, as no task is held out."""
         return ()
 
     @property
     @abstractmethod
     def goal(self) -> slice | None:
-        """Where the goal lies in a state; None if states hold none."""
+        """Slice of the goal in a state; None if states have none."""
 
     def variations(self, task: str, split: str) -> range:
-        """The variations of a task in a split, one of ``splits``.
+        """Variations of a task in a split, one of ``splits``.
 
         Raises:
             InputError: If the task or the split is unknown.
@@ -74,24 +74,24 @@ class Selection(ABC):
 
     @abstractmethod
     def make_env(self, task: str) -> Env:
-        """An env of the task; see ``robomtl.task.Suite``."""
+        """Makes an env of the task; see ``robomtl.task.Suite``."""
 
     @abstractmethod
     def make_expert(self, task: str) -> Expert:
-        """The expert of the task; see ``robomtl.task.Suite``."""
+        """Expert of the task; see ``robomtl.task.Suite``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PicturedSelection(Selection):
-    """A selection whose observations may hold pictures, and whose envs can be seen."""
+    """Suite of selected tasks with optional observed images, and envs that can render."""
 
     pictures: Pictures | None = None
-    """Pictures that observations hold beside the state; None for none."""
+    """Images that are observed together with the state; None for none."""
     camera: Camera | None = None
-    """Looks at the envs; it changes no episode and is not among the options."""
+    """Camera of ``render``; it changes no episode and is not among the options."""
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What ``robomtl.suite`` takes besides the name."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         pictures = self.pictures.options if self.pictures else {}
         return {**super().options, **pictures}

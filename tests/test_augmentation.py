@@ -169,13 +169,13 @@ def test_mirrored_actions_solve_the_mirrored_task(data):
     expert = SUITE.make_expert("push-ball")
     reflection = np.array([-1.0, 1.0], np.float32)
     observation, info = env.reset(options={"variation": 1_000_003})
-    places = env._places * reflection
+    places = env._positions * reflection
     actions = []
     while not info["success"]:
         actions.append(expert(observation) * reflection)
         observation, _, _, _, info = env.step(actions[-1] * reflection)
     env.reset(options={"variation": 1_000_003})
-    env._places = places
+    env._positions = places
     assert [env.step(action)[-1]["success"] for action in actions][-1]
 
 
@@ -273,7 +273,7 @@ def test_turned_actions_solve_the_turned_task():
         actions.append(expert(observation) * np.float32(0.7))
         observation, _, _, _, info = env.step(actions[-1])
     env.reset(options={"variation": 1_000_003})
-    env._places = change.state(start)[0].double().numpy().reshape(-1, 2)
+    env._positions = change.state(start)[0].double().numpy().reshape(-1, 2)
     again = change.action(torch.tensor(np.array(actions))[None])[0].numpy()
     assert np.abs(again - actions).max() > 0.05
     assert any(env.step(action)[-1]["success"] for action in again)

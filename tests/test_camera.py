@@ -96,7 +96,7 @@ def test_a_camera_is_no_option_of_a_suite():
 
 
 def test_pictures_before_the_first_reset_are_refused(env):
-    with pytest.raises(gymnasium.error.ResetNeeded, match="nothing is there yet"):
+    with pytest.raises(gymnasium.error.ResetNeeded, match="no episode was started"):
         take_picture(env)
 
 
@@ -181,7 +181,7 @@ def test_a_suite_without_cameras_is_seen_as_it_is():
 
 def test_a_suite_whose_pictures_change_episodes_is_found():
     (problem,) = check(suite_of(Dice))
-    assert "while pictures are taken; render() only looks." in str(problem)
+    assert "while pictures are taken; render() must not change it." in str(problem)
 
 
 def test_a_suite_that_shows_no_pictures_where_it_says_so_is_found():

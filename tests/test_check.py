@@ -406,7 +406,7 @@ def test_a_suite_without_experts_keeps_the_contract():
         (WritesIntoAction, "the env changed the caller's action array; copy it first"),
         (OneObservation, "changed an earlier observation; return new arrays"),
         (Double, "'state' is float64 of shape .*expected float32 of shape"),
-        (NotFinite, "'state' holds a number that is not finite"),
+        (NotFinite, "'state' contains a number that is not finite"),
         (
             BeyondItsSpace,
             "'state' lies outside its space in 12 of 12 components: 2 at .0., where -1 to 1 is",
@@ -504,7 +504,7 @@ def test_a_task_of_another_size_is_found():
         Problem(
             "reach-blue",
             "The env has actions of length 3, not 2; envs have the features of the task's"
-            " embodiment, here 'points'. Tasks that differ have embodiments of their own,"
+            " embodiment, here 'points'. Tasks that differ need different embodiments,"
             " named by the suite's method embodiment(task).",
         )
     ]
@@ -554,7 +554,7 @@ def test_a_broken_suite_is_found_and_told(suite, sentence):
     [
         ((), "The split 'fresh' has no variation; give at least 1"),
         (("a",), "The split 'fresh' holds 'a'; expected integers"),
-        ((5, 5), "The split 'fresh' names a variation twice; name each once"),
+        ((5, 5), "The split 'fresh' has a variation twice; list each once"),
     ],
 )
 def test_a_broken_split_is_found_and_told(fresh, sentence):
@@ -569,10 +569,10 @@ BLUE = Task(name="reach-blue", instructions=("reach the blue target",))
     ("tasks", "sentence"),
     [
         ((), "There is no training task; name at least 1 in train_tasks"),
-        ((RED, RED), "The name 'reach-red' stands for 2 tasks; names are unique"),
+        ((RED, RED), "2 tasks have the name 'reach-red'; names are unique"),
         (
             (RED, dataclasses.replace(BLUE, instructions=("Reach the  red target",))),
-            "'reach the red target' fits 'reach-red' and 'reach-blue'; no wording",
+            "'reach-red' and 'reach-blue' have the same instruction 'reach the red target'",
         ),
         (
             (dataclasses.replace(RED, held_out_instructions=RED.instructions),),
@@ -580,7 +580,7 @@ BLUE = Task(name="reach-blue", instructions=("reach the blue target",))
         ),
         (
             (dataclasses.replace(RED, instructions=(" ",)),),
-            "'reach-red' has an empty instruction; say what is to be done",
+            "'reach-red' has an empty instruction; describe the task",
         ),
     ],
 )
@@ -610,15 +610,15 @@ def test_a_suite_may_say_that_its_tasks_share_wordings():
         shared_wordings = True
 
     twin = dataclasses.replace(BLUE, instructions=RED.instructions)
-    assert "no wording may fit" in problems(Renamed(tasks=(RED, twin)))
-    assert "no wording may fit" not in problems(Sharing(tasks=(RED, twin)))
+    assert "have the same instruction" in problems(Renamed(tasks=(RED, twin)))
+    assert "have the same instruction" not in problems(Sharing(tasks=(RED, twin)))
 
 
 def test_a_suite_that_cannot_be_pickled_is_found():
     class Local(PointsSuite):
         pass
 
-    sentence = "The suite cannot be pickled .*Local.*; hold plain data only"
+    sentence = "The suite cannot be pickled .*Local.*; store plain data only"
     assert re.search(sentence, problems(Local(variant="reach-red")))
 
 

@@ -183,7 +183,7 @@ def suite_of(*envs, **settings):
         ([OneSimulator], "while another env of the process is stepped in turn"),
         ([GlobalGenerator], "or a global random generator. Give each env its own"),
         ([ResetsItself], "The env reset itself within a step"),
-        ([SolvedAtOnce], "1000004 are solved already; whatever acts would count"),
+        ([SolvedAtOnce], "1000004 are solved already; any agent would count"),
         ([EndsEarly], "The env itself ends its episodes after 4 steps, before the ho"),
         ([Unbounded], "expected a Box with bounds"),
         ([AlmostUnbounded], "expected a Box with bounds"),

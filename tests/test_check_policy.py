@@ -197,7 +197,7 @@ def found(monkeypatch):
     [
         (MeanLoss, "per_sample as a tensor of shape ()"),
         (NanLoss, "which is not finite; look for divisions by 0"),
-        (NoGradient, "No gradient follows from the loss"),
+        (NoGradient, "The loss has no gradient"),
         (LiveMetrics, "metrics['size'] as Tensor; expected a tensor without dim"),
         (NoMask, "depends on actions where mask is 0"),
         (ShortChunk, "returned chunks of 1, but Config.chunk is 2"),
@@ -208,7 +208,7 @@ def found(monkeypatch):
         (Remembers, "keep nothing between calls but the memory"),
         (Draws, "draw from torch's default generator alone"),
         (Normalises, "depend on the other trials of the batch"),
-        (Forgets, "acts otherwise after its checkpoint was saved and loaded"),
+        (Forgets, "acts differently after its checkpoint was saved and loaded"),
         (StaysBehind, "'scale' is a tensor but no parameter or buffer"),
         pytest.param(
             OnTheCpu,
@@ -249,7 +249,7 @@ def test_the_assertion_lists_the_findings(found):
 
 
 def test_a_policy_that_methods_make_is_refused():
-    with pytest.raises(InputError, match="'replay' is made by a method of adaptation"):
+    with pytest.raises(InputError, match="'replay' is built by a method of adaptation"):
         check_policy("replay")
 
 

@@ -120,7 +120,7 @@ def test_without_its_environment_one_sentence_says_how_to_install_it(
 ):
     monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path))
     with pytest.raises(
-        MissingExtraError, match="Install it by: robomtl simulators install libero"
+        MissingExtraError, match="Install it with: robomtl simulators install libero"
     ):
         libero().make_env(MILK)
 
@@ -128,7 +128,7 @@ def test_without_its_environment_one_sentence_says_how_to_install_it(
 def test_the_check_says_once_for_all_tasks_what_is_not_installed(tmp_path, monkeypatch):
     monkeypatch.setenv("ROBOMTL_SIMULATORS", str(tmp_path))
     (problem,) = check_suite(libero(), tasks=[MILK, BUTTER])
-    assert str(problem).endswith("Install it by: robomtl simulators install libero")
+    assert str(problem).endswith("Install it with: robomtl simulators install libero")
 
 
 def state(**places):

@@ -92,7 +92,7 @@ def test_what_is_no_variation_has_no_goal(suite):
 
 
 def test_what_is_no_goal_has_no_variations():
-    message = "1000050 is no goal of 'reach-v3' but a variation of goal 1000000"
+    message = "1000050 is not a goal of 'reach-v3', but a variation of goal 1000000"
     with pytest.raises(ValueError, match=message):
         REACH.variations_of_goal("reach-v3", 1_000_050)
 

@@ -174,5 +174,5 @@ def test_what_is_no_action_is_refused(simulated):
     env.reset(options={"variation": 0})
     with pytest.raises(ValueError, match="Lift, step 0: .* is not 7 finite numbers"):
         env.step(np.full(7, np.nan, np.float32))
-    with pytest.raises(ValueError, match="has no camera; make it by"):
+    with pytest.raises(ValueError, match="has no camera; make the env with"):
         env.render()

@@ -1,1 +1,1 @@
-"""Proves that a suite keeps its contract; ``robomtl.check_suite`` is the door."""
+"""Conformance checks of suites and policies; see ``robomtl.check_suite``."""

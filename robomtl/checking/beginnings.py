@@ -1,4 +1,4 @@
-"""How episodes begin under fixed actions, and how two beginnings differ."""
+"""First steps of episodes under fixed actions, and comparison of two such beginnings."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ Act = Callable[[Observation], Action]
 
 
 class Beginning(NamedTuple):
-    """The beginning of an episode under fixed actions."""
+    """First steps of an episode under fixed actions."""
 
     observations: list[Observation]
     rewards: list[float]
@@ -24,11 +24,11 @@ class Beginning(NamedTuple):
 
 
 def difference(first: Beginning, second: Beginning) -> str:
-    """How two beginnings differ, as a verb; empty if they do not."""
-    if not alike(first.observations[0], second.observations[0]):
+    """Verb phrase that describes how two beginnings differ; empty if they are equal."""
+    if not equal(first.observations[0], second.observations[0]):
         return "starts differently"
     same = len(first.observations) == len(second.observations) and all(
-        map(alike, first.observations, second.observations)
+        map(equal, first.observations, second.observations)
     )
     if same and first[1:] == second[1:]:
         return ""
@@ -36,7 +36,7 @@ def difference(first: Beginning, second: Beginning) -> str:
 
 
 def first_episode(suite: Suite, task: str) -> Beginning:
-    """The beginning of the episode of the first fresh variation."""
+    """Beginning of the episode of the first variation of ``fresh``."""
     with watched(suite, task) as env:
         return beginning(env, suite.variations(task, "fresh")[0], seed=0)
 
@@ -44,7 +44,14 @@ def first_episode(suite: Suite, task: str) -> Beginning:
 def beginning(
     env: Env, variation: int, *, seed: int, look: Callable[[Env], object] = id
 ) -> Beginning:
-    """The first steps of an episode under random actions, the same ones for all."""
+    """First ``LENGTH`` steps of an episode under the same random actions for all.
+
+    Args:
+        env: Env to play.
+        variation: Variation of the episode.
+        seed: Seed of the reset.
+        look: Called with the env after the reset and after each step.
+    """
     observation, info = start(env, variation, seed)
     look(env)
     begun = Beginning([copied(observation)], [], [info["success"]])
@@ -61,12 +68,12 @@ def beginning(
 
 
 def start(env: Env, variation: int, seed: int | None = None) -> tuple[Any, Any]:
-    """What a reset to a variation returns: an observation and its info."""
+    """Resets an env to a variation; returns the observation and the info."""
     return env.reset(seed=seed, options={"variation": variation})
 
 
 def random_actions(env: Env) -> Act:
-    """Actions that follow one fixed stream of random numbers."""
+    """Random actions from a generator with a fixed seed."""
     generator = np.random.default_rng(0)
     shape = env.action_space.shape
 
@@ -78,7 +85,7 @@ def random_actions(env: Env) -> Act:
 
 @contextmanager
 def counted_resets(env: Env) -> Iterator[list[str]]:
-    """Collects the name of each class whose ``reset`` is called, in all layers of an env."""
+    """Yields a list that collects the class name of each wrapper or env that is reset."""
     called: list[str] = []
     layers: list[Env] = []
     layer: Any = env
@@ -108,13 +115,13 @@ def _count(env: Env, called: list[str]) -> None:
     vars(env)["reset"] = counted
 
 
-def alike(first: Observation, second: Observation) -> bool:
-    """Whether two observations hold the same."""
+def equal(first: Observation, second: Observation) -> bool:
+    """Whether two observations are equal."""
     return first.keys() == second.keys() and all(
         np.array_equal(first[key], second[key]) for key in first
     )
 
 
 def copied(observation: Observation) -> Observation:
-    """An observation that no env can change any more."""
+    """Copy of an observation, which the env cannot change later."""
     return {key: value.copy() for key, value in observation.items()}

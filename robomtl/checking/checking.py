@@ -1,4 +1,4 @@
-"""Proves that a suite keeps its contract, and says in words where it does not."""
+"""Check that a suite keeps its contract; each violation is a sentence."""
 
 import json
 from collections import Counter
@@ -41,8 +41,8 @@ def _names(suite: Suite) -> Iterator[str]:
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield (
-                f"The name '{name}' stands for {names.count(name)} tasks; names are "
-                f"unique among training and held-out tasks."
+                f"{names.count(name)} tasks have the name '{name}'; names are unique among"
+                " training and held-out tasks."
             )
 
 
@@ -54,17 +54,17 @@ def _wordings(suite: Suite) -> Iterator[str]:
             tasks_by_wording.setdefault(words, []).append(task.name)
     if "" in tasks_by_wording:
         empty = tasks_by_wording.pop("")[0]
-        yield f"'{empty}' has an empty instruction; say what is to be done."
+        yield f"'{empty}' has an empty instruction; describe the task."
     for wording, names in tasks_by_wording.items():
         if len(set(names)) > 1 and not getattr(suite, "shared_wordings", False):
             yield (
-                f"The instruction '{wording}' fits '{names[0]}' and '{names[-1]}'; "
-                f"no wording may fit two tasks."
+                f"'{names[0]}' and '{names[-1]}' have the same instruction '{wording}';"
+                " each task needs its own wordings."
             )
         elif len(set(names)) < len(names):
             yield (
-                f"'{names[0]}' has the instruction '{wording}' twice; a wording is "
-                f"given once, and either trained on or held out."
+                f"'{names[0]}' has the instruction '{wording}' twice; list each wording"
+                " once, for training or held out."
             )
 
 
@@ -85,9 +85,9 @@ def _families(suite: Suite) -> Iterator[str]:
 def _pickling(suite: Suite) -> Iterator[str]:
     try:
         ForkingPickler.dumps(suite)
-    except Exception as error:  # Pickling runs any code, so it raises anything.
+    except Exception as error:  # Pickling runs any code, so it may raise anything.
         yield (
-            f"The suite cannot be pickled ({_brief(error)}); hold plain data only, in "
+            f"The suite cannot be pickled ({_brief(error)}); store plain data only, in "
             f"a class of an importable module, and build simulators in make_env."
         )
 
@@ -136,7 +136,7 @@ def _refusals(suite: Suite) -> Iterator[str]:
             call()
         except ValueError:
             continue
-        except Exception as error:  # Anything else is what is looked for here.
+        except Exception as error:  # Any other exception is the violation.
             yield f"{what} raised {_brief(error)}; expected a ValueError."
         else:
             yield f"{what} was accepted; expected a ValueError."
@@ -150,19 +150,19 @@ def _brief(error: Exception) -> str:
 
 
 class _Checked(NamedTuple):
-    """The checks of a task."""
+    """Result of the checks of a task."""
 
     found: list[str]
     begun: Beginning | None
-    """The beginning of the first fresh episode; None where something was found."""
+    """Beginning of the first ``fresh`` episode; None if a check failed."""
 
 
 def _of_task(suite: Suite, limit: float, task: str) -> _Checked:
-    """The checks of a task; a stage relies on those before it."""
+    """Runs the checks of a task, up to the first stage that finds something."""
     set_limit(limit)
     found: list[str] = []
     for stage in STAGES:
-        # Several checks may meet the same fault.
+        # Several checks may find the same fault.
         found = list(dict.fromkeys(sentences(stage, suite, task)))
         if found:
             break
@@ -171,19 +171,22 @@ def _of_task(suite: Suite, limit: float, task: str) -> _Checked:
 
 
 def _in_workers(suite: Suite, names: Sequence[str], limit: float) -> Iterator[Problem]:
-    """Problems of tasks, checked in processes that may hang or end; then compared here."""
-    # Calls that Python can interrupt are interrupted earlier, and say where.
+    """Yields problems of tasks, checked in worker processes, which may hang or crash.
+
+    The first episode of each task is then also compared with one in this process.
+    """
+    # Calls that Python can interrupt end earlier, with a more precise message.
     executor = LocalExecutor(workers=2, attempts=1, limit=2 * limit)
     checked: dict[str, _Checked] = {}
     try:
-        for index, there in executor.map(partial(_of_task, suite, limit), names):
-            if isinstance(there, Failure):
+        for index, result in executor.map(partial(_of_task, suite, limit), names):
+            if isinstance(result, Failure):
                 sentence = (
-                    f"A worker could not run it: {there.reason}. An env raises exceptions;"
+                    f"A worker could not run it: {result.reason}. An env raises exceptions;"
                     " it neither ends its process nor hangs."
                 )
-                there = _Checked([sentence], None)
-            checked[names[index]] = there
+                result = _Checked([sentence], None)
+            checked[names[index]] = result
     except (InputError, PlugInError) as error:
         yield Problem(names[0], f"A worker could not run it: {error}")
     for name in names:
@@ -195,20 +198,20 @@ def _in_workers(suite: Suite, names: Sequence[str], limit: float) -> Iterator[Pr
         if how:
             yield Problem(
                 name,
-                f"An episode {how} in another process; it depends on its variation "
-                f"alone, so beware of hash() and of the order of sets.",
+                f"An episode {how} in another process; it must depend on its variation "
+                f"alone, so avoid hash() and iterating over sets.",
             )
 
 
 def _of_joint(
     suite: JointSuite, names: Sequence[str], limit: float
 ) -> Iterator[Problem]:
-    """Problems of each suite: several may differ in rates, and share wordings."""
+    """Yields problems of the members; they may differ in rates and share wordings."""
     for sentence in sentences((_names, _pickling), suite):
         yield Problem("", sentence)
     for each in suite.suites:
         origins = map(suite.origin, names)
-        own = [task for there, task in origins if there.name == each.name]
+        own = [task for member, task in origins if member.name == each.name]
         for problem in check_suite(each, tasks=own, limit=limit) if own else ():
             task = f"{each.name}/{problem.task}" if problem.task else ""
             yield replace(problem, task=task)
@@ -218,18 +221,17 @@ def _of_joint(
 def check_suite(
     suite: Suite, *, tasks: str | Sequence[str] | None = None, limit: float = LIMIT
 ) -> list[Problem]:
-    """Every way found in which a suite breaks its contract; empty for a good one.
+    """Checks a suite; returns its violations of the contract, empty for a valid one.
 
-    Envs are played in worker processes, so that one that hangs or ends its process is a
-    finding as well.
+    Envs are played in worker processes, so that a hang or a crash is a finding as well.
 
     Args:
         suite: Any suite, registered or not.
-        tasks: Names of the tasks to check; all if None.
+        tasks: Names of the tasks to check; None for all.
         limit: Longest time that a call of an env may take [s].
 
     Raises:
-        InputError: If the suite is none, or has no task of a given name.
+        InputError: If the argument is not a suite, or has no task of a given name.
     """
     check_limit(limit)
     if tasks is None:
@@ -249,7 +251,7 @@ def check_suite(
 
 
 def _once(problems: Sequence[Problem], names: Sequence[str]) -> list[Problem]:
-    """The problems; one that each of several tasks has, such as a missing package, once."""
+    """Problems without repetition: one that all tasks have becomes one of the suite."""
     having = Counter(problem.sentence for problem in problems)
     everywhere = len(names) if len(names) > 1 else 0
     shared = (having[each.sentence] == everywhere for each in problems)

@@ -1,4 +1,4 @@
-"""What a task of a suite must keep: its variations, its env, its expert."""
+"""Checks of a task's episodes, its expert and its images, and the order of all checks."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,11 +8,11 @@ import numpy as np
 from robomtl.camera import Camera, take_picture, with_camera
 from robomtl.checking.beginnings import (
     Act,
-    alike,
     beginning,
     copied,
     counted_resets,
     difference,
+    equal,
     random_actions,
     start,
 )
@@ -32,16 +32,16 @@ from robomtl.gymnasium_env import FINAL
 from robomtl.returned_values import action_array
 from robomtl.task import Action, Env, Expert, Observation, Suite
 
-LONGEST = 10_000  # An episode that is not truncated by then is endless.
+LONGEST = 10_000  # Steps after which an episode without truncation counts as endless.
 
 
 class _Run(NamedTuple):
-    """An episode up to its truncation or its first fault."""
+    """Outcome of an episode up to its truncation or its first fault."""
 
     success: bool
     faults: list[str]
     length: int = 0
-    """Number of steps up to the truncation."""
+    """Number of steps up to the truncation; 0 after a fault."""
 
 
 def _run(env: Env, variation: int, act: Act) -> _Run:
@@ -58,7 +58,7 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
         faults = list(step_faults(env, result))
         if not np.array_equal(action, given):
             faults.append("the env changed the caller's action array; copy it first.")
-        if not alike(observation, before):
+        if not equal(observation, before):
             faults.append("the env changed an earlier observation; return new arrays.")
         if faults:
             return _Run(success, [f"At step {step}, {f}" for f in faults])
@@ -70,7 +70,7 @@ def _run(env: Env, variation: int, act: Act) -> _Run:
 
 
 def _episode(suite: Suite, task: str) -> Iterator[str]:
-    """An episode ends by truncation, and a next one can begin."""
+    """Checks that episodes end by truncation, and that another one can follow."""
     cuts = []
     with shared(suite, task) as env:
         for variation in two_variations(suite, task):
@@ -98,7 +98,7 @@ def _beyond_the_horizon(suite: Suite, length: int) -> Iterator[str]:
 
 
 def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
-    """Actions beyond the bounds act like those at the bounds, or are refused."""
+    """Checks that actions beyond the bounds are clipped or refused."""
     variation, seen = suite.variations(task, "fresh")[0], list[Observation]()
     with shared(suite, task) as env:
         shape = env.action_space.shape or ()
@@ -109,7 +109,7 @@ def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
                 seen.append(copied(env.step(action)[0]))
             except ValueError:
                 return  # It refuses such actions.
-    if not alike(*seen):
+    if not equal(*seen):
         yield (
             "An action of 3 in each component has another effect than one of 1; clip"
             " actions to their bounds, or refuse others with a ValueError."
@@ -117,19 +117,19 @@ def _beyond_the_bounds(suite: Suite, task: str) -> Iterator[str]:
 
 
 def _solved_at_once(suite: Suite, task: str) -> Iterator[str]:
-    """Episodes begin unsolved: else whatever acts has success."""
+    """Checks that episodes do not begin solved, which would make any actor succeed."""
     variations = suite.variations(task, "fresh")[:5]
     with shared(suite, task) as env:
         solved = [v for v in variations if start(env, v)[1]["success"]]
     if solved:
         yield (
-            f"At reset, the variations {listed(solved)} are solved already; whatever acts"
+            f"At reset, the variations {listed(solved)} are solved already; any agent"
             " would count as successful."
         )
 
 
 def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
-    """No step resets the env or one that it wraps."""
+    """Checks that no step resets the env or one that it wraps."""
     variation = suite.variations(task, "fresh")[0]
     with shared(suite, task) as env:
         for act in _acting(suite, task, env):
@@ -138,10 +138,10 @@ def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
                 while not truncated:
                     observation, *_, truncated, info = env.step(act(observation))
                     if truncated and FINAL.keys() & info:
-                        break  # The step is that of the old episode all the same.
+                        break  # The result is that of the old episode's last step.
                     if resets:
                         yield (
-                            "The env reset itself within a step; an env never resets"
+                            "The env reset itself within a step; an env must never reset"
                             " itself: end the episode, and leave it to the caller to"
                             " begin the next."
                         )
@@ -149,7 +149,7 @@ def _resets_itself(suite: Suite, task: str) -> Iterator[str]:
 
 
 def _acting(suite: Suite, task: str, env: Env) -> Iterator[Act]:
-    """Random actions, and those of the expert, if there is one."""
+    """Yields random actions, and the expert if there is one."""
     yield random_actions(env)
     try:
         yield _vector(suite.make_expert(task), env)
@@ -158,7 +158,7 @@ def _acting(suite: Suite, task: str, env: Env) -> Iterator[Act]:
 
 
 def _vector(expert: Expert, env: Env) -> Act:
-    """The expert, which acts by a vector of the env's actions."""
+    """Expert whose actions are checked to have the shape of the env's actions."""
     shape = env.action_space.shape or ()
 
     def act(observation: Observation) -> Action:
@@ -173,17 +173,17 @@ def _beyond_the_end(env: Env) -> Iterator[str]:
         truncated = env.step(action)[3]
     except (
         Exception
-    ):  # Any refusal will do: no caller steps on, so none is distinguished.
+    ):  # Any exception is accepted, as callers do not step after the end.
         return
     if not truncated:
         yield (
-            "A step after the truncation began another episode; an env never resets "
-            "itself: raise an error instead."
+            "A step after the truncation began another episode; an env must never reset"
+            " itself: raise an error instead."
         )
 
 
 def _expert(suite: Suite, task: str) -> Iterator[str]:
-    """The expert, if there is one, acts within bounds and knows how."""
+    """Checks that the expert, if any, acts within bounds and succeeds at least once."""
     try:
         expert = suite.make_expert(task)
     except ValueError:
@@ -202,9 +202,9 @@ def _expert(suite: Suite, task: str) -> Iterator[str]:
 
 
 def _pictures(suite: Suite, task: str) -> Iterator[str]:
-    """Pictures, of a suite that has them, can be taken and change no episode."""
+    """Checks that rendering, if the suite supports it, works and changes no episode."""
     if task != suite.train_tasks[0].name:
-        return  # All tasks are drawn alike, and drawing takes long.
+        return  # All tasks are rendered the same way, and rendering is slow.
     variation = suite.variations(task, "fresh")[0]
     try:
         with watched(with_camera(suite, Camera()), task) as env:
@@ -212,14 +212,14 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
                 return
             shown = beginning(env, variation, seed=0, look=take_picture)
     except ImportError:
-        return  # This machine lacks what draws.
+        return  # This machine lacks a library for rendering.
     except ValueError as error:
         yield f"No picture could be taken: {error}"
         return
     with shared(suite, task) as env:
         how = difference(beginning(env, variation, seed=0), shown)
     if how:
-        yield f"An episode {how} while pictures are taken; render() only looks."
+        yield f"An episode {how} while pictures are taken; render() must not change it."
 
 
 STAGES = (
@@ -236,8 +236,7 @@ STAGES = (
     (company, _pictures),
     (refused_variation,),
 )
-"""Checks of one task; those of a stage rely on what the stages before it prove.
+"""Stages of the checks of one task; each stage relies on the checks before it.
 
-That episodes depend on their variation alone is proved before an env is shared by those
-that compare them; the one that provokes an error comes last.
+The check that provokes an error comes last, as the shared env may be broken afterwards.
 """

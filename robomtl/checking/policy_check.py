@@ -1,4 +1,4 @@
-"""Proves that a policy keeps its contract, and says in words where it does not."""
+"""Check that a policy keeps its contract; each violation is a sentence."""
 
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -22,15 +22,15 @@ from robomtl.policy_border import actions_of, loss_of
 def check_policy(
     policy: str, *, config: Mapping[str, Any] | None = None
 ) -> list[Problem]:
-    """Every way found in which a policy breaks its contract; empty for a good one.
+    """Checks a policy; returns its violations of the contract, empty for a valid one.
 
     Args:
         policy: Registered name, such as ``film``; or a run directory, whose trained
             policy is checked.
-        config: Fields of its config that differ from the defaults; not of a run.
+        config: Fields of its config that differ from the defaults; ignored for a run.
 
     Raises:
-        InputError: If there is no such policy, or a method of adaptation makes it.
+        InputError: If there is no such policy, or only a method of adaptation builds it.
     """
     with GENERATOR, torch.random.fork_rng(devices=[]):
         subject = subject_of(policy, dict(config or {}))
@@ -41,7 +41,7 @@ def check_policy(
 
 
 def _loss(subject: Subject) -> Iterator[str]:
-    """The loss is one finite number a sample, of which gradients follow."""
+    """Checks that the loss is finite for each sample and has finite gradients."""
     policy = subject.build().train()
     policy.requires_grad_(True)
     loss = loss_of(policy, batch_for(subject.spec, policy.chunk))
@@ -58,7 +58,7 @@ def _loss(subject: Subject) -> Iterator[str]:
                 " tensor without dimensions, detached: value.mean().detach()."
             )
     if not loss.per_sample.requires_grad:
-        yield "No gradient follows from the loss; do not detach it, nor use no_grad."
+        yield "The loss has no gradient; do not detach it or compute it under no_grad."
         return
     loss.per_sample.mean().backward()  # type: ignore[no-untyped-call]
     gradients = [it.grad for it in policy.parameters() if it.grad is not None]
@@ -67,7 +67,7 @@ def _loss(subject: Subject) -> Iterator[str]:
 
 
 def _mask(subject: Subject) -> Iterator[str]:
-    """Steps past the end of an episode do not count."""
+    """Checks that masked steps, past the end of an episode, do not affect the loss."""
     policy = subject.build().train()
     if policy.chunk < 2:
         return
@@ -88,7 +88,7 @@ def _mask(subject: Subject) -> Iterator[str]:
 
 
 def _acting(subject: Subject) -> Iterator[str]:
-    """Action chunks have the shape of the specification and lie within [-1, 1]."""
+    """Checks that action chunks have the specified shape and lie within [-1, 1]."""
     policy = subject.build().eval()
     batch = batch_for(subject.spec, policy.chunk)
     before = {name: it.clone() for name, it in policy.state_dict().items()}
@@ -107,13 +107,13 @@ def _acting(subject: Subject) -> Iterator[str]:
         )
     if any(not torch.equal(it, before[n]) for n, it in policy.state_dict().items()):
         yield (
-            "act changed the policy's parameters or buffers; what is kept of a trial is"
-            " returned as memory."
+            "act changed the policy's parameters or buffers; return what is to be kept"
+            " during a trial as memory."
         )
 
 
 def _repeats(subject: Subject) -> Iterator[str]:
-    """The same seed and observations give the same actions, whatever came before."""
+    """Checks that actions follow from seed, observations and memory alone."""
     policy = subject.build().eval()
     batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
     first, memory = _act(policy, batch)
@@ -131,12 +131,12 @@ def _repeats(subject: Subject) -> Iterator[str]:
             "act returned other actions after another trial; keep nothing between calls"
             " but the memory."
         )
-    if memory is not None:  # A second step goes on with it.
+    if memory is not None:  # A second step must accept it.
         _act(policy, other, memory)
 
 
 def _rows(subject: Subject) -> Iterator[str]:
-    """What is returned of a sample depends on that sample alone."""
+    """Checks that the actions of a row do not depend on the other rows of the batch."""
     policy = subject.build().eval()
     batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
     mixed = _joined(batch, other)
@@ -148,13 +148,13 @@ def _rows(subject: Subject) -> Iterator[str]:
         beside = torch.cat([beside, _act(policy, mixed, mixed_memory)[0]], 1)
     if not torch.allclose(first[rows], beside[rows], atol=1e-5):
         yield (
-            "The actions of a trial depend on the other trials of the batch; beware of"
-            " batch normalisation and of means over the first axis."
+            "The actions of a trial depend on the other trials of the batch; avoid"
+            " batch normalisation and means over the first axis."
         )
 
 
 def _joined(first: Batch, second: Batch) -> Batch:
-    """The first half of a batch, then the second half of another."""
+    """Batch of the first half of one batch and the second half of another."""
 
     def join(left: Tensor, right: Tensor) -> Tensor:
         return torch.cat([left[: ROWS // 2], right[ROWS // 2 :]])
@@ -167,7 +167,7 @@ def _joined(first: Batch, second: Batch) -> Batch:
 
 
 def _round_trip(subject: Subject) -> Iterator[str]:
-    """A checkpoint restores the policy."""
+    """Checks that a policy acts the same after its checkpoint was saved and loaded."""
     policy = subject.build().eval()
     batch = batch_for(subject.spec, policy.chunk)
     if subject.spec.states:
@@ -179,50 +179,50 @@ def _round_trip(subject: Subject) -> Iterator[str]:
             loaded = checkpoint.load(folder).policy
         except InputError as error:
             yield (
-                f"Its checkpoint cannot be loaded: {error} Parameters and buffers follow"
-                " from config and spec alone."
+                f"Its checkpoint cannot be loaded: {error} Parameters and buffers must"
+                " follow from config and spec alone."
             )
             return
         if not torch.equal(before, _act(loaded, batch)[0]):
             yield (
-                "It acts otherwise after its checkpoint was saved and loaded; hold what"
-                " is fitted in parameters or buffers (register_buffer)."
+                "It acts differently after its checkpoint was saved and loaded; store"
+                " fitted values in parameters or buffers (register_buffer)."
             )
 
 
 def _latest(observation: Mapping[str, Tensor], spec: Spec) -> dict[str, Tensor]:
-    """The latest observations of histories."""
+    """Observation with only the latest step of each state's history."""
     if spec.history == 1:
         return dict(observation)
     return {n: it[:, -1] if n in spec.states else it for n, it in observation.items()}
 
 
 def _devices(subject: Subject) -> Iterator[str]:
-    """All tensors follow the policy to another device."""
+    """Checks that all tensors follow the policy to another device."""
     policy = subject.build().eval()
     for path, module in policy.named_modules():
         for name, value in vars(module).items():
             if isinstance(value, Tensor):
                 where = f"{path}.{name}" if path else name
                 yield (
-                    f"'{where}' is a tensor but no parameter or buffer, so that it stays"
+                    f"'{where}' is a tensor but not a parameter or buffer, so that it stays"
                     " behind on the CPU; use register_buffer."
                 )
     batch = batch_for(subject.spec, policy.chunk)
     try:
-        # What is made without naming a device lands on this one, as it would on the CPU
-        # while the policy is on a GPU.
+        # A tensor made without naming a device lands on this one, as it would land on
+        # the CPU while the policy is on a GPU.
         with torch.device("meta"):
             made = [_act(policy, batch)[0], loss_of(policy, batch).per_sample]
     except NotImplementedError:
-        return  # A tensor was moved after it was made, which is allowed.
+        return  # Moving a tensor after it was made is allowed.
     except RuntimeError as error:
         if "device" not in str(error):
             return
         made = [torch.empty(0, device="meta")]
     if any(tensor.is_meta for tensor in made):
         yield (
-            "It makes a tensor without naming the device, which fails on a GPU; pass"
+            "It creates a tensor without naming the device, which fails on a GPU; pass"
             " device=self.device."
         )
 

@@ -1,4 +1,4 @@
-"""A policy as it is checked: built by its registered name or loaded, and batches for it."""
+"""Policy under check, built by its registered name or loaded, and batches for it."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
@@ -19,7 +19,7 @@ from robomtl.plug_in import described
 from robomtl.policy import POLICIES, Batch, Policy, Spec
 
 ROWS = 6
-"""Samples of a batch."""
+"""Number of samples of a batch."""
 _SIDE = 32  # [px]
 _SEEING = Embodiment(
     name="robot",
@@ -31,36 +31,36 @@ _SEEING = Embodiment(
 )
 SPECS = {
     "a state of 6 numbers": Spec(state=6, action=3, embedding=4, tasks=3),
-    f"that and a picture of {_SIDE} px": Spec(
+    f"the same and a picture of {_SIDE} px": Spec(
         embodiments=(_SEEING,), embedding=4, tasks=3
     ),
 }
-"""Sizes for which a policy is built, by their descriptions; the first that it does not
-refuse is used."""
+"""Specifications for which a policy is built, by description; the first that the policy
+accepts is used."""
 
 
 class Subject(NamedTuple):
-    """A policy to check."""
+    """Policy to check."""
 
     name: str
-    """Registered name of its architecture."""
+    """Registered name of the architecture."""
     spec: Spec
-    """Sizes that it is built for."""
+    """Specification that the policy is built for."""
     build: Callable[[], Policy]
-    """Makes it, the same at each call."""
+    """Returns the policy, with the same weights at each call."""
     card: Card
-    """What it would be saved with."""
+    """Card for saving the policy."""
 
 
 def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
-    """The policy of a name, or why there is none to check.
+    """Policy of a name, or the problem that prevents building it.
 
     Args:
         name: Registered name, or a run directory.
-        config: Fields of its config that differ from the defaults; not of a run.
+        config: Fields of its config that differ from the defaults; ignored for a run.
 
     Raises:
-        InputError: If there is no such policy, or a method of adaptation makes it.
+        InputError: If there is no such policy, or only a method of adaptation builds it.
     """
     if name not in POLICIES.names() and Path(name).is_dir():
         trained = checkpoint.load(located(name))
@@ -76,7 +76,7 @@ def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
         return Problem(name, fault)
     if not architecture.trainable:
         raise InputError(
-            f"'{name}' is made by a method of adaptation, not trained from a"
+            f"'{name}' is built by a method of adaptation, not trained from a"
             " specification; check a trained run of it, or a policy that is trainable."
         )
     refusals = list[str]()
@@ -93,8 +93,8 @@ def subject_of(name: str, config: dict[str, Any]) -> Subject | Problem:
         except (InputError, PlugInError) as error:
             refusals.append(f"for {what}: {error}".removesuffix("."))
             continue
-        except Exception as error:  # Plug-ins raise anything.
-            refusals.append(f"for {what}: it met a {described(error)}")
+        except Exception as error:  # Plug-ins may raise anything.
+            refusals.append(f"for {what}: it raised {described(error)}")
             continue
         return Subject(name, spec, build, card)
     return Problem(name, f"It cannot be built {'; '.join(refusals)}.")
@@ -137,7 +137,7 @@ def _card(name: str, config: dict[str, Any], spec: Spec) -> Card:
 
 
 def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Batch:
-    """A batch of random numbers of a policy's sizes, the same for the same seed."""
+    """Random batch for a specification; the same seed gives the same batch."""
     generator = torch.Generator().manual_seed(seed)
     time = (spec.history,) if spec.history > 1 else ()
     observation = {
@@ -153,7 +153,7 @@ def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Bat
     if len(spec.embodiments) > 1:
         observation[EMBODIMENT] = torch.arange(rows) % len(spec.embodiments)
     task_embedding = torch.randn(rows, spec.embedding, generator=generator)
-    task_embedding[:, : spec.text] = 97.0  # A letter.
+    task_embedding[:, : spec.text] = 97.0  # The letter "a".
     action = torch.rand(rows, chunk, spec.action, generator=generator) * 2 - 1
     return Batch(
         observation=observation,

@@ -1,4 +1,4 @@
-"""What a suite must keep: the spaces of its envs, and observations within them."""
+"""Checks of the spaces of a suite's envs, and of observations within them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from robomtl.task import Env, Suite, goal_place
 
 
 def spaces(suite: Suite, task: str) -> Iterator[str]:
-    """Observations are a Dict of features; actions lie in [-1, 1]."""
+    """Checks that observations are a Dict of features and that actions lie in [-1, 1]."""
     with shared(suite, task) as env:
         observation, action = env.observation_space, env.action_space
     if not _is_action(action):
@@ -26,18 +26,18 @@ def spaces(suite: Suite, task: str) -> Iterator[str]:
     except InputError as error:
         yield str(error)
         return
-    for place in (suite.goal, goal_place(suite, task)):
-        yield from _goal(place, found)
+    for part in (suite.goal, goal_place(suite, task)):
+        yield from _goal(part, found)
 
 
 def embodiment(suite: Suite, task: str) -> Iterator[str]:
-    """The env has the features and actions of the embodiment that the suite names."""
+    """Checks that the env has the features and actions of the task's embodiment."""
     with shared(suite, task) as env:
         found = from_spaces(
             robot_of(suite, task), env.observation_space, env.action_space
         )
         rate = frames_per_second(env)
-    make_room(suite)  # A suite that names no embodiment makes an env to see it.
+    make_room(suite)  # Without a named embodiment, an env is made to inspect it.
     named = embodiment_of(suite, task)
     for lacking, who in (
         (found.lacks(named), "env"),
@@ -46,13 +46,13 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
         if lacking:
             yield (
                 f"The {who} {lacking}; envs have the features of the task's embodiment,"
-                f" here '{named.name}'. Tasks that differ have embodiments of their own,"
+                f" here '{named.name}'. Tasks that differ need different embodiments,"
                 " named by the suite's method embodiment(task)."
             )
             return
     tasks = (*suite.train_tasks, *suite.held_out_tasks)
-    alike = (t.name for t in tasks if robot_of(suite, t.name) == named.name)
-    first = next(alike, task)
+    same = (t.name for t in tasks if robot_of(suite, t.name) == named.name)
+    first = next(same, task)
     if first == task:
         return
     with watched(suite, first) as env:
@@ -65,7 +65,7 @@ def embodiment(suite: Suite, task: str) -> Iterator[str]:
 
 
 def first_observation(suite: Suite, task: str) -> Iterator[str]:
-    """A reset returns an observation of the space and reports success."""
+    """Checks that a reset returns an observation within the space and reports success."""
     with shared(suite, task) as env:
         result = start(env, suite.variations(task, "fresh")[0])
         observation, info = unpacked_reset(result, f"'{task}', reset")
@@ -74,7 +74,7 @@ def first_observation(suite: Suite, task: str) -> Iterator[str]:
 
 
 def step_faults(env: Env, result: Any) -> Iterator[str]:
-    """What is wrong with the five parts that a step returned."""
+    """Yields the faults of a step's result."""
     observation, reward, terminated, truncated, info = unpacked_step(result, "a step")
     yield from _observation_faults(env, observation)
     yield from _info_faults(info)
@@ -125,21 +125,21 @@ def _observation_faults(env: Env, observation: Any) -> Iterator[str]:
                 f"{space.dtype} of shape {space.shape}."
             )
         elif not np.isfinite(value).all():
-            yield f"'{key}' holds a number that is not finite: {value}."
+            yield f"'{key}' contains a number that is not finite: {value}."
         elif not space.contains(value):
             yield f"'{key}' lies outside its space{_beyond(space, value)}."
 
 
 def _beyond(space: gymnasium.Space[Any], value: Any) -> str:
-    """Where a value lies outside a Box, for messages."""
+    """End of a message that shows where a value lies outside a Box."""
     if not isinstance(space, gymnasium.spaces.Box):
         return f" {space}: {value}"
     beyond = np.argwhere((value < space.low) | (value > space.high))
-    place = tuple(beyond[0].tolist())
-    low, high = space.low[place], space.high[place]
+    index = tuple(beyond[0].tolist())
+    low, high = space.low[index], space.high[index]
     return (
-        f" in {len(beyond)} of {value.size} components: {value[place]:.4g} at"
-        f" {list(place)}, where {low:.4g} to {high:.4g} is declared; declare wider bounds,"
+        f" in {len(beyond)} of {value.size} components: {value[index]:.4g} at"
+        f" {list(index)}, where {low:.4g} to {high:.4g} is declared; declare wider bounds,"
         " such as -inf to inf"
     )
 

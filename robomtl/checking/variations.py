@@ -1,14 +1,14 @@
-"""What a suite must keep: a variation, and nothing else, says how an episode goes."""
+"""Checks of a suite's variations: each alone determines an episode, and they differ."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from robomtl.checking.beginnings import (
-    alike,
     beginning,
     copied,
     difference,
+    equal,
     random_actions,
     start,
 )
@@ -17,7 +17,7 @@ from robomtl.task import Env, GoalSuite, Suite, goal_place, one_env_per_process
 
 
 def splits(suite: Suite, task: str) -> Iterator[str]:
-    """The splits train and fresh have integers, and none in common."""
+    """Checks that the splits ``train`` and ``fresh`` are disjoint sets of integers."""
     train, fresh = (suite.variations(task, split) for split in ("train", "fresh"))
     yield from _variations_faults("train", train)
     yield from _variations_faults("fresh", fresh)
@@ -31,7 +31,7 @@ def splits(suite: Suite, task: str) -> Iterator[str]:
 
 
 def repeats(suite: Suite, task: str) -> Iterator[str]:
-    """The variation alone determines the episode."""
+    """Checks that the variation alone determines the episode."""
     variation, other = two_variations(suite, task)
     with shared(suite, task) as env:
         first = beginning(env, variation, seed=0)
@@ -46,13 +46,13 @@ def repeats(suite: Suite, task: str) -> Iterator[str]:
         how = difference(first, second)
         if how:
             yield (
-                f"Variation {variation} {how} {when}; an episode depends on its "
+                f"Variation {variation} {how} {when}; an episode must depend on its "
                 f"variation alone."
             )
 
 
 def company(suite: Suite, task: str) -> Iterator[str]:
-    """An episode goes as it goes alone while another env is stepped in turn."""
+    """Checks that stepping another env in between does not change an episode."""
     if one_env_per_process(suite):
         return
     variation, other = two_variations(suite, task)
@@ -64,14 +64,14 @@ def company(suite: Suite, task: str) -> Iterator[str]:
     if how:
         yield (
             f"Variation {variation} {how} while another env of the process is stepped in"
-            " turn, so they share something, such as a simulator or a global random"
-            " generator. Give each env its own, or say that they need a process each:"
-            " one_env_per_process=True."
+            " turn, so they share state, such as a simulator or a global random"
+            " generator. Give each env its own, or declare that each needs its own"
+            " process: one_env_per_process=True."
         )
 
 
 def _stepping(env: Env, variation: int) -> Iterator[None]:
-    """Plays an env on by one reset or step each time."""
+    """Plays episodes of an env; takes one reset or step for each ``next``."""
     act = random_actions(env)
     while True:
         observation, truncated = start(env, variation)[0], False
@@ -82,17 +82,17 @@ def _stepping(env: Env, variation: int) -> Iterator[None]:
 
 
 def variety(suite: Suite, task: str) -> Iterator[str]:
-    """Variations are not all the same."""
+    """Checks that variations are not all the same."""
     variations = suite.variations(task, "fresh")[:5]
     with shared(suite, task) as env:
         first, *others = [beginning(env, variation, seed=0) for variation in variations]
     if others and not any(difference(first, other) for other in others):
         named = listed(variations)
-        yield f"The variations {named} are all the same; each names a start and a goal."
+        yield f"The variations {named} are all the same; they must differ in start or goal."
 
 
 def goals(suite: Suite, task: str) -> Iterator[str]:
-    """Variations are grouped by goal as they say, and those of a goal start apart."""
+    """Checks the numbers of the goals, and that variations of a goal start differently."""
     if not isinstance(suite, GoalSuite):
         return
     variations = suite.variations(task, "fresh")
@@ -107,8 +107,8 @@ def goals(suite: Suite, task: str) -> Iterator[str]:
         )
         return
     group = suite.variations_of_goal(task, goals[0])[:2]
-    strange = [v for v in group if suite.goal_number(task, v) != goals[0]]
-    if strange or group[0] != goals[0] or any(v not in variations for v in group):
+    wrong = [v for v in group if suite.goal_number(task, v) != goals[0]]
+    if wrong or group[0] != goals[0] or any(v not in variations for v in group):
         yield (
             f"The goal {goals[0]} of 'fresh' has the variations {listed(group)}; expected"
             f" itself first, and only variations of 'fresh' with this goal_number."
@@ -118,13 +118,13 @@ def goals(suite: Suite, task: str) -> Iterator[str]:
 
 
 def refused_variation(suite: Suite, task: str) -> Iterator[str]:
-    """A variation that no split has is refused with a ValueError."""
+    """Checks that a variation that no split has is refused with a ValueError."""
     with shared(suite, task) as env:
         try:
             start(env, -1)
         except ValueError:
             return
-        except Exception as error:  # Anything else is what is looked for here.
+        except Exception as error:  # Any other exception is the violation.
             outcome = f"raised {type(error).__name__}: {error}"
         else:
             outcome = "was accepted"
@@ -134,26 +134,26 @@ def refused_variation(suite: Suite, task: str) -> Iterator[str]:
 def _variations_faults(split: str, variations: Sequence[int]) -> Iterator[str]:
     if not variations:
         yield f"The split '{split}' has no variation; give at least 1."
-    if isinstance(variations, range):  # It may be long, and cannot be wrong.
+    if isinstance(variations, range):  # It may be long, and has distinct integers.
         return
-    strange = [v for v in variations if not isinstance(v, int)]
-    if strange:
-        yield f"The split '{split}' holds {strange[0]!r}; expected integers."
+    wrong = [v for v in variations if not isinstance(v, int)]
+    if wrong:
+        yield f"The split '{split}' contains {wrong[0]!r}; expected integers."
     elif len(set(variations)) < len(variations):
-        yield f"The split '{split}' names a variation twice; name each once."
+        yield f"The split '{split}' has a variation twice; list each once."
 
 
 def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]:
     with shared(suite, task) as env:
         first, second = (copied(start(env, variation)[0]) for variation in group)
-    if alike(first, second):
+    if equal(first, second):
         yield (
             f"The variations {listed(group)} share a goal and a start; variations of"
-            f" a goal start differently."
+            f" a goal must start differently."
         )
-    elif (place := goal_place(suite, task)) is not None:
-        shown, other = (each["state"][place] for each in (first, second))
-        # Simulators settle what they place, by less than this.
+    elif (part := goal_place(suite, task)) is not None:
+        shown, other = (each["state"][part] for each in (first, second))
+        # Objects may move by less than this while a simulator lets them settle.
         if not np.allclose(shown, other, rtol=0, atol=1e-4):
             yield (
                 f"The variations {listed(group)} share a goal number but show the goals"
@@ -162,11 +162,11 @@ def _start_apart(suite: Suite, task: str, group: Sequence[int]) -> Iterator[str]
 
 
 def listed(variations: Sequence[int]) -> str:
-    """Variations, with commas between them."""
+    """Variations, separated by commas."""
     return ", ".join(map(str, variations))
 
 
 def two_variations(suite: Suite, task: str) -> tuple[int, int]:
-    """The first two fresh variations; the first twice where there is one."""
+    """First two variations of ``fresh``; the first one twice if there is only one."""
     variations = suite.variations(task, "fresh")
     return variations[0], variations[min(1, len(variations) - 1)]

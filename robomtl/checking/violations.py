@@ -1,4 +1,4 @@
-"""Problems that checks find, each a sentence."""
+"""Problems found by checks, each a sentence."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir
@@ -16,38 +16,38 @@ from robomtl.plug_in import described, exit_described
 Check = Callable[..., Iterator[str]]
 
 OWN = (InputError, MissingExtraError, PlugInError, SimulationError)
-"""Errors whose message says by itself what is wrong, and where."""
+"""Errors whose message alone says what is wrong, and where."""
 
 
 class HangError(InputError):
-    """A call of a plug-in did not return in time; what follows would hang as well."""
+    """A call of a plug-in did not return in time; further checks would hang as well."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One way in which a suite or a policy breaks its contract."""
+    """Violation of its contract by a suite or a policy."""
 
     task: str
-    """Name of the task or the policy; empty where the suite itself is at fault."""
+    """Name of the task or the policy; empty for a problem of the suite itself."""
     sentence: str
-    """What is wrong, and what is expected."""
+    """Sentence that says what is wrong and what is expected."""
 
     def __str__(self) -> str:
-        """The sentence, headed by the task."""
+        """The sentence, preceded by the name of the task."""
         return f"{self.task}: {self.sentence}" if self.task else self.sentence
 
 
 def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
-    """The findings of checks; an exception that one met is one more finding.
+    """Yields the findings of checks; an exception in a check is a finding as well.
 
     Args:
         checks: Generators of sentences.
-        *subject: Their arguments.
+        *subject: Arguments of each check.
     """
-    for part in checks:
+    for check in checks:
         try:
-            with chdir("."):  # Envs may leave this process in another folder.
-                yield from part(*subject)
+            with chdir("."):  # Envs may change the working directory.
+                yield from check(*subject)
         except HangError as error:
             yield str(error)
             return
@@ -55,6 +55,6 @@ def sentences(checks: Sequence[Check], *subject: Any) -> Iterator[str]:
             yield str(error)
         except SystemExit as error:
             yield exit_described(error)
-        except Exception as error:  # Plug-ins raise anything; the rest is checked.
-            what = part.__name__.strip("_").replace("_", " ")
+        except Exception as error:  # Plug-ins may raise anything; other checks follow.
+            what = check.__name__.strip("_").replace("_", " ")
             yield f"The check '{what}' met a {described(error)}."

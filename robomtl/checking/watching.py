@@ -1,4 +1,4 @@
-"""Envs whose calls are watched while a suite is checked: that they return, and are quiet."""
+"""Envs under check, whose calls must return in time and print nothing."""
 
 import io
 import signal
@@ -15,9 +15,9 @@ from robomtl.execution.pulse import PULSE
 from robomtl.task import Env, Suite, one_env_per_process
 
 LIMIT = 60.0
-"""Longest time that a call of an env may take [s], unless another is given."""
+"""Default of the longest time that a call of an env may take [s]."""
 
-_limit = [LIMIT]  # Of this process.
+_limit = [LIMIT]  # Limit of this process.
 
 
 def set_limit(seconds: float) -> None:
@@ -27,7 +27,7 @@ def set_limit(seconds: float) -> None:
 
 @contextmanager
 def watched(suite: Suite, task: str) -> Iterator[Env]:
-    """A new env of a task whose ``reset`` and ``step`` are watched; closed after the block.
+    """Yields a new env whose ``reset`` and ``step`` are watched; closes it after the block.
 
     Raises:
         HangError: If a call does not return in time.
@@ -42,16 +42,17 @@ def watched(suite: Suite, task: str) -> Iterator[Env]:
         yield env
 
 
-_shared = ExitStack()  # Of this process.
-_sharing: dict[tuple[int, str], Env] = {}  # The env in it, by suite and task.
+_shared = ExitStack()  # Closes the shared env of this process.
+_sharing: dict[tuple[int, str], Env] = {}  # The shared env, by suite and task.
 
 
 @contextmanager
 def shared(suite: Suite, task: str) -> Iterator[Env]:
-    """The watched env that checks of a task play one after the other.
+    """Yields a watched env that the checks of a task use one after the other.
 
-    To make an env takes a simulator up to seconds. It is kept after the block, unless an
-    exception leaves it in an unknown state, until another one is needed or ``closes``.
+    Making an env may take a simulator seconds, so it is kept after the block until another
+    one is needed or ``closes`` is called. It is closed after an exception, which leaves it
+    in an unknown state.
 
     Raises:
         HangError: If a call does not return in time.
@@ -69,13 +70,13 @@ def shared(suite: Suite, task: str) -> Iterator[Env]:
 
 
 def closes(suite: Suite, task: str) -> Iterator[str]:
-    """The env that checks of a task share can be closed, and is."""
+    """Checks that the shared env of a task can be closed, and closes it."""
     _close_shared()
     yield from ()
 
 
 def make_room(suite: Suite) -> None:
-    """Closes the shared env before another one is made, if they must not be side by side."""
+    """Closes the shared env before another is made, if a process can have only one."""
     if one_env_per_process(suite):
         _close_shared()
 
@@ -101,7 +102,7 @@ def _watched(function: Callable[..., Any], call: str) -> Callable[..., Any]:
 
 @contextmanager
 def _in_time(call: str) -> Iterator[None]:
-    """Interrupts Python code that takes too long; other code is ended with its process."""
+    """Interrupts Python code that exceeds the limit; native code ends with its process."""
     PULSE.beat()
     if threading.current_thread() is not threading.main_thread():
         yield

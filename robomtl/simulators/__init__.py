@@ -1,1 +1,1 @@
-"""Simulators that run in interpreters of their own, with packages of their own."""
+"""Simulators that run in separate interpreters with separate packages."""

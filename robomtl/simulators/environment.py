@@ -1,4 +1,4 @@
-"""Environments: an interpreter and the packages of a simulator, apart from robomtl's."""
+"""Environments: a separate interpreter and packages for a simulator."""
 
 import os
 from dataclasses import dataclass
@@ -12,34 +12,33 @@ from robomtl.files.untrusted import read_json
 from robomtl.names import check_name, several
 
 RECORD = "installed.json"
-"""File of an environment that is finished; see ``Record``."""
+"""File that marks an installed environment; see ``Record``."""
 
 _OF_PYTHON = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A version of Python and packages, installed apart from those of robomtl."""
+    """Python version and packages of a simulator, installed separately from robomtl's."""
 
     name: str
     """Name by which ``robomtl simulators install`` installs it."""
     python: str
     """Version of Python, such as ``3.11``."""
     requirements: tuple[str, ...]
-    """Lines of a requirements file for pip, with versions pinned; numpy is among what
-    they install."""
+    """Lines of a pip requirements file, with pinned versions; they must install numpy."""
 
     def __post_init__(self) -> None:
-        """Checks the name, the version and that something is required.
+        """Checks the name, the version and the requirements.
 
         Raises:
-            InputError: If the name cannot be a folder, the version is not of the form
-                3.11, or nothing is required.
+            InputError: If the name cannot be a folder's, the version does not have the
+                form 3.11, or there are no requirements.
         """
         check_name("environment", self.name)
         if not self.name.replace("-", "").replace("_", "").isalnum():
             raise InputError(
-                f"The environment '{self.name}' has a name that cannot be a folder; take"
+                f"The environment '{self.name}' has a name that cannot be a folder; use"
                 " letters, digits and hyphens."
             )
         major, _, minor = self.python.partition(".")
@@ -55,12 +54,12 @@ class Environment:
 
     @property
     def folder(self) -> Path:
-        """The folder into which it is installed."""
+        """Folder into which it is installed."""
         return simulators_folder() / self.name
 
     @property
     def record(self) -> "Record | None":
-        """The record of its installation; None unless it is finished.
+        """Record of its installation; None unless it is finished.
 
         Raises:
             InputError: If the record is damaged.
@@ -70,7 +69,7 @@ class Environment:
 
     @property
     def versions(self) -> dict[str, str]:
-        """Versions of Python and of all its packages; empty unless it is installed.
+        """Versions of Python and of all packages, by name; empty unless it is installed.
 
         Raises:
             InputError: If the record is damaged.
@@ -83,16 +82,16 @@ class Environment:
 
     @property
     def interpreter(self) -> Path:
-        """The interpreter that runs its simulator.
+        """Path of the interpreter that runs the simulator.
 
         Raises:
-            MissingExtraError: If it is not installed, or with other requirements.
+            MissingExtraError: If it is not installed, or was with other requirements.
         """
         record, install = self.record, f"robomtl simulators install {self.name}"
         if record is None:
             raise MissingExtraError(
                 f"The simulator '{self.name}' runs in its own environment (Python"
-                f" {self.python}), which is not installed in {self.folder}. Install it by:"
+                f" {self.python}), which is not installed in {self.folder}. Install it with:"
                 f" {install}"
             )
         if not record.fits(self):
@@ -100,36 +99,36 @@ class Environment:
                 f"The environment '{self.name}' was installed with Python {record.python}"
                 f" and {', '.join(record.requirements)}; this version of its suite needs"
                 f" Python {self.python} and {', '.join(self.requirements)}. Install it"
-                f" again by: {install}"
+                f" again with: {install}"
             )
         return self.folder / "bin" / "python"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
-    """An installed package."""
+    """Installed package."""
 
     name: str
-    """Its name."""
+    """Name of the package."""
     version: str
-    """Its version."""
+    """Installed version."""
     hashes: dict[str, str]
-    """Hashes of the file that it was installed from, by algorithm; empty for a folder."""
+    """Hashes of the downloaded file, by algorithm; empty if installed from a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """The record of an installation, written when it is finished."""
+    """Record of an installation, written when it is finished."""
 
     python: str
     """Full version of the interpreter, such as ``3.11.7``."""
     requirements: tuple[str, ...]
-    """What was required."""
+    """Requirements that were installed; see ``Environment.requirements``."""
     packages: tuple[Package, ...]
-    """All packages that were installed, by name."""
+    """All installed packages, sorted by name."""
 
     def fits(self, environment: Environment) -> bool:
-        """Whether an environment is still what was installed."""
+        """Whether the Python version and requirements of an environment were installed."""
         same = self.requirements == environment.requirements
         return same and self.python.startswith(f"{environment.python}.")
 
@@ -142,19 +141,19 @@ ENVIRONMENTS: Registry[Environment] = Registry(
         "maniskill": "robomtl.envs.maniskill:ENVIRONMENT",
     },
 )
-"""Environments that ``robomtl simulators`` knows, by their names.
+"""Environments that ``robomtl simulators`` can install, by name.
 
 Another distribution adds one as an entry point of the group ``robomtl.simulators``.
 """
 
 
 def own_variables() -> dict[str, str]:
-    """Environment variables of this process without those that change Python's paths."""
+    """Environment variables of this process, except those that change Python's paths."""
     kept = {name: v for name, v in os.environ.items() if name not in _OF_PYTHON}
     return kept | {"PYTHONNOUSERSITE": "1"}
 
 
 def simulators_folder() -> Path:
-    """``$ROBOMTL_SIMULATORS``, by default the folder ``simulators`` of the cache."""
+    """Folder ``$ROBOMTL_SIMULATORS``; by default ``simulators`` in the cache folder."""
     given = os.environ.get("ROBOMTL_SIMULATORS")
     return located(given) if given else cache_folder() / "simulators"

@@ -1,4 +1,4 @@
-"""Installs environments: a venv each, in which pip installs what a simulator needs."""
+"""Installation of environments: a venv for each, in which pip installs packages."""
 
 import os
 import shutil
@@ -52,23 +52,27 @@ class _Installed:
 
 @dataclass(frozen=True, kw_only=True)
 class _Report:
-    """What is read of pip's report on an installation."""
+    """Fields of pip's installation report that are read."""
 
     install: tuple[_Installed, ...]
 
 
 @dataclass(frozen=True)
 class _Installation:
-    """An installation while it runs, and the log of its commands."""
+    """Running installation, with the log of its commands."""
 
     environment: Environment
     log: IO[bytes]
 
     def run(self, what: str, *words: Path | str) -> str:
-        """The output of a command, which is also logged.
+        """Runs a command; returns its output, which is also logged.
+
+        Args:
+            what: Name of the step, for the message.
+            words: Command and its arguments.
 
         Raises:
-            InputError: If it fails; shows its last line.
+            InputError: If the command fails; shows its last error.
         """
         begun = self.log.tell()
         try:
@@ -88,7 +92,7 @@ class _Installation:
         return said.strip()
 
     def failed(self, what: str, reason: str) -> InputError:
-        """The error of a step that failed."""
+        """Error for a failed step."""
         return InputError(
             f"The environment '{self.environment.name}' cannot be installed: {what}"
             f" failed: {reason.rstrip('.')}. The log is {self.log.name}"
@@ -96,14 +100,14 @@ class _Installation:
 
 
 def _reason(said: str) -> str:
-    """The line of an output that says why it failed: its last error, or else the last."""
+    """Reason of a failure from a command's output: the last error line, else the last."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("ERROR:", "error:"))]
     return (errors or lines or [""])[-1]
 
 
 def _candidates(version: str) -> Iterator[str]:
-    """Interpreters that may be of a version."""
+    """Yields interpreters that may be of a Python version."""
     yield sys.executable
     if found := shutil.which(f"python{version}"):
         yield found
@@ -121,7 +125,7 @@ def _is_of(version: str, interpreter: str) -> bool:
 
 
 def _make_venv(installation: _Installation) -> None:
-    """Makes the venv, with an interpreter of this machine or one that uv has or fetches."""
+    """Creates the venv with an interpreter of this machine, or one that uv provides."""
     environment = installation.environment
     version, folder = environment.python, environment.folder
     for interpreter in _candidates(version):
@@ -165,7 +169,7 @@ def _install_packages(installation: _Installation) -> Record:
 
 @contextmanager
 def _held(environment: Environment) -> Iterator[None]:
-    """Keeps other processes from installing or removing an environment."""
+    """Locks an environment against other processes that install or remove it."""
     folder = environment.folder
     with writing_into(folder.parent):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -179,13 +183,13 @@ def _held(environment: Environment) -> Iterator[None]:
 
 
 def install(environment: Environment) -> Record:
-    """Installs an environment, anew if it is there already.
+    """Installs an environment, after removing an earlier installation.
 
     Args:
-        environment: What is to be installed.
+        environment: Environment to install.
 
     Raises:
-        InputError: If there is no such interpreter, or a command fails; names the log.
+        InputError: If no interpreter is found, or a command fails; names the log.
     """
     folder = environment.folder
     with _held(environment):
@@ -204,19 +208,19 @@ def install(environment: Environment) -> Record:
 
 
 def remove(environment: Environment) -> None:
-    """Removes an environment, also one that is half installed."""
+    """Removes an environment, even a partly installed one."""
     with _held(environment):
         remove_folder(environment.folder)
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes an installation; its record first, so that no part counts as a whole."""
+    """Removes an installation, its record first, so that a rest does not seem complete."""
     (folder / RECORD).unlink(missing_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
 
 
 def size(environment: Environment) -> int:
-    """Bytes that an environment takes."""
+    """Size of an installed environment [bytes]."""
     paths = environment.folder.rglob("*")
     return sum(path.lstat().st_size for path in paths if not path.is_dir())

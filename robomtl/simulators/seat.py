@@ -1,4 +1,4 @@
-"""The place of an env in the memory that it shares with its simulator's process."""
+"""Region of an env in the memory that is shared with its simulator's process."""
 
 import mmap
 from dataclasses import dataclass
@@ -15,24 +15,24 @@ from robomtl.task import Action, Observation
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """An array of an env in the shared memory: its action, or a feature it observes."""
+    """Array of an env in shared memory: its action, or a feature of its observations."""
 
     name: str
     """Name of the feature; empty for the action."""
     dtype: Literal["float32", "uint8"]
-    """Type of its elements."""
+    """Type of the elements."""
     shape: tuple[int, ...]
-    """Its shape."""
+    """Shape of the array."""
     at: int
-    """Where it begins in the env's region [bytes]."""
+    """Offset of the array in the env's region [bytes]."""
     low: str
-    """Lower bounds, as hexadecimal bytes: one for all elements, or one each."""
+    """Lower bounds as hexadecimal bytes: one for all elements, or one for each."""
     high: str
-    """Upper bounds."""
+    """Upper bounds, in the same form."""
 
     @property
     def space(self) -> gymnasium.spaces.Box:
-        """The space of its values."""
+        """Space of the array's values."""
         low, high = (
             np.resize(np.frombuffer(bytes.fromhex(bound), self.dtype), self.shape)
             for bound in (self.low, self.high)
@@ -40,41 +40,41 @@ class Part:
         return gymnasium.spaces.Box(low, high, dtype=np.dtype(self.dtype).type)
 
     def array(self, memory: mmap.mmap) -> NDArray[Any]:
-        """Its array in the env's region."""
+        """The array, as a view of the env's region."""
         count = int(np.prod(self.shape))
         return np.frombuffer(memory, self.dtype, count, self.at).reshape(self.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """The answer of a server that made an env."""
+    """Answer of a server that has made an env."""
 
     slot: int
     """Number of the env in the server."""
     offset: int
-    """Where the env's region begins in the shared memory [bytes]."""
+    """Offset of the env's region in the shared memory [bytes]."""
     size: int
     """Size of the region [bytes]."""
     action: Part
-    """How one acts."""
+    """Array of the action."""
     observation: tuple[Part, ...]
-    """What is observed."""
+    """Arrays of the observed features."""
     sighted: bool
-    """Whether the env draws pictures on demand."""
+    """Whether the env renders images on demand."""
     horizon: int | None
-    """Steps after which an episode is truncated; None where the env does not say."""
+    """Number of steps after which an episode is truncated; None if unknown."""
     fps: float | None
-    """Steps in a second of simulated time [1/s]; None where the env does not say."""
+    """Steps per second of simulated time [1/s]; None if unknown."""
     render_mode: str | None
-    """What ``render`` returns; None where the env shows nothing."""
+    """Render mode of the env; None if it cannot render."""
 
 
 class Seat:
-    """The place of an env in a running server.
+    """Env in a running server, with views of its arrays in shared memory.
 
     Args:
-        process: The server.
-        made: Where the env lies in the server's memory.
+        process: Server of the env.
+        made: The server's description of the env and its region.
     """
 
     def __init__(self, process: ServerProcess, made: Made) -> None:
@@ -87,7 +87,7 @@ class Seat:
         self.vectors = {n: array for n, array in arrays.items() if array.ndim != 3}
 
     def announce(self, action: Action) -> Action:
-        """Prepares a step; returns the action as it was written."""
+        """Prepares a step; returns a copy of the written action, cast to its dtype."""
         self.action[...] = action
         self.process.announced.append(self.slot)
         return self.action.copy()
@@ -97,11 +97,11 @@ class Seat:
         self.process.step(self.slot)
 
     def pictures(self) -> Observation:
-        """The pictures of an observation of now."""
+        """Images of the current observation, by name of the feature."""
         if self.made.sighted and self.images:
             self.process.call("pictures", dict[str, bool], slot=self.slot)
         return {name: array.copy() for name, array in self.images.items()}
 
     def render(self) -> Picture:
-        """What the env shows now."""
+        """Image that the env renders of its current state."""
         return self.process.picture(self.slot)

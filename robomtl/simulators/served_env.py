@@ -1,4 +1,4 @@
-"""An env whose simulator another process steps."""
+"""Env whose simulator runs in another process."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,15 +22,15 @@ Drawn = TypeVar("Drawn")
 
 
 class ServedEnv(gymnasium.Env[Observation, Action]):
-    """An env of a simulator that runs in its own interpreter.
+    """Env of a simulator that runs in its own interpreter.
 
     Envs of one simulator share a server in each process that uses them. An exception, a
-    death or a hang of the simulator is raised as ``SimulationError`` by the env that it
-    happened in; where the server was lost, the others play their episodes again in a new
-    one, up to where they were, and go on.
+    crash or a hang of the simulator is raised as ``SimulationError`` by the env that
+    caused it. If the server is lost, the other envs replay their episodes up to the
+    current step in a new server, and continue.
 
     Args:
-        simulator: Has the env.
+        simulator: Simulator of the env.
         task: Name of the task.
         splits: Variations of the task, by split.
         options: Further arguments of the server's ``make``, plain data.
@@ -38,7 +38,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
     Raises:
         MissingExtraError: If the environment is not installed.
         PlugInError: If the server does not start, or cannot make the env.
-        SimulationError: If the server dies or hangs as it makes the env.
+        SimulationError: If the server crashes or hangs while it makes the env.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
 
     @property
     def blind(self) -> bool:
-        """Whether observations lack the pictures; see ``Sighted``."""
+        """Whether observations omit the images; see ``Sighted``."""
         return self._blind
 
     @blind.setter
@@ -92,9 +92,8 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         """Starts the episode of ``options["variation"]``.
 
         Raises:
-            InputError: If no split holds the variation, or the env returns what its
-                contract excludes.
-            SimulationError: If the simulator raises an exception, dies or hangs.
+            InputError: If no split has the variation, or the env violates its contract.
+            SimulationError: If the simulator raises an exception, crashes or hangs.
         """
         super().reset(seed=seed)
         self.variation = requested_variation(
@@ -109,7 +108,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         return self._observation(), self._info
 
     def announce(self, action: Action) -> None:
-        """Prepares the step that follows; see ``Announced``.
+        """Prepares the next step, so that envs can be stepped together; see ``Announced``.
 
         Raises:
             InputError: If the action is not finite.
@@ -129,13 +128,12 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
     def step(
         self, action: Action
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Takes a step in the simulator, with those that other envs have announced.
+        """Takes a step in the simulator, together with steps that other envs announced.
 
         Raises:
-            InputError: If the action is not finite, or the env returns what its contract
-                excludes.
+            InputError: If the action is not finite, or the env violates its contract.
             ResetNeeded: If no episode is running.
-            SimulationError: If the simulator raises an exception, dies or hangs.
+            SimulationError: If the simulator raises an exception, crashes or hangs.
         """
         if self._announced is None:
             self.announce(action)
@@ -154,38 +152,40 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         )
 
     def pictures(self) -> Observation:
-        """The pictures that an observation of now holds, by the names of their features.
+        """Images of the current observation, by name of the feature.
 
         Raises:
             ResetNeeded: If no episode was started.
-            SimulationError: If the simulator raises an exception, dies or hangs.
+            SimulationError: If the simulator raises an exception, crashes or hangs.
         """
         return self._drawn(Seat.pictures)
 
     def render(self) -> Picture:
-        """What the env shows now; (height, width, 3).
+        """Image of the current state; (height, width, 3).
 
         Raises:
             InputError: If the env has no camera.
             ResetNeeded: If no episode was started.
-            SimulationError: If the simulator raises an exception, dies or hangs.
+            SimulationError: If the simulator raises an exception, crashes or hangs.
         """
         if self.render_mode is None:
-            raise InputError(f"{self.task} has no camera; make it with one to see it.")
+            raise InputError(
+                f"{self.task} has no camera; make the env with one to render."
+            )
         return self._drawn(Seat.render)
 
     def close(self) -> None:
-        """Closes the env in the server, which goes on for others."""
+        """Closes the env in the server, which continues to serve others."""
         self._withdraw()
         seat, self._seat, self._running = self._seat, None, False
         if seat is not None and seat.process.alive:
             try:
                 seat.process.call("close", dict[str, bool], slot=seat.slot)
             except (FaultError, LostServerError):
-                pass  # It is gone, whatever it did as it was closed.
+                pass  # The env is gone, whatever failed while it was closed.
 
     def _withdraw(self) -> None:
-        """Takes back a step that was announced and not taken."""
+        """Withdraws a step that was announced but not taken."""
         if self._announced is not None and self._seat is not None:
             self._seat.process.withdraw(self._seat.slot)
         self._announced = None
@@ -213,9 +213,10 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self._info = process.call("reset", dict[str, bool], slot=slot, **begun)
 
     def _survive(self, act: Callable[[], object]) -> None:
-        """Does something in the server; a new one takes the place of one that is lost.
+        """Calls ``act``; if the server is lost, replays the episode in a new one.
 
-        There the episode is played again up to now, unless this env ended the old one.
+        The replay includes the interrupted reset or step. If this env caused the loss, the
+        error is raised instead.
         """
         try:
             try:
@@ -224,12 +225,12 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
                 seat = self._seat
                 if seat is None or seat.process.at_fault == seat.slot:
                     raise
-                self._play_again()
+                self._replay()
         except (FaultError, LostServerError) as error:
             self._running = False
             raise self._error(error) from error
 
-    def _play_again(self) -> None:
+    def _replay(self) -> None:
         self._reset()
         assert self._seat is not None
         for action in self._actions:
@@ -242,18 +243,18 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         return {name: array.copy() for name, array in arrays.items()}
 
     def _drawn(self, draw: Callable[[Seat], Drawn]) -> Drawn:
-        """What is drawn of now."""
+        """Result of ``draw``, after a replay if the server is lost meanwhile."""
         drawn: list[Drawn] = []
         while not drawn:
             if self._seat is None or self._begun is None:
                 raise ResetNeeded(
-                    f"{self.task}: nothing is there yet; call reset first."
+                    f"{self.task}: no episode was started; call reset first."
                 )
             self._survive(partial(lambda seat: drawn.append(draw(seat)), self._seat))
         return drawn[0]
 
     def _error(self, error: FaultError | LostServerError) -> Exception:
-        """What is raised for an exception, a death or a hang of the simulator."""
+        """Exception to raise for an exception, a crash or a hang of the simulator."""
         step, file = len(self._actions), self._simulator.file.name
         if isinstance(error, FaultError):
             if self._begun is None:

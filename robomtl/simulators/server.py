@@ -1,15 +1,15 @@
-"""Steps a simulator's envs for another process, in the interpreter of the simulator.
+"""Server that steps a simulator's envs for another process, in the simulator's interpreter.
 
 This is a plain file, which robomtl runs with the interpreter of an environment:
-``python server.py REQUESTS ANSWERS MEMORY PARENT AT_ONCE FILE``. It needs Python 3.8 and
-numpy alone. ``FILE`` defines ``make(task, **options)``, which returns an env like
-Gymnasium's, and imports the simulator.
+``python server.py REQUESTS ANSWERS MEMORY PARENT AT_ONCE FILE``. It needs only Python 3.8 and
+numpy. ``FILE`` imports the simulator and defines ``make(task, **options)``, which returns a
+Gymnasium-like env.
 
-Requests and answers come through two pipes, each as a kind (1 byte), a length (4 bytes) and
-that many bytes: JSON, the slots of a step, or a picture. Observations, actions, rewards and
-ends of episodes lie in memory that both processes map: one region for each env, its slot,
-and before them all a page with the slot that computes and the number of calls so far.
-Standard output and error belong to the simulator, which may print what it likes.
+Requests and answers pass through two pipes, each as a kind (1 byte), a length (4 bytes) and
+that many bytes: JSON, the slots of a step, or an image. Observations, actions, rewards and
+ends of episodes lie in memory that both processes map: a first page with the slot that
+computes and the number of calls so far, and then a region for each env, called its slot.
+Standard output and error are left to the simulator.
 
 It stays one file, so that no module of robomtl is on the simulator's path.
 """
@@ -32,30 +32,30 @@ from typing import Any, Callable, Iterable, List, Tuple  # noqa: UP035 - Of Pyth
 import numpy as np
 
 PROTOCOL = 1
-HEAD = struct.Struct("<cI")  # Of a message: its kind, and its length.
+HEAD = struct.Struct("<cI")  # Header of a message: its kind and its length.
 PROGRESS = struct.Struct("<ii")  # The slot that computes, or -1; calls so far.
 RESULT = struct.Struct("<dBBB")  # Reward, terminated, truncated, success.
-BLIND = 11  # Where a slot says that its observations lack pictures.
-ARRAYS = 64  # Where the arrays of a slot begin; each is aligned to as many bytes.
-UNUSED = 60.0  # After this long without an env the server ends [s].
+BLIND = 11  # Offset in a slot of the flag that observations omit images.
+ARRAYS = 64  # Offset of the arrays in a slot, and their alignment [bytes].
+UNUSED = 60.0  # Time without an env after which the server ends [s].
 PAGE = mmap.ALLOCATIONGRANULARITY
 
 _Arrays = List[Tuple[str, Any]]  # noqa: UP006
 
 
 class Refused(Exception):
-    """An env returned something that its contract excludes."""
+    """An env returned something that violates its contract."""
 
 
 class Slot:
-    """One env, and its arrays in the shared memory.
+    """Env with its arrays in the shared memory.
 
     Args:
         env: The env.
-        parts: Its action and the features of its observations, see ``_layout``.
-        memory: Descriptor of the shared memory.
-        offset: Where the slot begins.
-        size: Its size.
+        parts: Layout of its action and of its observations' features; see ``_layout``.
+        memory: File descriptor of the shared memory.
+        offset: Offset of the slot in the memory [bytes].
+        size: Size of the slot [bytes].
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Slot:
         self.vectors = [(n, array) for n, array in self.arrays if array.ndim == 1]
 
     def described(self, number: int) -> dict[str, Any]:
-        """Plain data with which the other process maps the slot."""
+        """Description of the slot, from which the other process maps it, as plain data."""
         env = self.env
         spec = getattr(env, "spec", None)
         horizon = getattr(getattr(env, "unwrapped", env), "horizon", None)
@@ -89,7 +89,7 @@ class Slot:
         }
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> dict[str, bool]:
-        """Begins an episode."""
+        """Begins an episode; returns the success in its info, if any."""
         arrays = self._seen()
         result = self.env.reset(seed=seed, options=options)
         if type(result) is not tuple or len(result) != 2:
@@ -103,7 +103,7 @@ class Slot:
         return {"success": _truth(info["success"], "info['success']")}
 
     def step(self) -> None:
-        """Takes the step whose action lies in the shared memory."""
+        """Takes a step with the action in the shared memory; writes its results there."""
         arrays = self._seen()
         result = self.env.step(self.action.copy())
         if type(result) is not tuple or len(result) != 5:
@@ -122,21 +122,21 @@ class Slot:
         RESULT.pack_into(self.memory, 0, _number(reward), *ends, success)
 
     def pictures(self) -> dict[str, Any]:
-        """Draws the pictures of an observation of now, where the env does on demand."""
+        """Renders the images of the current observation, if the env does so on demand."""
         if self.sighted:
             images = [(n, array) for n, array in self.arrays if array.ndim == 3]
             self._keep(self.env.pictures(), images)
         return {}
 
     def render(self) -> np.ndarray[Any, Any]:
-        """A picture of now, (height, width, 3)."""
+        """Image of the current state; (height, width, 3)."""
         picture = self.env.render()
         if getattr(picture, "ndim", 0) != 3 or picture.dtype != np.uint8:
             raise Refused(f"render returned {_kind(picture)}; expected a uint8 picture")
         return np.ascontiguousarray(picture)
 
     def _seen(self) -> _Arrays:
-        """The arrays that the next observation fills."""
+        """Arrays that the next observation fills, after passing on the flag ``blind``."""
         if not self.sighted:
             return self.arrays
         self.env.blind = blind = bool(self.memory[BLIND])
@@ -161,13 +161,13 @@ class Slot:
 
 
 class Server:
-    """Answers requests until the pipe of requests is closed.
+    """Answers requests until their pipe is closed.
 
     Args:
-        requests: Descriptor to read from.
-        answers: Descriptor to write to.
-        memory: Descriptor of the shared memory.
-        make: Makes an env of a task.
+        requests: File descriptor from which requests are read.
+        answers: File descriptor to which answers are written.
+        memory: File descriptor of the shared memory.
+        make: Returns an env of a task.
     """
 
     def __init__(
@@ -177,14 +177,14 @@ class Server:
         self.make = make
         self.slots: dict[int, Slot] = {}
         self.unused: dict[int, list[int]] = {}
-        """Offsets of the regions of closed envs, by their sizes."""
+        """Offsets of the regions of closed envs, by size."""
         self.poller = select.poll()
         self.poller.register(requests, select.POLLIN)
         self.progress = mmap.mmap(memory, PAGE)
         self.calls = 0
 
     def serve(self) -> None:
-        """Reads a request, answers it, and reads the next."""
+        """Main loop: reads a request and answers it; ends after ``UNUSED`` without an env."""
         while True:
             if not self.slots and not self.poller.poll(1000 * UNUSED):
                 return
@@ -198,11 +198,11 @@ class Server:
                 self._answer(json.loads(payload.decode()))
 
     def _stepped(self, number: int) -> dict[str, str] | None:
-        """The fault of a step, if it has one."""
+        """Takes a step of a slot; its fault, or None."""
         self._note(number)
         try:
             self.slots[number].step()
-        except BaseException as error:  # A simulator raises anything, and may exit.
+        except BaseException as error:  # A simulator may raise anything, and may exit.
             return _fault(error)
         finally:
             self._note(-1)
@@ -214,7 +214,7 @@ class Server:
         self._note(number)
         try:
             kind, payload = self._called(call, number, request)
-        except BaseException as error:  # A simulator raises anything, and may exit.
+        except BaseException as error:  # A simulator may raise anything, and may exit.
             kind, payload = b"E", json.dumps(_fault(error)).encode()
         self._note(-1)
         send(self.answers, kind, payload)
@@ -222,7 +222,7 @@ class Server:
     def _called(
         self, call: str, number: int, given: dict[str, Any]
     ) -> tuple[bytes, bytes]:
-        """The kind and the bytes of the answer to a request."""
+        """Kind and payload of the answer to a request."""
         if call == "render":
             picture = self.slots[number].render()
             return b"P", struct.pack("<III", *picture.shape) + picture.tobytes()
@@ -248,7 +248,7 @@ class Server:
         return slot.described(number)
 
     def _region(self, size: int) -> int:
-        """The offset of a region of this size: an unused one, or one at the end."""
+        """Offset of a region of this size: an unused one, or a new one at the end."""
         if self.unused.get(size):
             return self.unused[size].pop()
         end = os.fstat(self.memory).st_size
@@ -274,7 +274,7 @@ def send(descriptor: int, kind: bytes, payload: bytes) -> None:
 
 
 def receive(descriptor: int) -> tuple[bytes, bytes]:
-    """Reads a message: its kind, and its bytes; ends the process where there is none."""
+    """Kind and payload of the next message; ends the process if the pipe is closed."""
     data = b""
     while len(data) < HEAD.size or len(data) < HEAD.size + HEAD.unpack_from(data)[1]:
         more = os.read(descriptor, 2**16)
@@ -287,7 +287,7 @@ def receive(descriptor: int) -> tuple[bytes, bytes]:
 def _layout(
     named: Iterable[tuple[str, Any]],
 ) -> tuple[list[dict[str, Any]], int]:
-    """The arrays of spaces, one after the other, and the size of all."""
+    """Layout of the arrays of spaces, one after the other, and their total size."""
     parts, end = [], ARRAYS
     for name, space in named:
         if space.dtype not in (np.float32, np.uint8) or not space.shape:
@@ -311,7 +311,7 @@ def _layout(
 
 
 def _bound(bound: Any, dtype: Any) -> str:
-    """The bytes of a bound, or of one element where all are the same."""
+    """Hexadecimal bytes of a bound; of one element only, if all are equal."""
     some = np.asarray(bound, dtype).ravel()
     return (some[:1] if (some == some[0]).all() else some).tobytes().hex()
 
@@ -351,7 +351,7 @@ def _kind(value: Any) -> str:
 
 
 def _fault(error: BaseException) -> dict[str, str]:
-    """Plain data on an exception: its kind, a sentence, and the traceback."""
+    """Plain data on an exception: its kind, a sentence and the traceback."""
     trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     if isinstance(error, Refused):
         return {"kind": "contract", "reason": str(error), "trace": trace}
@@ -365,19 +365,19 @@ def _fault(error: BaseException) -> dict[str, str]:
 
 
 def _loaded(path: str) -> Callable[..., Any]:
-    """The function ``make`` of a file."""
+    """Function ``make`` of a Python file."""
     spec = importlib.util.spec_from_file_location("robomtl_simulator", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["robomtl_simulator"] = module  # Dataclasses look their module up.
+    sys.modules["robomtl_simulator"] = module  # Dataclasses look up their module.
     spec.loader.exec_module(module)
     make: Callable[..., Any] = module.make
     return make
 
 
 def _end_with(parent: int, at_once: int) -> None:
-    """Ends this process, and those that it started, when its parent has ended."""
-    if at_once and sys.platform == "linux":  # Also in the midst of a step.
+    """Ends this process and its children when its parent has ended."""
+    if at_once and sys.platform == "linux":  # Also in the middle of a step.
         import ctypes
 
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
@@ -393,15 +393,15 @@ def _end_with(parent: int, at_once: int) -> None:
 def main(
     requests: int, answers: int, memory: int, parent: int, at_once: int, path: str
 ) -> None:
-    """Serves until robomtl, or the process that started this one, has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent answers Ctrl-C.
+    """Serves requests until the parent process has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # The parent handles Ctrl-C.
     _end_with(parent, at_once)
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [each for each in sys.path if os.path.abspath(each) != here]
     hello = {"protocol": PROTOCOL, "python": sys.version.split()[0]}
     try:
         make = _loaded(path)
-    except BaseException as error:  # Modules raise anything when they are imported.
+    except BaseException as error:  # Importing a module may raise anything.
         send(answers, b"E", json.dumps(_fault(error)).encode())
         return
     send(answers, b"D", json.dumps(hello).encode())

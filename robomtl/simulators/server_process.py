@@ -1,4 +1,4 @@
-"""The process that steps a simulator's envs, seen from the process that uses them."""
+"""Client side of the process that steps a simulator's envs."""
 
 import mmap
 import os
@@ -26,31 +26,33 @@ from robomtl.execution.pulse import PULSE
 from robomtl.files.untrusted import parse_json
 from robomtl.simulators import server
 
-_LONGEST_ANSWER = 2**28  # A picture of 9,000 by 9,000 pixels [bytes].
-_LONGEST_LOG = 2**20  # Of what a simulator prints, which is cut off beyond [bytes].
-_SOONER = 0.8  # A hanging simulator is given up before its worker is.
+_LONGEST_ANSWER = 2**28  # [bytes] Enough for an image of 9,000 by 9,000 pixels.
+_LONGEST_LOG = 2**20  # [bytes] A simulator's log is cleared beyond this size.
+_SOONER = (
+    0.8  # Fraction of the worker's limit after which its simulator counts as hung.
+)
 
 Form = TypeVar("Form")
 
 
 class LostServerError(RuntimeError):
-    """A server has died or hung; its envs are gone."""
+    """A server has crashed or hung; its envs are gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """An exception of a simulator."""
+    """Exception that a simulator raised, as plain data."""
 
     kind: Literal["simulator", "contract"]
-    """``contract`` where an env returned something that its contract excludes."""
+    """``contract`` if an env violated its contract, ``simulator`` for any other exception."""
     reason: str
-    """The exception in a sentence."""
+    """Description of the exception, in a sentence without the full stop."""
     trace: str
-    """Its traceback."""
+    """Traceback in the server."""
 
 
 class FaultError(RuntimeError):
-    """A simulator raised an exception; its server goes on."""
+    """A simulator raised an exception; its server continues."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.reason)
@@ -60,25 +62,25 @@ class FaultError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
-    """The first answer of a server."""
+    """First answer of a server."""
 
     protocol: int
-    """Version of the messages that it understands."""
+    """Version of the server's protocol."""
     python: str
-    """Version of its interpreter."""
+    """Version of the server's interpreter."""
 
 
 class ServerProcess:
-    """A running server, to which one thread at a time talks.
+    """Running server of a simulator; a lock admits one thread at a time.
 
     Args:
-        interpreter: Runs it.
-        file: Defines ``make(task, **options)``.
-        environ: Its environment variables.
+        interpreter: Interpreter that runs the server.
+        file: File that defines ``make(task, **options)``.
+        environ: Environment variables of the server.
 
     Raises:
-        PlugInError: If the file cannot be loaded, or understands other messages.
-        LostServerError: If the server dies or hangs as it starts.
+        PlugInError: If the file cannot be loaded, or the server has another protocol.
+        LostServerError: If the server crashes or hangs during its start.
     """
 
     def __init__(
@@ -86,12 +88,12 @@ class ServerProcess:
     ) -> None:
         self.file = file
         self.lost = ""
-        """Why the server is lost; empty as long as it is not."""
+        """Reason why the server is lost; empty while it runs."""
         self.at_fault = -1
-        """The slot that was computing when it was lost; -1 for none."""
+        """Slot that was computing when the server was lost; -1 for none."""
         self.lock = threading.RLock()
         self.announced = array("H")
-        """Slots whose next step is to be sent; their actions lie in the memory."""
+        """Slots whose next step is due; their actions are in the shared memory."""
         self._faults: dict[int, Fault] = {}
         self._open = True
         self._memory = _shared_memory()
@@ -118,7 +120,7 @@ class ServerProcess:
         theirs, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         descriptors = theirs, answers, self._memory.fileno()
-        # Linux ends the server with the thread that started it, so that must be the main.
+        # Linux would end the server with the thread that started it, unless it is the main.
         at_once = threading.current_thread() is threading.main_thread()
         numbers = *descriptors, os.getpid(), int(at_once)
         words = interpreter, server.__file__, *numbers, self.file
@@ -137,16 +139,16 @@ class ServerProcess:
         self._poller.register(self._answers, select.POLLIN)
 
     def call(self, name: str, form: type[Form], **given: Any) -> Form:
-        """The answer to a request.
+        """Sends a request; returns the answer.
 
         Args:
-            name: What is to be done.
+            name: Name of the call, such as ``make`` or ``reset``.
             form: Type of the answer.
-            given: Plain data.
+            given: Arguments of the call, plain data.
 
         Raises:
             FaultError: If the simulator raises an exception.
-            LostServerError: If the server dies or hangs.
+            LostServerError: If the server crashes or hangs.
         """
         with self.lock:
             request = msgspec.json.encode({"call": name, **given})
@@ -154,11 +156,11 @@ class ServerProcess:
             return self._decoded(self._answer(), form)
 
     def picture(self, slot: int) -> NDArray[np.uint8]:
-        """What the env of a slot renders; (height, width, 3).
+        """Image that the env of a slot renders; (height, width, 3).
 
         Raises:
             FaultError: If the simulator raises an exception.
-            LostServerError: If the server dies or hangs.
+            LostServerError: If the server crashes or hangs.
         """
         with self.lock:
             self._send(b"J", msgspec.json.encode({"call": "render", "slot": slot}))
@@ -167,11 +169,11 @@ class ServerProcess:
         return np.frombuffer(payload, np.uint8, offset=12).reshape(shape).copy()
 
     def step(self, slot: int) -> None:
-        """Takes the announced step of a slot, together with those of all others.
+        """Takes the announced step of a slot, together with those of all other slots.
 
         Raises:
             FaultError: If the slot's env raises an exception.
-            LostServerError: If the server dies or hangs.
+            LostServerError: If the server crashes or hangs.
         """
         with self.lock:
             if slot in self.announced:
@@ -186,10 +188,14 @@ class ServerProcess:
                 raise LostServerError(self.lost)
 
     def mapped(self, offset: int, size: int) -> mmap.mmap:
-        """A region of the shared memory.
+        """Region of the shared memory.
+
+        Args:
+            offset: Offset of the region [bytes].
+            size: Size of the region [bytes].
 
         Raises:
-            PlugInError: If the memory does not hold it.
+            PlugInError: If the region exceeds the memory.
         """
         if offset + size > os.fstat(self._memory.fileno()).st_size:
             raise PlugInError(
@@ -199,28 +205,28 @@ class ServerProcess:
         return mmap.mmap(self._memory.fileno(), size, offset=offset)
 
     def withdraw(self, slot: int) -> None:
-        """Forgets the announced step of a slot, or its fault."""
+        """Discards the announced step of a slot, and its fault."""
         if slot in self.announced:
             self.announced.remove(slot)
         self._faults.pop(slot, None)
 
     @property
     def pid(self) -> int:
-        """Number of its process."""
+        """ID of the server's process."""
         return self._process.pid
 
     @property
     def ended_unused(self) -> bool:
-        """Whether it ended by itself, as it had no env for long."""
+        """Whether the server ended by itself, having had no env for ``server.UNUSED``."""
         return self._process.poll() == 0
 
     @property
     def alive(self) -> bool:
-        """Whether it can be given work."""
+        """Whether the server runs and is not lost."""
         return not self.lost and self._process.poll() is None
 
     def kill(self) -> None:
-        """Ends it, and what it started, whatever it does."""
+        """Kills the server and its children."""
         if not self._open:
             return
         self._open = False
@@ -241,11 +247,11 @@ class ServerProcess:
             self._lose(self._how_it_ended())
 
     def _answer(self) -> bytes:
-        """The payload of the next answer."""
+        """Payload of the next answer."""
         try:
             kind, payload = self._received()
         except BaseException:
-            self.kill()  # After Ctrl-C, say, the answer would be taken for the next.
+            self.kill()  # After Ctrl-C, its late answer would be read for the next request.
             raise
         if kind == b"E":
             raise FaultError(self._decoded(payload, Fault))
@@ -266,7 +272,7 @@ class ServerProcess:
         return data[:1], data[server.HEAD.size :]
 
     def _wait(self) -> None:
-        """Waits for an answer as long as the server progresses."""
+        """Waits for an answer while the server makes progress."""
         if self._poller.poll(100):
             return
         limit = _SOONER * PULSE.limit
@@ -304,7 +310,7 @@ class ServerProcess:
         return next((line.strip() for line in lines[::-1] if line.strip()), "")[:200]
 
     def cut_log(self) -> None:
-        """Forgets what the simulator printed, where that is much."""
+        """Clears the log of the simulator's output if it is long."""
         if os.fstat(self._log.fileno()).st_size > _LONGEST_LOG:
             os.ftruncate(self._log.fileno(), 0)
 
@@ -317,7 +323,7 @@ class ServerProcess:
 
 
 def _shared_memory() -> IO[bytes]:
-    """A file without a name that two processes map."""
+    """Unnamed file that two processes map."""
     if sys.platform == "linux":
         return open(os.memfd_create("robomtl"), "r+b")
     return tempfile.TemporaryFile()

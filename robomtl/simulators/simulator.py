@@ -1,4 +1,4 @@
-"""A simulator in its own interpreter, and its server in each process that uses it."""
+"""Simulator in its own interpreter, with a server for each process that uses it."""
 
 import atexit
 import os
@@ -14,23 +14,23 @@ from robomtl.simulators.server_process import LostServerError, ServerProcess
 
 @dataclass(frozen=True, kw_only=True)
 class Simulator:
-    """A simulator whose envs are stepped by a server, a process of another interpreter."""
+    """Simulator whose envs run in a server process with their own interpreter."""
 
     file: Path
-    """A Python file that defines ``make(task, **options)``, which returns an env like
-    Gymnasium's; it imports the simulator, and neither torch nor robomtl."""
+    """Python file that defines ``make(task, **options)``, which returns a Gymnasium-like
+    env; it imports the simulator, but neither torch nor robomtl."""
     environment: Environment | None = None
-    """Has the interpreter that runs the file; None for that of robomtl itself, where only
-    faults of the simulator are to be kept out."""
+    """Environment whose interpreter runs the file; None for robomtl's own interpreter,
+    which isolates only crashes of the simulator."""
 
     def process(self) -> ServerProcess:
-        """The server of this process: the running one, or a new one.
+        """Server of this process: the running one, or a new one.
 
         Raises:
             MissingExtraError: If the environment is not installed.
             PlugInError: If the server does not start.
         """
-        key = os.getpid(), self  # A process that was forked has no server yet.
+        key = os.getpid(), self  # A forked process has no server yet.
         running = _PROCESSES.get(key)
         if running is None or not running.alive:
             _PROCESSES[key] = running = self._started()
@@ -48,7 +48,7 @@ class Simulator:
             ) from error
 
     def _environ(self) -> Mapping[str, str]:
-        """Environment variables of the server; its sums do not depend on the machine."""
+        """Environment variables of the server; one thread, so that results are repeatable."""
         own = own_variables()
         if self.environment is None:
             own["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
