@@ -795,8 +795,8 @@ def test_the_time_limit_of_a_step_is_a_flag(capsys, tmp_path, words):
 def test_a_protocol_is_not_stretched(capsys, tmp_path):
     words = ("evaluate", "expert", "--suite", "points/MT4", "--out", tmp_path)
     said = refusal(capsys, *words, "--protocol", "lerobot", "--episodes", 9)
-    assert "is not kept: episodes 9, not 10" in said
+    assert "match the protocol 'lerobot': episodes 9, not 10" in said
     said = refusal(capsys, *words, "--protocol", "lerobot", "--tasks", "reach-red")
-    assert "is not kept: tasks 1 of 4, not all of the suite" in said
+    assert "match the protocol 'lerobot': tasks 1 of 4, not all of the suite" in said
     said = refusal(capsys, *words, "--protocol", "lerobt")
     assert "Did you mean 'lerobot'?" in said

@@ -94,7 +94,9 @@ def test_wordings_of_a_file_are_told_in_turn(tmp_path):
 
 def test_a_task_alone_in_its_part_cannot_be_shuffled():
     single = suite("points/reach-red")
-    with pytest.raises(ValueError, match="'reach-red' is alone in its part of points"):
+    with pytest.raises(
+        ValueError, match="'reach-red' is the only training task of points"
+    ):
         task_infos_of(single, plan(single, episodes=1), "shuffled")
 
 
@@ -111,7 +113,9 @@ def test_an_unknown_kind_suggests_the_nearest():
 
 
 def test_a_missing_file_is_refused():
-    with pytest.raises(ValueError, match="read from .*nowhere.json, but it is no file"):
+    with pytest.raises(
+        ValueError, match="The file of instructions .*nowhere.json does not exist"
+    ):
         task_infos_of(POINTS, TRIALS, "nowhere.json")
 
 

@@ -97,15 +97,17 @@ def test_an_unknown_protocol_names_the_nearest():
 
 
 def test_what_contradicts_a_protocol_is_refused():
-    wrong = "is not kept: split train, not official; episodes 5, not 50. Leave out"
+    wrong = "'official': split train, not official; episodes 5, not 50. Leave them out"
     with pytest.raises(ValueError, match=wrong):
         check("official", Conditions(split="train", episodes=5), Three())
-    with pytest.raises(ValueError, match="is not kept: horizon 500, not 400"):
+    with pytest.raises(
+        ValueError, match="the protocol 'lerobot': horizon 500, not 400"
+    ):
         check("lerobot", Conditions(episodes=10), Three())
 
 
 def test_success_at_the_last_step_needs_trials_that_are_played_to_it():
-    with pytest.raises(ValueError, match="unknown where trials stop at success"):
+    with pytest.raises(ValueError, match="unknown if trials stop at success"):
         Conditions(criterion="last step", until="success")
     with pytest.raises(ValueError, match="criterion 'last'. Did you mean 'last step'"):
         Conditions(criterion="last")
@@ -129,7 +131,7 @@ def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
     assert (setting.protocol, setting.criterion) == ("strict", "last step")
     assert robomtl.Results.read(tmp_path).setting.protocol == "strict"
     with pytest.raises(
-        ValueError, match="'strict' is not kept: split train, not fresh"
+        ValueError, match="the protocol 'strict': split train, not fresh"
     ):
         robomtl.evaluate(
             ExpertAgent(),

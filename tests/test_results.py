@@ -183,7 +183,7 @@ def test_a_folder_without_results_is_refused(tmp_path):
     [
         ("{", "results.json is damaged or cut short"),
         ("[]", r"results.json is damaged: \$: expected object, got array"),
-        ('{"format": 9}', "results.json is of no format this version reads"),
+        ('{"format": 9}', "results.json does not have the format 1 of this version"),
         (
             '{"format": 1, "suite": "x"}',
             "results.json is damaged: .* missing required field agent",
@@ -223,7 +223,7 @@ def test_the_last_bits_of_a_rate_may_differ(folder, results):
 
 def test_tasks_other_than_those_of_the_trials_are_refused(folder):
     edit(folder, tasks={"reach": {"tier": "easy"}})
-    message = "other tasks than the trials beside it; those are of push, reach, stuck"
+    message = "other tasks than the trials beside it, which have push, reach, stuck"
     with pytest.raises(ValueError, match=message):
         Results.read(folder)
 

@@ -226,7 +226,7 @@ def test_a_trial_that_cannot_be_drawn_to_its_end_has_no_video_and_says_so(tmp_pa
     (it,) = filmed(tmp_path, suite=suite, which="all")
     assert not it.path.exists()
     assert it.fault.startswith(
-        "it broke off when it was played again, step 3: RuntimeError: GL error 1282"
+        "it failed when it was played again, step 3: RuntimeError: GL error 1282"
     )
 
 

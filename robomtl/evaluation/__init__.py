@@ -1,6 +1,6 @@
-"""Trials of an agent on a suite, and what they say: success per task.
+"""Evaluation of agents on a suite: trials, and success per task.
 
-Names are loaded on first use: worker processes import this package and need little.
+Names are loaded on first use, as worker processes need few of them.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""The conditions under which an agent is evaluated, and the plan that follows."""
+"""Conditions of an evaluation, and the plan of its trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,26 +15,27 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSettings:
-    """The settings that conditions share with the config they are settled from."""
+    """Settings shared by ``Conditions`` and ``EvaluationConfig``."""
 
     tasks: Sequence[str] | None = None
-    """Names of the tasks; None for the training tasks."""
+    """Names of the tasks to play; None for the training tasks."""
     repeats: int = 1
-    """Trials of each variation."""
+    """Number of trials of each variation."""
     instructions: Path | str = "canonical"
-    """One of ``robomtl.evaluation.instructions.KINDS``, such as ``canonical``, ``held-out``
-    or ``shuffled``, or a JSON file with a list of wordings for each task; see ``task_infos_of``."""
+    """Kind of instructions, such as ``canonical``, ``held-out`` or ``shuffled``, see
+    ``robomtl.evaluation.instructions.KINDS``; or a JSON file with a list of wordings for each
+    task."""
     until: Until = "horizon"
     """``horizon`` plays each trial to its end; ``success`` stops it once solved, which is
-    faster and leaves success at the last step unknown."""
+    faster, but leaves success at the last step unknown."""
     seed: int = 0
-    """Decides whose instruction a task gets when they are shuffled."""
+    """Seed of the permutation of ``shuffled`` instructions."""
 
     def __post_init__(self) -> None:
         """Checks the types and the seed.
 
         Raises:
-            InputError: If a value is of another type, or the seed out of range.
+            InputError: If a value has the wrong type, or the seed is out of range.
         """
         check_types(self)
         check_seed(self.seed)
@@ -45,55 +46,58 @@ class TrialSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions(TrialSettings):
-    """The trials of an evaluation, their instructions, and when they end."""
+    """Conditions of an evaluation: its trials, their instructions, and when they end."""
 
     instructions: str = "canonical"
     """Kind of instructions, or a JSON file of wordings; see ``task_infos_of``."""
     split: str = "fresh"
-    """Which variations."""
+    """Name of the split whose variations are played."""
     episodes: int = 50
-    """Variations of each task."""
+    """Number of variations of each task."""
     criterion: Criterion = "any step"
-    """When a trial counts as solved."""
+    """Step at which success counts: any step, or the last."""
 
     def __post_init__(self) -> None:
-        """Checks when trials end and when they count as solved.
+        """Checks the types, and that ``until`` fits the criterion.
 
         Raises:
-            InputError: If a value is of another type or unknown, or trials would stop
-                before their last step is known.
+            InputError: If a value has the wrong type or is unknown, or trials would stop
+                at success although the last step decides.
         """
         super().__post_init__()
         if self.criterion == "last step" and self.until == "success":
             raise InputError(
-                "Success at the last step is unknown where trials stop at success; play"
-                " them until='horizon'."
+                "Success at the last step is unknown if trials stop at success; use"
+                " until='horizon'."
             )
 
     @classmethod
     def recorded(cls, values: Mapping[str, Any]) -> "Conditions":
-        """The conditions among the values that a journal or a result has, by name.
+        """Conditions from the fields of a journal or of results.
+
+        Args:
+            values: Values by name; others than the conditions are ignored.
 
         Raises:
-            KeyError: If one is missing.
+            KeyError: If a field is missing.
         """
         return cls(**{field.name: values[field.name] for field in fields(cls)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The trials of an evaluation, made before anything runs."""
+    """Trials of an evaluation, determined before anything runs."""
 
     suite: Suite
-    """Supplies the tasks."""
+    """Suite of the tasks."""
     conditions: Conditions
     """Conditions of the trials."""
     chunks: tuple[Chunk, ...]
-    """The trials with their instructions."""
+    """Trials with their instructions, divided into chunks."""
 
 
 def planned(suite: Suite, conditions: Conditions) -> Plan:
-    """The plan of an evaluation.
+    """Plan of an evaluation.
 
     Raises:
         ValueError: If the conditions do not fit the suite; see ``chunks_of``.
@@ -103,7 +107,7 @@ def planned(suite: Suite, conditions: Conditions) -> Plan:
 
 
 def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
-    """The trials with their instructions, divided into chunks.
+    """Trials of an evaluation with their instructions, divided into chunks.
 
     Raises:
         ValueError: If the conditions do not fit the suite; see ``plan`` and ``task_infos_of``.

@@ -1,4 +1,4 @@
-"""The request for an evaluation: a protocol, or values of one's own."""
+"""Config of an evaluation: a protocol, or custom conditions."""
 
 from dataclasses import dataclass, fields
 
@@ -14,34 +14,34 @@ class EvaluationConfig(TrialSettings):
     """Settings of an evaluation; see ``robomtl.evaluate``."""
 
     protocol: str | None = None
-    """Name of the protocol to follow, such as ``official``; without one the results name
-    the one that the conditions happen to meet. See ``PROTOCOLS``."""
+    """Name of the protocol to follow, such as ``official``; None for custom conditions, for
+    which the results name a protocol that they match. See ``PROTOCOLS``."""
     variations: str | None = None
-    """The split whose variations are used; the protocol's, or ``fresh``."""
+    """Split whose variations are used; None for the protocol's, or ``fresh``."""
     episodes: int | None = None
-    """Variations of each task; the protocol's, or 50."""
+    """Number of variations of each task; None for the protocol's, or 50."""
     other_pictures: bool = False
-    """Whether the suite may draw pictures by another profile than the policy was trained
-    on; the options in the results have the one that it drew by."""
+    """Whether the suite may render images with another profile than the policy was trained
+    on; the profile in use is recorded in the results' options."""
 
     def __post_init__(self) -> None:
         """Checks the values and the protocol's name.
 
         Raises:
-            InputError: If a value is of another type or out of range, the protocol is
-                unknown, or trials would stop before their last step is known.
+            InputError: If a value has the wrong type or is out of range, the protocol is
+                unknown, or trials would stop at success although the last step decides.
         """
         super().__post_init__()
         self._conditions()
 
     def conditions(self, suite: Suite) -> Conditions:
-        """The conditions, with the protocol's values where none are given.
+        """Conditions, with the protocol's values for those that are None.
 
         Args:
-            suite: Supplies the tasks.
+            suite: Suite of the tasks.
 
         Raises:
-            InputError: If the protocol is not kept; names what differs.
+            InputError: If the conditions violate the protocol; names the differences.
         """
         conditions = self._conditions()
         if self.protocol is not None:

@@ -1,4 +1,4 @@
-"""A suite's own demonstrators, evaluated like any other agent: the ceiling of cloning."""
+"""Agent of a suite's scripted experts; their success is an upper bound for cloning."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from robomtl.returned_values import action_array, action_vector
 from robomtl.task import Expert, Observation, Suite, Trial
 
 EXPERT = "expert"
-"""What the command line calls them."""
+"""Name of the experts on the command line."""
 
 
 class _Experts:
-    """Acts in each trial by the expert of its task, from the state alone."""
+    """Actor that lets the expert of each trial's task act; experts read no images."""
 
     looks = False
 
@@ -43,7 +43,7 @@ class _Experts:
                 action = self._experts[row](observations[row])
             except KeyboardInterrupt:
                 raise
-            except BaseException as error:  # Plug-ins raise anything.
+            except BaseException as error:  # Plug-ins may raise anything.
                 raise PlugInError(f"{who} raised {described(error)}.") from error
             # A copy, as an expert may return the same array each time.
             vector = action_vector(action, who)
@@ -64,7 +64,7 @@ class _Experts:
 
 @dataclass(frozen=True)
 class ExpertAgent:
-    """The scripted experts of whatever suite is evaluated."""
+    """Agent of the scripted experts of the evaluated suite."""
 
     @property
     def name(self) -> str:
@@ -73,12 +73,12 @@ class ExpertAgent:
 
     @property
     def argument(self) -> str | None:
-        """The agent's name on the command line; None for a derived class."""
+        """Name of the agent on the command line; None for a subclass."""
         return EXPERT if type(self) is ExpertAgent else None
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the version of robomtl; the experts are the suite's."""
+        """Hash of the version of robomtl; the suite determines its experts."""
         return hashlib.sha256(f"expert {version('robomtl')}".encode()).hexdigest()
 
     def check(self, suite: Suite) -> None:
@@ -91,5 +91,5 @@ class ExpertAgent:
             make_expert(suite, task.name)
 
     def load(self, suite: Suite) -> Actor:
-        """The experts, ready to start trials of this suite."""
+        """Actor of the experts, ready to start trials of this suite."""
         return _Experts(suite)

@@ -1,4 +1,4 @@
-"""The outcome of every trial, as a grid of tasks and variations."""
+"""Grid of the outcomes of all trials, for the report page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,11 +17,11 @@ KINDS = (
 
 
 def outcome_grid(results: Results, clips: Mapping[Trial, Clip]) -> Grid:
-    """A row a task, by tier and success; a cell a trial, in the order of the plan.
+    """Grid with a row for each task, sorted by tier and success, and a cell for each trial.
 
     Args:
-        results: The trials.
-        clips: Videos of some of them.
+        results: Results of the evaluation.
+        clips: Videos by trial; trials may lack one.
     """
     summary = results.summary
     by_task: dict[str, list[Record]] = {}
@@ -45,7 +45,7 @@ def outcome_grid(results: Results, clips: Mapping[Trial, Clip]) -> Grid:
 
 
 def trial_details(record: Record) -> dict[str, str]:
-    """The trial and its instruction, for a cell."""
+    """Details of a trial for its cell: variation, repeat and instruction."""
     return {
         "Variation": str(record.variation),
         "Repeat": str(record.repeat) if record.repeat else "",
@@ -54,7 +54,7 @@ def trial_details(record: Record) -> dict[str, str]:
 
 
 def went(record: Record) -> str:
-    """How a trial went, in words."""
+    """Outcome of a trial in words."""
     if record.error is not None:
         return "Error"
     if not record.success:
@@ -66,7 +66,7 @@ def went(record: Record) -> str:
 def trial_cells(
     records: Sequence[Record], clips: Mapping[Trial, Clip]
 ) -> Iterator[Cell]:
-    """A cell for each trial, with its video where there is one."""
+    """Yields a cell for each trial, with its video if there is one."""
     for record in records:
         length = "" if record.length is None else counted(record.length, "step")
         yield Cell(

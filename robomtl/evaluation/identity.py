@@ -1,4 +1,4 @@
-"""The identity of an evaluation: everything its outcomes depend on."""
+"""Identity of an evaluation: all data that its outcomes depend on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from robomtl.versions import packages
 
 
 def suite_identity(suite: Suite) -> dict[str, Any]:
-    """The fields by which journals and results tell suites apart; plain."""
+    """Fields by which journals and results distinguish suites, as plain data."""
     named = {"suite": suite.name, "options": suite.options}
     identity: dict[str, Any] = plain({**named, **definition_of(suite)})
     return identity
@@ -24,19 +24,19 @@ def identity_of(
     conditions: Conditions,
     chunks: Sequence[Chunk],
 ) -> dict[str, Any]:
-    """Everything outcomes depend on; the hash stands for variations and wordings.
+    """All data that outcomes depend on; variations and wordings are hashed.
 
     Args:
-        agents: Who plays, by the part they take.
-        suite: Supplies the tasks.
-        conditions: Under which they play.
-        chunks: What they play.
+        agents: Agents that act, by role, such as ``agent``.
+        suite: Suite of the tasks.
+        conditions: Conditions of the evaluation.
+        chunks: Trials with their instructions.
     """
     given = [
         (chunk.trials, [_given(each) for each in chunk.task_infos]) for chunk in chunks
     ]
     return {
-        **{part: agent.fingerprint for part, agent in agents.items()},
+        **{role: agent.fingerprint for role, agent in agents.items()},
         **suite_identity(suite),
         **plain(conditions),
         "trials": digest_of_value(given)[:12],
@@ -46,5 +46,5 @@ def identity_of(
 
 
 def _given(task_info: TaskInfo) -> tuple[object, ...]:
-    # A goal is left out where there is none, so that earlier journals go on.
+    # None is left out, so that journals of earlier versions can be continued.
     return task_info[:2] if task_info.goal is None else task_info

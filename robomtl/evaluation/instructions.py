@@ -1,4 +1,4 @@
-"""The instruction of an actor in each trial."""
+"""Instructions that an actor is conditioned on in each trial."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -15,29 +15,29 @@ from robomtl.task import Suite, Task, Trial, families_of
 KINDS: Mapping[str, str] = {
     "canonical": "the first wording of the task",
     "train": "the wordings training may use, in turn",
-    "paraphrased": "the wordings training may use but for the first, in turn",
+    "paraphrased": "the wordings training may use except the first, in turn",
     "held-out": "wordings never trained on, in turn",
     "shuffled": "the name and first wording of another task",
     "wrong": "names and first wordings of other tasks with the same scene, in turn",
     "none": "nothing of the task",
 }
-"""Kinds of instructions, besides the path of a JSON file with wordings for each task."""
+"""Kinds of instructions; the path of a JSON file with wordings is the alternative."""
 
 _Choices = Mapping[str, Sequence[TaskInfo]]
-"""What trials of each task are given, one after the other, in turn."""
+"""Task information for the trials of each task, assigned in turn."""
 
 
 def task_infos_of(
     suite: Suite, trials: Sequence[Trial], instructions: str, *, seed: int = 0
 ) -> tuple[TaskInfo, ...]:
-    """The instruction of each trial; wordings are taken in turn, so all are used evenly.
+    """Task information of each trial; a task's wordings are used in turn, and so evenly.
 
     Args:
-        suite: Supplies the tasks.
+        suite: Suite of the tasks.
         trials: Trials of the suite.
-        instructions: One of ``KINDS``, or the path of a JSON file that holds an object
-            with a list of wordings for each task.
-        seed: Decides whose instruction a task gets under ``shuffled``.
+        instructions: One of ``KINDS``, or the path of a JSON file with an object that has
+            a list of wordings for each task.
+        seed: Seed of the permutation of ``shuffled``.
 
     Raises:
         ValueError: If the instructions are unknown, the file is broken or does not fit
@@ -46,33 +46,33 @@ def task_infos_of(
     tasks = _tasks_of(suite, trials)
     choices = _choices(suite, tasks, instructions, seed)
     turns = {task.name: count() for task in tasks}
-    found = []
+    infos = []
     for trial in trials:
         own = choices[trial.task]
-        found.append(own[next(turns[trial.task]) % len(own)])
-    return tuple(found)
+        infos.append(own[next(turns[trial.task]) % len(own)])
+    return tuple(infos)
 
 
 tell = task_infos_of
-"""The earlier name of ``task_infos_of``, which scripts of users call."""
+"""Former name of ``task_infos_of``, kept for users' scripts."""
 
 
 def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
-    """The other tasks of its families, by each task that has any.
+    """Other tasks in the families of each task, by name; only tasks that have any.
 
-    They are training tasks, unless its families have no other of those: an actor may
-    know no others by name.
+    These are training tasks if the families have other ones, as an actor may know only
+    those by name; else held-out tasks.
     """
     families = families_of(suite)
-    found: dict[str, tuple[Task, ...]] = {}
+    rivals: dict[str, tuple[Task, ...]] = {}
     for task in (*suite.train_tasks, *suite.held_out_tasks):
         shared = [names for names in families.values() if task.name in names]
         names = {name for family in shared for name in family} - {task.name}
         for part in (suite.held_out_tasks, suite.train_tasks):
             others = tuple(other for other in part if other.name in names)
             if others:
-                found[task.name] = others
-    return found
+                rivals[task.name] = others
+    return rivals
 
 
 def _tasks_of(suite: Suite, trials: Sequence[Trial]) -> tuple[Task, ...]:
@@ -114,7 +114,7 @@ def _each(task: Task, wordings: Sequence[str]) -> list[TaskInfo]:
 def _paraphrased(task: Task) -> list[TaskInfo]:
     if len(task.instructions) == 1:
         raise InputError(
-            f"Task '{task.name}' has one wording to train on, and so no paraphrase; add"
+            f"Task '{task.name}' has one wording to train on, so no paraphrase; add"
             " wordings to the suite, or give a file of them."
         )
     return _each(task, task.instructions[1:])
@@ -131,21 +131,23 @@ def _held_out(task: Task) -> list[TaskInfo]:
 def _shuffled(
     suite: Suite, tasks: Sequence[Task], seed: int
 ) -> dict[str, list[TaskInfo]]:
-    """Each task gets the instruction of another of its split: one cycle through the split.
+    """Instruction of another task for each task, by a cyclic permutation.
 
-    The parts are kept apart because an actor may know the training tasks by name only.
+    Training and held-out tasks are permuted separately, as an actor may know only the
+    training tasks by name.
     """
-    found: dict[str, list[TaskInfo]] = {}
-    for part in (suite.train_tasks, suite.held_out_tasks):
-        if len(part) == 1 and part[0] in tasks:
+    infos: dict[str, list[TaskInfo]] = {}
+    kinds = {"training": suite.train_tasks, "held-out": suite.held_out_tasks}
+    for kind, members in kinds.items():
+        if len(members) == 1 and members[0] in tasks:
             raise InputError(
-                f"'{part[0].name}' is alone in its part of {suite.name}: there is no"
-                " other task whose instruction it could get."
+                f"'{members[0].name}' is the only {kind} task of {suite.name}, so there is"
+                " no other task whose instruction it could get."
             )
-        order = random.Random(seed).sample(part, len(part))
+        order = random.Random(seed).sample(members, len(members))
         for task, other in zip(order, order[1:] + order[:1], strict=True):
-            found[task.name] = [TaskInfo(other.name, other.instruction)]
-    return found
+            infos[task.name] = [TaskInfo(other.name, other.instruction)]
+    return infos
 
 
 def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[TaskInfo]]:
@@ -153,7 +155,7 @@ def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[TaskInfo]]:
     alone = [task.name for task in tasks if task.name not in rivals]
     if alone:
         raise InputError(
-            f"{suite.name} names no other task with the scene of {', '.join(alone)}, whose"
+            f"{suite.name} has no other task with the scene of {', '.join(alone)}, whose"
             f" instruction would be wrong there. {_with_rivals(suite, rivals)}"
         )
     return {
@@ -166,7 +168,7 @@ def _wrong(suite: Suite, tasks: Sequence[Task]) -> dict[str, list[TaskInfo]]:
 
 def _with_rivals(suite: Suite, rivals: Mapping[str, Sequence[Task]]) -> str:
     if not rivals:
-        return "A suite says which tasks share a scene by its property 'families'."
+        return "A suite declares which tasks share a scene in its property 'families'."
     return f"Evaluate some of {', '.join(rivals)}."
 
 
@@ -187,7 +189,7 @@ def _from_file(
 
 def _read(path: Path) -> dict[str, list[str]]:
     if not path.is_file():
-        raise InputError(f"Instructions are to be read from {path}, but it is no file.")
+        raise InputError(f"The file of instructions {path} does not exist.")
     return read_json(path, dict[str, list[str]])
 
 

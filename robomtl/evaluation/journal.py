@@ -1,4 +1,4 @@
-"""Finished cells of an experiment, on disk as soon as they are reported."""
+"""Journal of finished cells, which are on disk as soon as they are reported."""
 
 import json
 from collections import Counter
@@ -28,58 +28,59 @@ from robomtl.versions import packages
 _CHUNKS = ("chunks", dict[str, int])
 
 ATTEMPTS = 3
-"""Calls in which a cell is tried that the machine fails, before its errors are final."""
+"""Number of calls that try a cell on which the machine fails, before it counts as an
+error."""
 
 
 @dataclass
 class Journal:
-    """The finished cells of one plan.
+    """Finished cells of a plan, in memory and in a file.
 
-    The file has a JSON object on each line: the plan first; then, for each session that
-    worked on it, what it computed with; and each cell as it finished. A cell that the
-    machine failed may have several lines, of which the last counts.
+    The file has a JSON object on each line: the plan; a line for each session that worked
+    on it, with its software and hardware; and a line for each finished cell. A cell on
+    which the machine failed may have several lines, of which the last counts.
     """
 
     path: Path
-    """The file."""
+    """Path of the file."""
     done: dict[int, Done] = field(default_factory=dict)
-    """What came of each finished cell, by its place in the plan."""
+    """Results of the finished cells, by index in the plan."""
     sessions: list[Session] = field(default_factory=list)
-    """Sessions that worked on the plan; at least 1 where a cell is finished."""
+    """Sessions that worked on the plan; at least one if a cell is finished."""
     computed: list[Session] = field(default_factory=list)
     """Sessions that finished a cell."""
     processors: set[str] = field(default_factory=set)
-    """Processors that cells were played on."""
+    """Names of the processors that cells were played on."""
     seconds: float = 0.0
-    """Time that went into the finished cells, of all sessions [s]."""
+    """Time spent on the finished cells in all sessions [s]."""
     _failures: Counter[int] = field(default_factory=Counter)
 
     @property
     def outcomes(self) -> dict[int, list[Outcome]]:
-        """The outcomes of each finished cell's trials, by its place in the plan."""
-        return {place: done.outcomes for place, done in self.done.items()}
+        """Outcomes of each finished cell's trials, by index in the plan."""
+        return {index: done.outcomes for index, done in self.done.items()}
 
-    def left(self, place: int) -> bool:
-        """Whether a cell is to be played: it was not, or the machine failed it."""
-        done = self.done.get(place)
-        return done is None or (done.retry and self._failures[place] < ATTEMPTS)
+    def left(self, index: int) -> bool:
+        """Whether a cell remains to be played: it is unfinished, or the machine failed."""
+        done = self.done.get(index)
+        return done is None or (done.retry and self._failures[index] < ATTEMPTS)
 
     def begin(self, session: Session) -> None:
         """Records that a session works on the plan from now on."""
         self._add({"session": asdict(session)})
         self.sessions.append(session)
 
-    def append(self, place: int, done: Done, seconds: float) -> None:
+    def append(self, index: int, done: Done, seconds: float) -> None:
         """Records a finished cell; it is on disk when this returns.
 
         Args:
-            place: Its place in the plan.
-            done: What came of it.
+            index: Index of the cell in the plan.
+            done: Result of the cell.
             seconds: Time since the session began or last finished a cell [s].
         """
         note = Note(cost=done.cost, reason=done.reason, measured=done.measured)
         entry = {
-            "chunk": place,
+            "chunk": index,
             "seconds": seconds,
             "processor": done.processor,
             **({} if note == Note() else {"note": plain(note)}),
@@ -87,36 +88,36 @@ class Journal:
             "outcomes": [asdict(outcome) for outcome in done.outcomes],
         }
         self._add(entry)
-        self._enter(place, done, seconds)
+        self._enter(index, done, seconds)
 
     def take(self, line: str, sizes: Sequence[int], *, where: str) -> None:
-        """Enters what a line of the file says.
+        """Enters a line of the file.
 
         Args:
-            line: The line.
-            sizes: How many outcomes each cell of the plan has.
-            where: Names the line in messages.
+            line: Line of a session or of a finished cell.
+            sizes: Number of outcomes of each cell of the plan.
+            where: Name of the line in messages.
 
         Raises:
-            InputError: If it is of another form, or does not fit the plan.
+            InputError: If the line has another form, or does not fit the plan.
         """
         entry = parse_json(line, dict[str, Any], where=where)
         if "session" in entry:
             self.sessions.append(converted(entry, Began, where=where).session)
             return
-        there = converted(entry, Finished, where=where)
-        check_fits(there, sizes, where)
+        finished = converted(entry, Finished, where=where)
+        check_fits(finished, sizes, where)
         if not self.sessions:
             raise InputError(f"{where} is damaged: a chunk before any session.")
-        note = there.note or Note()
-        kept = note.cost, note.reason, note.measured, there.retry
-        done = Done(there.outcomes, there.processor, *kept)
-        self._enter(there.chunk, done, there.seconds)
+        note = finished.note or Note()
+        kept = note.cost, note.reason, note.measured, finished.retry
+        done = Done(finished.outcomes, finished.processor, *kept)
+        self._enter(finished.chunk, done, finished.seconds)
 
-    def _enter(self, place: int, done: Done, seconds: float) -> None:
-        self.done[place] = done
+    def _enter(self, index: int, done: Done, seconds: float) -> None:
+        self.done[index] = done
         self.seconds += seconds
-        self._failures[place] += done.retry
+        self._failures[index] += done.retry
         if done.processor:
             self.processors.add(done.processor)
         if self.sessions and self.sessions[-1] not in self.computed[-1:]:
@@ -127,7 +128,7 @@ class Journal:
         append_line(self.path, json.dumps(entry))
 
     def made(self) -> dict[str, Any]:
-        """With what, where and how long the cells were made, for ``results.json``."""
+        """Software, processor and time of the finished cells, for ``results.json``."""
         known = [each.versions for each in self.computed if each.versions]
         commits = dict.fromkeys(each.commit for each in self.computed if each.commit)
         on = self.processors or {each.processor for each in self.sessions}
@@ -147,25 +148,25 @@ def open_journal(
     *,
     origin: Mapping[str, Any] | None = None,
 ) -> Journal:
-    """The journal of a plan, begun or continued.
+    """Journal of a plan, new or continued.
 
     Args:
-        path: Its file.
-        plan: Everything outcomes depend on, as JSON gives it back: lists, no tuples.
-        sizes: How many outcomes each chunk of the plan has.
-        origin: Whatever else makes the plan again, such as where an agent is stored;
-            kept beside it as it was last, and compared with nothing.
+        path: Path of the file.
+        plan: Everything that outcomes depend on, as JSON returns it: lists, no tuples.
+        sizes: Number of outcomes of each chunk of the plan.
+        origin: Further data from which the plan can be rebuilt, such as the path of an
+            agent; the latest is recorded, and it is not compared.
 
     Raises:
-        ValueError: If the file is of another plan, naming the fields that differ, or if
-            a line of it is broken or does not fit the plan, naming the line.
+        ValueError: If the file has another plan, naming the fields that differ, or a
+            line is broken or does not fit the plan, naming the line.
     """
-    there = _binding_head(path)
-    if there is not None:
-        # The hash of the trials differs wherever a setting does that decides them.
-        trials = there.plan.get("trials")
-        refuse_other(path.parent, there.plan, {**plan, "trials": trials})
-        refuse_other(path.parent, there.plan, plan)
+    recorded = _binding_head(path)
+    if recorded is not None:
+        # Other fields are compared first: if one differs, the hash of the trials may too.
+        trials = recorded.plan.get("trials")
+        refuse_other(path.parent, recorded.plan, {**plan, "trials": trials})
+        refuse_other(path.parent, recorded.plan, plan)
     journal = Journal(path)
     _fill(journal, Head(plan=plan, origin=origin), sizes)
     return journal
@@ -177,24 +178,24 @@ def open_growing(
     *,
     growing: Sequence[str],
 ) -> tuple[Journal, dict[str, int]]:
-    """The journal of a plan that others add to, begun or continued, and its places.
+    """Journal of a plan to which cells can be added, new or continued.
 
     Args:
-        path: Its file.
-        plan: Everything outcomes depend on, as JSON gives it back; ``chunks`` has how
-            many outcomes each chunk has, by its name.
-        growing: Fields of the plan that hold something by name, of which there may be
-            more than before; what was there before is kept.
+        path: Path of the file.
+        plan: Everything that outcomes depend on, as JSON returns it; ``chunks`` has the
+            number of outcomes of each chunk, by name.
+        growing: Fields of the plan that are objects to which names can be added; earlier
+            names are kept.
 
     Returns:
-        The journal, and of each chunk's name its place in it.
+        The journal, and the index of each chunk in it, by name.
 
     Raises:
-        ValueError: As ``open_journal``; fields that grow are compared by the names that
-            both have.
+        ValueError: As ``open_journal``; growing fields are compared only in the names that
+            both plans have.
     """
-    there = _binding_head(path)
-    before = {} if there is None else there.plan
+    recorded = _binding_head(path)
+    before = {} if recorded is None else recorded.plan
     fields = (*growing, "chunks")
     with _reading(path):
         for name, form in (*((name, dict[str, Any]) for name in growing), _CHUNKS):
@@ -205,7 +206,7 @@ def open_growing(
         }
         for name in fields
     }
-    if there is not None:
+    if recorded is not None:
         known = {name: {k: before[name][k] for k in shared[name]} for name in fields}
         sizes = shared.pop("chunks")
         refuse_other(path.parent, {**before, **known}, {**plan, **known, **shared})
@@ -217,11 +218,11 @@ def open_growing(
     chunks: dict[str, int] = whole["chunks"]
     journal = Journal(path)
     _fill(journal, Head(plan={**plan, **whole}), list(chunks.values()))
-    return journal, {name: place for place, name in enumerate(chunks)}
+    return journal, {name: index for index, name in enumerate(chunks)}
 
 
 def _fill(journal: Journal, head: Head, sizes: Sequence[int]) -> None:
-    """Enters the lines of a journal's file, and writes the file with another head."""
+    """Enters the lines of a journal's file, and rewrites the file with a new head."""
     path = journal.path
     lines = [json.dumps(asdict(head)), *read_lines(path)[1:]]
     with _reading(path):
@@ -231,9 +232,9 @@ def _fill(journal: Journal, head: Head, sizes: Sequence[int]) -> None:
 
 
 def _binding_head(path: Path) -> Head | None:
-    """The first line of a journal in which a chunk was finished; None of any other.
+    """First line of a journal with a finished chunk; None otherwise.
 
-    A plan of which nothing was finished binds nobody; see ``check_claim``.
+    A plan without a finished chunk may be replaced; see ``check_claim``.
     """
     head = read_head(path)
     sessions = (line.startswith('{"session"') for line in read_lines(path)[1:])
@@ -241,7 +242,7 @@ def _binding_head(path: Path) -> Head | None:
 
 
 def read_head(path: Path) -> Head | None:
-    """The first line of a journal; None where none was begun.
+    """First line of a journal; None if the file does not exist or is empty.
 
     Raises:
         InputError: If the file is not a journal.

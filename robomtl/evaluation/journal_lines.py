@@ -1,4 +1,4 @@
-"""Lines of a journal: the plan, who works on it, and what came of each cell."""
+"""Lines of a journal: the plan, the sessions that work on it, and finished cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,76 +9,76 @@ from robomtl.errors import InputError
 from robomtl.evaluation.rollout import Outcome
 from robomtl.versions import packages, versions
 
-_MOST = 2**31  # Steps of a trial.
+_MOST = 2**31  # Largest number of steps of a trial.
 
 
 @dataclass(frozen=True)
 class Session:
-    """A session that works on a plan, and what it computes with."""
+    """Session that works on a plan, with its software and hardware."""
 
     processor: str
-    """Processor of the machine it was started on; workers report their own with each
-    cell."""
+    """Processor of the machine that started the session; workers report their own with
+    each cell."""
     workers: int
-    """Number of processes."""
+    """Number of worker processes."""
     versions: Mapping[str, str] | None = None
     """Versions of the packages that outcomes depend on; None in journals of earlier
     versions."""
     commit: str | None = None
-    """Git commit robomtl ran from; None where it was installed, or not recorded."""
+    """Git commit of robomtl; None if it was installed as a package, or is not recorded."""
 
     @classmethod
     def here(cls, workers: int) -> "Session":
-        """A session of this process."""
+        """Session of this process."""
         known = versions()
         return cls(known["processor"], workers, packages(), known.get("commit"))
 
 
 @dataclass(frozen=True)
 class Done:
-    """The result of a cell."""
+    """Result of a cell."""
 
     outcomes: list[Outcome]
-    """Outcomes of its trials; errors where learning gave up or the machine failed."""
+    """Outcomes of its trials; errors if learning gave up or the machine failed."""
     processor: str | None = None
-    """What it was played on; None if no process lived to report it."""
+    """Processor that played it; None if no worker survived to report it."""
     cost: Cost | None = None
-    """None where nothing was learned, or learning gave up."""
+    """Cost of its adaptation or training; None if nothing was learned."""
     reason: str | None = None
-    """Why it gave up."""
+    """Reason why learning gave up, or the machine failed; None otherwise."""
     measured: Mapping[str, Any] | None = None
-    """What else is kept of it, as JSON can hold it."""
+    """Further measurements to record, as plain data."""
     retry: bool = False
-    """Whether the machine failed, so that the cell is tried again by the next call."""
+    """Whether the machine failed, so that the next call tries the cell again."""
     warnings: tuple[str, ...] = ()
-    """Sentences that its run prints once, and no journal keeps; see ``robomtl.warned``."""
+    """Warnings to print once; they are not recorded; see ``robomtl.warned``."""
 
     @classmethod
     def failed(cls, reason: str, trials: int, *, retry: bool = False) -> "Done":
-        """A cell without any outcome."""
+        """Result of a cell without any outcome."""
         return cls([Outcome(error=reason)] * trials, reason=reason, retry=retry)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The first line of a journal."""
+    """First line of a journal."""
 
     plan: Mapping[str, Any]
-    """Everything that outcomes depend on."""
+    """All data that outcomes depend on."""
     origin: Mapping[str, Any] | None = None
-    """What else makes the plan again; see ``open_journal``."""
+    """Further data from which the plan can be rebuilt; see ``open_journal``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Began:
-    """The line of a session."""
+    """Line of a session."""
 
     session: Session
 
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """The fields of a line beside the outcomes of its cell; see ``Done``."""
+    """Optional fields of a cell's line; see ``Done``."""
 
     cost: Cost | None = None
     reason: str | None = None
@@ -87,7 +87,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """The line of a finished chunk; see ``Journal.append``."""
+    """Line of a finished chunk; see ``Journal.append``."""
 
     chunk: int
     seconds: float
@@ -98,15 +98,15 @@ class Finished:
 
 
 def check_fits(done: Finished, sizes: Sequence[int], where: str) -> None:
-    """Makes sure that a line is of a chunk of the plan, and its outcomes are possible.
+    """Checks that a line belongs to a chunk of the plan, and its outcomes are possible.
 
     Args:
-        done: The line.
-        sizes: How many outcomes each chunk of the plan has.
-        where: Names the line in the message.
+        done: Line of a finished chunk.
+        sizes: Number of outcomes of each chunk of the plan.
+        where: Name of the line in the message.
 
     Raises:
-        InputError: If it is not.
+        InputError: If the plan has no such chunk, or an outcome is impossible.
     """
     size = len(done.outcomes)
     if done.chunk not in range(len(sizes)) or size != sizes[done.chunk]:

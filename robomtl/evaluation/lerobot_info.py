@@ -1,13 +1,13 @@
-"""An evaluation as LeRobot's ``lerobot-eval`` writes its own: ``eval_info.json``.
+"""Export of an evaluation to ``eval_info.json``, the format of LeRobot's ``lerobot-eval``.
 
 Source: ``src/lerobot/scripts/lerobot_eval.py`` of LeRobot, ``eval_policy_all``. A task group
-is a tier of the suite, as LeRobot groups Meta-World, or the suite where it has none.
+is a tier of the suite, as LeRobot groups Meta-World, or the suite if it has no tiers.
 Departures:
 
 1. Rewards are not recorded, so ``sum_rewards``, ``max_rewards`` and their means are left out.
-2. A trial that ended in an error has no success; it is no episode here, and is counted in
-   ``n_errors``. Without any episode, ``pc_success`` is left out.
-3. A task has its name beside its number. Videos are named relative to the folder.
+2. A trial that ended in an error is not an episode here, but counted in ``n_errors``.
+   Without any episode, ``pc_success`` is left out.
+3. A task has a name in addition to its number. Paths of videos are relative to the folder.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,26 +27,26 @@ EVAL_INFO = "eval_info.json"
 
 @checked
 def export_evaluation(folder: Path | str) -> Path:
-    """Writes ``eval_info.json`` beside the results of an evaluation; its path.
+    """Writes ``eval_info.json`` into the folder of an evaluation; returns its path.
 
     Args:
-        folder: Of the evaluation.
+        folder: Folder of the evaluation.
 
     Raises:
-        ValueError: If it holds no finished evaluation.
+        ValueError: If the folder has no finished evaluation.
     """
-    there = located(folder)
-    path = there / EVAL_INFO
-    write_json(path, eval_info(Results.read(there), there))
+    source = located(folder)
+    path = source / EVAL_INFO
+    write_json(path, eval_info(Results.read(source), source))
     return path
 
 
 def eval_info(results: Results, folder: Path) -> dict[str, Any]:
-    """The content of ``eval_info.json``.
+    """Content of ``eval_info.json``.
 
     Args:
-        results: Of the evaluation.
-        folder: Where its videos are.
+        results: Results of the evaluation.
+        folder: Folder of the evaluation, with its videos.
     """
     videos = find_videos(folder, results)
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
@@ -82,7 +82,7 @@ def _metrics(
     videos: Mapping[Trial, Path],
     folder: Path,
 ) -> dict[str, Any]:
-    """The metrics of a task's trials, in their order."""
+    """Metrics of a task's trials, in their order."""
     solved = [record.solved(results.setting.criterion) for record in records]
     trials = [Trial(r.suite, r.task, r.variation, r.repeat) for r in records]
     paths = [videos[trial] for trial in trials if trial in videos]
@@ -93,7 +93,7 @@ def _metrics(
 
 
 def _aggregated(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The metrics of several tasks; success is the percentage of all their episodes."""
+    """Metrics of several tasks; success is the percentage over all their episodes."""
     successes = [each for task in metrics for each in task["successes"]]
     percent = 100 * sum(successes) / len(successes) if successes else None
     return {

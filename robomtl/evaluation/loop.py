@@ -1,4 +1,4 @@
-"""The loop that plays the cells of a journal that are left, and enters them."""
+"""Loop that plays the remaining cells of a journal, and records them."""
 
 import time
 from collections import Counter
@@ -16,26 +16,26 @@ from robomtl.warned import gathered, warn
 
 
 class Playable(Protocol):
-    """The part of a cell that the loop needs; see ``Cell``."""
+    """Properties of a cell that the loop needs, such as of a ``Chunk``."""
 
     @property
     def trials(self) -> Sequence[Trial]:
-        """The trials that it plays."""
+        """Trials of the cell."""
         ...
 
     @property
     def label(self) -> str:
-        """The cell's name in the progress line."""
+        """Name of the cell in the progress line; may be empty."""
         ...
 
     @property
     def kind(self) -> Hashable:
-        """The part of it that is slow to build."""
+        """Key of the part that is slow to build, such as the env; see ``Executor.map``."""
         ...
 
     @property
     def units(self) -> int:
-        """How long it takes, relative to others."""
+        """Duration of the cell, relative to other cells."""
         ...
 
 
@@ -43,17 +43,17 @@ P = TypeVar("P", bound=Playable)
 
 
 class Work(Generic[P]):
-    """Plays a cell; its warnings come with what came of it.
+    """Work function that plays a cell and adds its warnings to the result.
 
     Args:
-        play: Plays a cell.
+        play: Function that plays a cell.
     """
 
     def __init__(self, play: Callable[[P], Done]) -> None:
         self._play = play
 
     def __call__(self, cell: P) -> Done:
-        """The outcomes of a cell, and what was warned of meanwhile."""
+        """Result of a cell, with the warnings that were given meanwhile."""
         with gathered() as warnings:
             done = self._play(cell)
         return replace(done, warnings=tuple(warnings))
@@ -68,27 +68,29 @@ def play_cells(
     title: str,
     note: Callable[[], str] | None = None,
 ) -> Iterator[int]:
-    """Plays the cells that are left, enters each in the journal and yields its place.
+    """Plays the remaining cells, records each in the journal, and yields its index.
 
     Args:
-        journal: Of all cells, by their places.
-        cells: By their places; started in this order but for their kinds.
-        play: Plays a cell; see ``Executor.map``.
-        executor: Runs it.
-        title: What is being done, for the progress line.
-        note: End of that line after each cell; how many trials were solved by default.
+        journal: Journal of all cells.
+        cells: Cells by index in the journal; started in this order except as their kinds
+            require, see ``Executor.map``.
+        play: Function that plays a cell.
+        executor: Executor of the work.
+        title: Name of the work, for the progress line.
+        note: Returns the end of the progress line after each cell; by default, the
+            success rate.
     """
-    left = [place for place in cells if journal.left(place)]
+    left = [index for index in cells if journal.left(index)]
     if not left:
         return
     journal.begin(Session.here(executor.workers))
-    items = [cells[place] for place in left]
-    before = [cell for place, cell in cells.items() if not journal.left(place)]
+    items = [cells[index] for index in left]
+    before = [cell for index, cell in cells.items() if not journal.left(index)]
     tally = Counter(
         outcome.success
-        for place in cells
-        if not journal.left(place)
-        for outcome in journal.done[place].outcomes
+        for index in cells
+        if not journal.left(index)
+        for outcome in journal.done[index].outcomes
     )
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
     with item_progress(title, units, done=done_before) as reach:
@@ -103,15 +105,21 @@ def play_cells(
             warnings |= dict.fromkeys(done.warnings)
             own = Counter(outcome.success for outcome in done.outcomes)
             tally += own
-            reach(index, 1.0, note=note() if note else _said(cell.label, own, tally))
+            reach(
+                index,
+                1.0,
+                note=note() if note else _progress_note(cell.label, own, tally),
+            )
             yield left[index]
     _remark_failures(journal, left)
     for sentence in warnings:
         warn(sentence)
 
 
-def _said(label: str, own: Counter[bool | None], tally: Counter[bool | None]) -> str:
-    """The success in a cell and in all cells so far; an unlabelled cell is not named."""
+def _progress_note(
+    label: str, own: Counter[bool | None], tally: Counter[bool | None]
+) -> str:
+    """Success in a cell and in all cells so far; of all cells only, without a label."""
     of_all = _success(tally)
     return f"{label} {_success(own)}; all {of_all}" if label and own else of_all
 
@@ -122,11 +130,11 @@ def _success(tally: Counter[bool | None]) -> str:
     return f"{rate} {errors} errors".lstrip() if errors else rate
 
 
-def _remark_failures(journal: Journal, places: Sequence[int]) -> None:
-    """Says which cells the machine failed, and that the next call tries them again."""
-    failed = [place for place in places if journal.done[place].retry]
+def _remark_failures(journal: Journal, indices: Sequence[int]) -> None:
+    """Reports cells on which the machine failed, and how many will be tried again."""
+    failed = [index for index in indices if journal.done[index].retry]
     if failed:
-        again = sum(journal.left(place) for place in failed)
+        again = sum(journal.left(index) for index in failed)
         reason, one = journal.done[failed[-1]].reason, len(failed) == 1
         remark(
             f"{counted(len(failed), 'cell')} {'has' if one else 'have'} no outcome, as the"

@@ -1,4 +1,4 @@
-"""Pictures as mp4 that every browser plays: H.264, 4:2:0."""
+"""Images encoded as an mp4 that every browser plays: H.264, 4:2:0."""
 
 import io
 from fractions import Fraction
@@ -9,9 +9,9 @@ from robomtl.camera import Picture
 from robomtl.extras import library
 
 REPEATABLE = {"mbtree": "0"}
-"""Options of x264, whose tree of blocks reads memory that it never wrote: with it the same
-pictures became other bytes once in some hundred files."""
-_OPTIONS = {  # x264's own quality, made quickly.
+"""Option of x264 that makes files reproducible: its macroblock tree reads uninitialised
+memory, so that the same images gave other bytes in one of some hundred files."""
+_OPTIONS = {  # x264's default quality, with a fast preset.
     "crf": "23",
     "preset": "veryfast",
     **REPEATABLE,
@@ -19,19 +19,19 @@ _OPTIONS = {  # x264's own quality, made quickly.
 
 
 def load_av() -> ModuleType:
-    """PyAV.
+    """Imports PyAV.
 
     Raises:
-        MissingExtraError: If it is missing; names the extra.
+        MissingExtraError: If PyAV is missing; names the extra.
     """
     return library("av", extra="video", need="Videos need PyAV")
 
 
 class Mp4:
-    """A video in memory.
+    """Video in memory.
 
     Args:
-        rate: Pictures a second.
+        rate: Images per second [1/s].
 
     Raises:
         MissingExtraError: If PyAV is missing; names the extra.
@@ -45,8 +45,10 @@ class Mp4:
         self._stream: Any = None
 
     def add(self, picture: Picture) -> None:
-        """Appends a picture; all have the size of the first. (height, width, 3)."""
-        height, width = (side // 2 * 2 for side in picture.shape[:2])  # 4:2:0 is even.
+        """Appends an image, of the same size as the first; (height, width, 3)."""
+        height, width = (
+            side // 2 * 2 for side in picture.shape[:2]
+        )  # 4:2:0 needs even sides.
         if self._stream is None:
             self._stream = self._begin(width, height)
         frame = self._av.VideoFrame.from_ndarray(
@@ -55,7 +57,7 @@ class Mp4:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> bytes:
-        """The whole file."""
+        """Ends the video; returns the content of the file."""
         if self._stream is not None:
             self._container.mux(self._stream.encode())
         self._container.close()

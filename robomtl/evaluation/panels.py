@@ -1,4 +1,4 @@
-"""Charts of the time to success: a panel for all tasks, and one for each tier."""
+"""Charts of the time to success: one for all tasks, and one for each tier."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,31 +10,32 @@ from robomtl.evaluation.time_to_success import Curve, solved_by
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A curve."""
+    """Chart of a curve."""
 
     title: str
+    """Name of the tasks, and their success rate."""
     half: str
-    """When half of the trials were solved, in words."""
+    """Step by which half of the trials were solved, in words."""
     points: Sequence[tuple[float, float]]
-    """Steps, and the fraction of trials solved from each of them on."""
+    """Pairs (step, fraction of trials solved by this step)."""
     summary: str
-    """The curve in words, for a reader who does not see it."""
+    """Description of the curve in words, for screen readers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """Curves with the same axes."""
+    """Charts with the same axes."""
 
     curves: Sequence[Panel]
-    """Curves, that of all tasks first."""
+    """Charts; that of all tasks is first."""
     end: int
-    """Steps the axes have."""
+    """Last step of the axes."""
     unsolved: str
-    """What is not known of trials that ended unsolved; empty if none did."""
+    """Sentence on trials that ended unsolved; empty if none did."""
 
 
 def panels(results: Results) -> Panels | None:
-    """The charts; None if no trial has an outcome."""
+    """Charts of an evaluation; None if no trial has an outcome."""
     criterion = results.setting.criterion
     every = solved_by(results.records, criterion)
     if every is None:
@@ -59,7 +60,7 @@ def panels(results: Results) -> Panels | None:
 
 
 def _end(results: Results, curve: Curve) -> int:
-    """The horizon, or the last step of which anything is known."""
+    """Last step of the axes: the horizon, or the last step of any trial."""
     known = (*curve.steps[-1:], *curve.unsolved[-1:], results.setting.horizon or 1)
     return max(known)
 

@@ -1,4 +1,4 @@
-"""The trials of a plan, played by an agent, and the results that follow from them."""
+"""Evaluation of an agent in the trials of a plan, and its results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,32 +23,38 @@ from robomtl.task import Suite
 
 
 def play_plan(plan: Plan, agent: Agent, folder: Path, executor: Executor) -> Results:
-    """The results of an agent in the trials of a plan; those that are left are played.
+    """Plays the remaining trials of a plan; returns the results of all its trials.
 
     Args:
-        plan: The suite, the conditions and the trials.
-        agent: What acts.
-        folder: Holds the journal; no other process may write there.
-        executor: Where trials are played.
+        plan: Suite, conditions and trials.
+        agent: Agent that acts.
+        folder: Folder of the journal; no other process may write into it.
+        executor: Executor that plays the trials.
 
     Raises:
-        InputError: See ``journal_in``.
+        InputError: If the folder has other content; see ``journal_in``.
     """
     suite, conditions, chunks = plan.suite, plan.conditions, plan.chunks
     identity = identity_of({"agent": agent}, suite, conditions, chunks)
     journal = journal_in(folder, identity, chunks, agent)
     finish(journal, chunks, PlayChunk(agent, suite, conditions.until), executor)
-    played = [(chunk, journal.outcomes[at]) for at, chunk in enumerate(chunks)]
+    played = [(chunk, journal.outcomes[i]) for i, chunk in enumerate(chunks)]
     return results_of(agent, suite, conditions, played, journal)
 
 
 def journal_in(
     folder: Path, identity: Mapping[str, Any], chunks: Sequence[Chunk], agent: Agent
 ) -> Journal:
-    """The journal of what an agent plays in a folder, begun or continued.
+    """Journal of an agent's evaluation in a folder, new or continued.
+
+    Args:
+        folder: Folder of the evaluation.
+        identity: Everything that outcomes depend on; see ``identity_of``.
+        chunks: Trials with their instructions.
+        agent: Agent that acts.
 
     Raises:
-        InputError: If the folder holds something else, or results without a journal.
+        InputError: If the folder has another evaluation, or results without a journal.
     """
     path = folder / JOURNAL
     if (folder / RESULTS).exists() and not path.exists():
@@ -76,14 +82,14 @@ def finish(
     *,
     title: str = "Evaluation",
 ) -> None:
-    """Plays the chunks that are not in the journal, and enters them.
+    """Plays the chunks that are not in the journal, and records them.
 
     Args:
-        journal: Of all chunks, by their places.
-        chunks: The plan.
-        play: Plays a chunk.
-        executor: Where.
-        title: Of the progress line.
+        journal: Journal of all chunks, by index.
+        chunks: All chunks of the plan.
+        play: Work function that plays a chunk.
+        executor: Executor of the work.
+        title: Title of the progress line.
     """
     for _ in play_cells(journal, dict(enumerate(chunks)), play, executor, title=title):
         pass
@@ -96,14 +102,14 @@ def results_of(
     played: Sequence[tuple[Chunk, Sequence[Outcome]]],
     journal: Journal,
 ) -> Results:
-    """The results of chunks under the conditions that they are of.
+    """Results of played chunks.
 
     Args:
-        agent: What acted.
-        suite: In which.
-        conditions: Under which.
-        played: The chunks and how their trials went.
-        journal: Of all that was played with them.
+        agent: Agent that acted.
+        suite: Suite of the tasks.
+        conditions: Conditions of the trials.
+        played: Pairs of a chunk and the outcomes of its trials.
+        journal: Journal in which the chunks are recorded.
     """
     records = tuple(
         record for chunk, outcomes in played for record in records_of(chunk, outcomes)
@@ -132,7 +138,7 @@ def results_of(
 def _horizon(
     suite: Suite, conditions: Conditions, records: Sequence[Record]
 ) -> int | None:
-    """Where the suite says trials end, or else where the longest was seen to end."""
+    """Horizon of the suite, else the length of the longest trial; None if unknown."""
     if "horizon" in suite.options:
         return int(suite.options["horizon"])
     lengths = [record.length for record in records if record.length is not None]

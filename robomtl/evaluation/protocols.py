@@ -1,8 +1,8 @@
-"""Protocols of evaluation by name: what a published number has to say of itself.
+"""Named protocols of evaluation, which make published success rates comparable.
 
 ``lerobot`` follows LeRobot's Meta-World benchmark (huggingface/lerobot,
 ``envs/metaworld.py`` and ``envs/configs.py``): goals drawn anew, 10 episodes a task,
-episodes of 400 steps, success at any step, tasks averaged within tiers. The goals are
+episodes of 400 steps, success at any step, mean over tiers. The goals are
 those of the split ``fresh``, as LeRobot's follow from the state of a process.
 """
 
@@ -17,34 +17,33 @@ from robomtl.suites import unshifted
 from robomtl.task import Suite
 
 CUSTOM = "custom"
-"""The name of conditions that no protocol has; what differs may follow it."""
+"""Name of conditions that match no protocol; their differences may follow it."""
 
 _ALL = "all of the suite"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A protocol: the conditions that evaluations under one name share."""
+    """Conditions that all evaluations under one name share."""
 
     line: str
-    """What it is, in a line."""
+    """Description of the protocol, in a line."""
     split: str
-    """Which variations."""
+    """Split whose variations are played."""
     episodes: int
-    """Variations of each task: exactly so many where the horizon is fixed too, or as a
-    default."""
+    """Number of variations of each task; required if ``horizon`` is set, else a default."""
     criterion: Criterion
-    """When a trial counts as solved."""
+    """Step at which success counts: any step, or the last."""
     horizon: int | None
-    """Steps after which a trial ends; None for the suite's own, and any number of
-    episodes and any tasks."""
+    """Number of steps after which a trial ends; None allows any horizon, number of
+    episodes and selection of tasks."""
     until: Until | None = None
-    """When a trial ends; None where either rule gives the same rates."""
+    """Rule by which a trial ends; None if both rules give the same rates."""
 
     def differences(
         self, conditions: Conditions, suite: Suite
     ) -> Mapping[str, tuple[object, object]]:
-        """By field, what the protocol has and what the conditions have instead."""
+        """Pairs (value of the protocol, value of the conditions) that differ, by field."""
         pairs: dict[str, tuple[object, object]] = {
             "suite": (unshifted(suite.name), suite.name),
             "split": (self.split, conditions.split),
@@ -62,7 +61,7 @@ class Protocol:
 
 
 def _tasks(conditions: Conditions, suite: Suite) -> str:
-    """The requested tasks: all that a suite trains on, holds out or has, or how many."""
+    """Requested tasks in words: all training, held-out or other tasks, or their number."""
     train, held_out = (
         {task.name for task in tasks}
         for tasks in (suite.train_tasks, suite.held_out_tasks)
@@ -83,7 +82,7 @@ PROTOCOLS = {
         until="horizon",
     ),
     "lerobot": Protocol(
-        line="10 other goals a task, 400 steps; its number is the tier mean",
+        line="10 other goals per task, 400 steps; reports the tier mean",
         split="fresh",
         episodes=10,
         criterion="any step",
@@ -107,31 +106,31 @@ PROTOCOLS = {
 
 
 def protocol(name: str) -> Protocol:
-    """The protocol of this name.
+    """Protocol of this name.
 
     Raises:
-        InputError: If there is none.
+        InputError: If it is unknown; names the nearest.
     """
     check_known("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
 
 
 def name_of(conditions: Conditions, suite: Suite) -> str:
-    """The first protocol of which the conditions keep every part.
+    """Name of the first protocol that the conditions match.
 
-    Where none is kept, the name is ``CUSTOM``, followed by what differs from the first
-    protocol that uses the same split.
+    If there is none, the name is ``CUSTOM``, followed by the differences from the most
+    similar protocol with the same split.
 
     Args:
-        conditions: Under which an agent is evaluated.
-        suite: Supplies the tasks, and may say after how many steps its trials end.
+        conditions: Conditions of an evaluation.
+        suite: Suite of the tasks; its horizon is compared if a protocol has one.
     """
     found = {
         name: each.differences(conditions, suite) for name, each in PROTOCOLS.items()
     }
-    kept = [name for name, differing in found.items() if not differing]
-    if kept:
-        return kept[0]
+    matching = [name for name, differing in found.items() if not differing]
+    if matching:
+        return matching[0]
     near = [name for name, each in PROTOCOLS.items() if each.split == conditions.split]
     if not near:
         return CUSTOM
@@ -140,21 +139,22 @@ def name_of(conditions: Conditions, suite: Suite) -> str:
 
 
 def check(name: str, conditions: Conditions, suite: Suite) -> None:
-    """Refuses conditions that are not the protocol's.
+    """Refuses conditions that do not match a protocol.
 
     Raises:
-        InputError: Naming what differs.
+        InputError: If they differ; names the differences.
     """
     found = protocol(name).differences(conditions, suite)
     if found:
         raise InputError(
-            f"The protocol '{name}' is not kept: {_in_words(found)}. Leave out what differs,"
-            " or name no protocol."
+            f"The settings do not match the protocol '{name}': {_in_words(found)}. Leave"
+            " them out, or name no protocol."
         )
 
 
 def _in_words(differing: Mapping[str, tuple[object, object]]) -> str:
-    """The differing conditions, in words."""
+    """Differences in words."""
     return "; ".join(
-        f"{field} {given}, not {wanted}" for field, (wanted, given) in differing.items()
+        f"{field} {given}, not {expected}"
+        for field, (expected, given) in differing.items()
     )

@@ -1,4 +1,4 @@
-"""The table of trials: a row for each, on disk as parquet."""
+"""Table of trials, with a row for each, stored as parquet."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,14 +13,14 @@ from robomtl.evaluation.trials import Chunk
 from robomtl.files.parquet import Parquet, check_rows, schema_of, write_table
 from robomtl.files.untrusted import check_file
 
-_LIMIT = 2**30  # [bytes]
-_MOST = 1_000_000  # Trials that are read.
-_BATCH = 10_000  # Rows that are converted at once.
+_LIMIT = 2**30  # Largest size of a file [bytes].
+_MOST = 1_000_000  # Largest number of trials.
+_BATCH = 10_000  # Number of rows that are converted at once.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A trial and how it went; see ``Outcome`` for the fields they share."""
+    """Trial and its outcome; see ``Trial`` and ``Outcome`` for the shared fields."""
 
     suite: str
     task: str
@@ -58,7 +58,7 @@ SCHEMA = pa.schema(_FIELDS)
 
 
 def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
-    """The rows of a chunk's trials, in their order."""
+    """Rows of a chunk's trials, in their order."""
     return [
         Record(
             suite=trial.suite,
@@ -75,17 +75,17 @@ def records_of(chunk: Chunk, outcomes: Sequence[Outcome]) -> list[Record]:
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
-    """Writes the rows as parquet, in the given order, durably."""
+    """Writes rows as parquet, in the given order, durably."""
     rows = [asdict(record) for record in records]
     write_table(path, pa.Table.from_pylist(rows, schema=SCHEMA))
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
-    """The rows of a file that ``write_records`` wrote.
+    """Rows of a file that ``write_records`` wrote.
 
     Raises:
-        InputError: If the file is missing, is no whole parquet file, has other columns,
-            or has no row.
+        InputError: If the file is missing, is not a complete parquet file, has other
+            columns, or has no row.
     """
     if not path.exists():
         raise InputError(f"There is no {path}.")

@@ -1,4 +1,4 @@
-"""The results of an evaluation, in memory and on disk."""
+"""Results of an evaluation, in memory and on disk."""
 
 import json
 import math
@@ -21,80 +21,81 @@ from robomtl.files.untrusted import converted, read_json
 
 RESULTS = "results.json"
 TRIALS = "trials.parquet"
-_FORMAT = 1  # Of results.json; raised when the meaning of a field changes.
+_FORMAT = 1  # Version of results.json; raised when the meaning of a field changes.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """The setting of an evaluation: agent, suite, conditions and machine."""
+    """Setting of an evaluation: agent, suite, conditions and machine."""
 
     agent: str
     """Name of the agent."""
     fingerprint: str
-    """Hash of everything its actions depend on."""
+    """Hash of everything that the agent's actions depend on."""
     conditioning: tuple[str, ...] | None = None
-    """Kinds of conditioning of the policy; None where the agent does not say."""
+    """Kinds of conditioning of the policy; None if the agent does not report them."""
     acting: Mapping[str, Any] = field(default_factory=dict)
-    """Actor settings of the policy that differ from the defaults, its history among them;
-    empty for one that reads the present and executes whole chunks."""
+    """Actor settings of the policy that differ from the defaults, including the history;
+    empty for a policy without history that executes whole chunks."""
     protocol: str
-    """Name of the protocol of which every part was kept; ``custom`` for none, with what
-    differs from the nearest. See ``PROTOCOLS``."""
+    """Name of the matching protocol; ``custom`` if there is none, followed by the
+    differences from the nearest. See ``PROTOCOLS``."""
     suite: str
     options: Mapping[str, Any]
     """Options with which the suite was built."""
     split: str
-    """Which variations."""
+    """Split whose variations were played."""
     episodes: int
-    """Variations of each task."""
+    """Number of variations of each task."""
     repeats: int
-    """Trials of each variation."""
+    """Number of trials of each variation."""
     instructions: str
-    """Kind of instructions, or the file they were read from."""
+    """Kind of instructions, or the file that they were read from."""
     until: Until
-    """Whether trials went to the horizon or stopped at success."""
+    """Whether trials went on to the horizon or stopped at success."""
     criterion: Criterion
-    """When a trial counts as solved."""
+    """Step at which success counts: any step, or the last."""
     definition: Mapping[str, Any] | None = None
-    """What the suite is made of, where it says so; see ``robomtl.definition``."""
+    """Definition of the suite, such as versions of its packages; None if the suite does
+    not report one. See ``robomtl.definition``."""
     horizon: int | None
-    """Actions after which a trial ended; None if no trial was seen to end there."""
+    """Number of steps after which a trial ended; None if unknown."""
     seed: int
-    """Decides whose instruction a task gets when they are shuffled."""
+    """Seed of the permutation of ``shuffled`` instructions."""
     workers: int
-    """Processes of the last session."""
+    """Number of worker processes of the last session."""
     processor: str
-    """Processor; several, joined by ``;``, if sessions ran on several."""
+    """Name of the processor; several are joined by ``;``."""
     versions: Mapping[str, str]
     commit: str | None
-    """Git commit robomtl ran from, see ``versions``; None if installed."""
+    """Git commit of robomtl; None if it was installed as a package."""
     seconds: float
-    """Wall time, over all sessions [s]."""
+    """Wall time of all sessions [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Every trial of an evaluation, and the rates that follow from them."""
+    """All trials of an evaluation, and their success rates."""
 
     setting: Setting
     records: tuple[Record, ...]
     """A row for each trial, in the order of the plan."""
     task_tiers: Mapping[str, str]
-    """The tier of each task, empty for none."""
+    """Tier of each task, by name of the task; empty for none."""
 
     @cached_property
     def summary(self) -> Summary:
-        """All rates."""
+        """All success rates."""
         return summarise(self.records, self.task_tiers, self.setting.criterion)
 
     @property
     def task_mean(self) -> float | None:
-        """Mean success of the tasks; None if no trial has an outcome."""
+        """Mean over tasks of their success; None if no trial has an outcome."""
         return self.summary.everything.success
 
     @property
     def tier_mean(self) -> float | None:
-        """Mean over tiers of the mean over their tasks; None without tiers."""
+        """Mean over tiers of the mean over each tier's tasks; None without tiers."""
         return self.summary.tier_mean
 
     @property
@@ -118,11 +119,11 @@ class Results:
     @classmethod
     @checked
     def read(cls, folder: Path | str) -> "Results":
-        """The results in a folder that ``write`` wrote to.
+        """Reads the results that ``write`` wrote into a folder.
 
         Raises:
-            ValueError: If a file is missing, broken or of another format, or if
-                ``results.json`` says otherwise than the trials.
+            ValueError: If a file is missing, broken or has another format, or if
+                ``results.json`` contradicts the trials.
         """
         path = located(folder) / RESULTS
         data = _read(path)
@@ -137,13 +138,13 @@ class Results:
 
 @dataclass(frozen=True, kw_only=True)
 class _Tiered:
-    """The rates of a task, but for what follows from its trials."""
+    """Fields of a task's rates that do not follow from its trials."""
 
     tier: str
 
 
 def _rates(summary: Summary) -> dict[str, Any]:
-    """The rates as ``results.json`` has them: the means at the top."""
+    """Rates in the form of ``results.json``: the means at the top."""
     overall = asdict(summary.everything)
     del overall["tasks"]
     return {
@@ -159,16 +160,16 @@ def _rates(summary: Summary) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     if not path.exists():
-        there = holding(path.parent)
+        content = holding(path.parent)
         raise InputError(
             f"There is no {path}; has the evaluation finished?"
-            f"{f' The folder {there}.' if there else ''}"
+            f"{f' The folder {content}.' if content else ''}"
         )
     data = read_json(path, dict[str, Any])
     if data.get("format") != _FORMAT:
-        raise InputError(f"{path} is of no format this version reads ({_FORMAT}).")
+        raise InputError(f"{path} does not have the format {_FORMAT} of this version.")
     if "kind" in data:
-        raise InputError(f"{path} is of a {data['kind']}, of no evaluation.")
+        raise InputError(f"{path} belongs to a {data['kind']}, not to an evaluation.")
     return data
 
 
@@ -179,20 +180,20 @@ def _task_tiers(
     names = {record.task for record in records}
     if {*said} != names:
         raise InputError(
-            f"{path} has other tasks than the trials beside it; those are of"
+            f"{path} has other tasks than the trials beside it, which have"
             f" {', '.join(sorted(names))}."
         )
     return {name: rates.tier for name, rates in said.items()}
 
 
 def _check_equal(path: Path, name: str, computed: Any, said: Any) -> None:
-    """Refuses numbers that do not follow from the trials; the last bits may differ."""
+    """Refuses numbers that differ from those of the trials, up to rounding."""
     if isinstance(computed, dict) and isinstance(said, dict):
         for key in {**computed, **said}:
             _check_equal(path, f"{name}.{key}", computed.get(key), said.get(key))
     elif isinstance(computed, list) and isinstance(said, list):
-        for place, pair in enumerate(zip_longest(computed, said)):
-            _check_equal(path, f"{name}.{place}", *pair)
+        for index, pair in enumerate(zip_longest(computed, said)):
+            _check_equal(path, f"{name}.{index}", *pair)
     elif not _same(computed, said):
         raise InputError(
             f"{path} says {name.lstrip('.')} is {said!r}, but the trials beside it give"

@@ -1,4 +1,4 @@
-"""Trials played side by side, with one batched call of the actor at each step."""
+"""Trials played in lockstep, with one batched call of the actor at each step."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,26 +25,26 @@ from robomtl.task import Action, Announced, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
 Criterion = Literal["any step", "last step"]
-"""When a trial counts as solved: success was reported at some step, or at the last."""
+"""Step at which success counts: any step, or the last."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a trial went; after an error all but ``error`` and ``seconds`` is None."""
+    """Outcome of a trial; after an error, only ``error`` and ``seconds`` are set."""
 
     success: bool | None = None
     """Whether the task was solved at any step."""
     success_at_end: bool | None = None
-    """Whether it was solved at the last step; None where trials stop at success."""
+    """Whether the task was solved at the last step; None if trials stop at success."""
     first_success_step: int | None = None
-    """Actions taken when it was first solved, from 1; None if it never was."""
+    """Number of actions up to the first success, from 1; None without success."""
     length: int | None = None
-    """Actions taken."""
+    """Number of actions."""
     error: str | None = None
-    """Why the trial has no outcome."""
+    """Reason why the trial has no outcome; None if it has one."""
     seconds: float = 0.0
-    """Time of one core: its simulator's, and its fraction of the actor's [s]. Of envs that
-    are stepped together, the first is charged with the steps of all."""
+    """Time of one core: its simulator's, and its fraction of the actor's [s]. If envs are
+    stepped together, the steps of all count for the first."""
 
     def solved(self, criterion: Criterion) -> bool | None:
         """Whether the trial counts as solved; None after an error."""
@@ -52,7 +52,7 @@ class Outcome:
 
 
 class _Episode:
-    """One trial while it runs."""
+    """State of a running trial."""
 
     def __init__(self, env: Env, trial: Trial, until: Until) -> None:
         self.trial = trial
@@ -77,14 +77,14 @@ class _Episode:
             )
         except ENDING:
             raise
-        except BaseException as error:  # noqa: B036 - a simulator raises anything.
+        except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
         else:
             self.observation = self._border.reset(result)
         self.seconds += time.perf_counter() - start
 
     def look(self) -> None:
-        """Adds the pictures of now to the observation, where the env left them out."""
+        """Renders the images of the observation, if the env omitted them."""
         env, start = self._env, time.perf_counter()
         if self.observation is None or not isinstance(env, Sighted) or not env.blind:
             return
@@ -93,7 +93,7 @@ class _Episode:
             drawn = env.pictures()
         except ENDING:
             raise
-        except BaseException as error:  # noqa: B036 - a simulator raises anything.
+        except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
         else:
             seen = self._border.pictures(drawn, self.length)
@@ -101,7 +101,7 @@ class _Episode:
         self.seconds += time.perf_counter() - start
 
     def announce(self, action: Action) -> None:
-        """Prepares the next step, if the env can be stepped with others."""
+        """Announces the next step, if the env can be stepped together with others."""
         if self._announced is not None:
             self._announced.announce(action)
 
@@ -112,7 +112,7 @@ class _Episode:
             result = self._env.step(action)
         except ENDING:
             raise
-        except BaseException as error:  # noqa: B036 - a simulator raises anything.
+        except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
             return
         self.length += 1
@@ -156,22 +156,22 @@ def roll(
     until: Until = "horizon",
     begun: Callable[[], None] | None = None,
 ) -> list[Outcome]:
-    """How each trial of a chunk went.
+    """Plays the trials of a chunk in lockstep; returns their outcomes.
 
-    The batch keeps ``CHUNK`` rows to the end: rows of trials that ended, and rows
-    beyond the chunk's trials, are not running and what the actor does there is ignored.
+    The batch always has ``CHUNK`` rows: the rows of finished trials, and rows beyond the
+    chunk's trials, are not running, and their actions are ignored.
 
     Args:
         envs: Envs of the chunk's task, at least as many as it has trials.
-        actor: Acts in all of them at once.
-        chunk: The trials, each with its instruction.
+        actor: Actor of all trials.
+        chunk: Trials with their instructions.
         until: ``horizon`` plays each trial until its env ends it; ``success`` stops a
             trial once it is solved.
         begun: Called when all envs have been reset, before the first step.
 
     Raises:
         ValueError: If an observation or an action is not finite, or an env or the actor
-            returns what its contract does not; the message names the task and the step.
+            violates its contract; the message names the task and the step.
     """
     for env in envs:
         if isinstance(env, Sighted):
@@ -213,7 +213,7 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
         raise type(error)(f"{where}: {error}") from error
     who = type(actor).__name__.strip("_")
     actions = action_array(given, (CHUNK, *active[0].action_shape), who, where)
-    share = (time.perf_counter() - start) / len(active)
+    seconds = (time.perf_counter() - start) / len(active)
     if not finite(actions):
         _check_actions(episodes, actions)
     rows = [(episode, actions[row]) for row, episode in enumerate(episodes)]
@@ -221,18 +221,18 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
     for episode, action in acting:
         episode.announce(action)
     for episode, action in acting:
-        episode.seconds += share
+        episode.seconds += seconds
         episode.step(action)
 
 
 def _rows(episodes: list[_Episode]) -> list[Observation]:
-    """An observation for every row; a row without a whole one repeats another's."""
+    """Observation of every row; rows without a complete one repeat another row's."""
     seen = [e.observation for e in episodes if e.running and e.observation is not None]
-    names = seen[0].keys()  # Those that ended may have pictures, or lack them.
+    names = seen[0].keys()  # Finished trials may have images, or lack them.
     rows = [e.observation for e in episodes]
-    some = next(row for row in rows if row is not None and row.keys() == names)
-    whole = [some if row is None or row.keys() != names else row for row in rows]
-    return whole + [some] * (CHUNK - len(whole))
+    fill = next(row for row in rows if row is not None and row.keys() == names)
+    whole = [fill if row is None or row.keys() != names else row for row in rows]
+    return whole + [fill] * (CHUNK - len(whole))
 
 
 def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> None:

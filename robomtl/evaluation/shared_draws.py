@@ -1,7 +1,7 @@
-"""Notices draws from the random generators that a whole process shares.
+"""Detection of draws from the global random generators of Python and numpy.
 
-An env that draws from them at its steps repeats its episodes alone, and not beside others:
-the trials that are played side by side take each other's numbers.
+An env that draws from them in its steps repeats its episodes alone, but not in lockstep
+with other trials, which draw from the same stream of numbers.
 """
 
 import random
@@ -10,25 +10,25 @@ from typing import Any
 import numpy as np
 
 WARNING = (
-    "While trials were played side by side, something drew from the global random generator"
+    "While trials were played in lockstep, something drew from the global random generator"
     " of Python or of numpy, which they share, so their results may depend on one another."
     " Give each env and each policy a generator of its own, or make the suite with"
-    " one_env_per_process=True; robomtl check SUITE finds out whether its envs do it."
+    " one_env_per_process=True; robomtl check SUITE tells whether its envs do it."
 )
 
 
 class SharedDraws:
-    """Whether something draws between two moments; to look takes 0.3 ms each time."""
+    """Detects draws between ``begin`` and ``seen``; each of the calls takes 0.3 ms."""
 
     def __init__(self) -> None:
         self._before: Any = None
 
     def begin(self) -> None:
-        """The first moment."""
+        """Records the states of the generators."""
         self._before = _states()
 
     def seen(self) -> bool:
-        """Whether something drew since the first moment, if there was one."""
+        """Whether the states have changed since ``begin``; False without it."""
         return self._before is not None and self._before != _states()
 
 
@@ -38,5 +38,5 @@ def _states() -> tuple[Any, ...]:
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in own["state"].items()
     }
-    # Of two numbers of a normal distribution, the second was kept at the first.
+    # Normal numbers are drawn in pairs; has_gauss tells whether the second is left.
     return random.getstate(), numbers, own["has_gauss"]

@@ -1,4 +1,4 @@
-"""Rates of success: of each task, of each tier of tasks, and of all."""
+"""Success rates of each task, of each tier of tasks, and of all tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,64 +8,70 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.rollout import Criterion
 from robomtl.evaluation.statistics import Count, Interval, mean_interval, wilson
 
-_TIERS = ("easy", "medium", "hard", "very hard")  # In the order they are shown.
+_TIERS = ("easy", "medium", "hard", "very hard")  # Order in tables.
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRates:
-    """How a task went; rates are None where no trial has an outcome."""
+    """Rates of a task; None if no trial has an outcome."""
 
     tier: str
+    """Tier of the task; empty for none."""
     success: float | None
-    """Share of trials that count as solved, by the criterion of the evaluation."""
+    """Fraction of trials that count as solved, by the criterion of the evaluation."""
     interval: Interval | None
-    """The 95 % Wilson interval."""
+    """95 % Wilson interval of ``success``."""
     successes: int
+    """Number of trials that count as solved."""
     trials: int
-    """Trials with an outcome, of which ``success`` is the rate."""
+    """Number of trials with an outcome."""
     errors: int
-    """Trials without an outcome, beside ``trials``."""
+    """Number of trials without an outcome, which ``trials`` does not include."""
     success_at_end: float | None
-    """Share of trials solved at the last step; None where trials stop at success."""
+    """Fraction of trials solved at the last step; None if trials stop at success."""
     mean_steps_to_success: float | None
-    """Actions up to the first success, over the trials that have one."""
+    """Mean number of actions up to the first success, over trials that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRates:
-    """How a group of tasks went: means over its tasks, and sums."""
+    """Rates of a group of tasks: means over its tasks, and sums."""
 
     success: float | None
-    """Mean of the tasks' success; tasks without any outcome are left out."""
+    """Mean of the tasks' success, without tasks that have no outcome."""
     interval: Interval | None
-    """The 95 % interval; see ``mean_interval``."""
+    """95 % interval of ``success``; see ``mean_interval``."""
     tasks: int
+    """Number of tasks."""
     successes: int
+    """Number of trials that count as solved."""
     trials: int
+    """Number of trials with an outcome."""
     errors: int
+    """Number of trials without an outcome."""
     success_at_end: float | None
     """Mean of the tasks' success at the last step."""
     mean_steps_to_success: float | None
-    """Over the trials that have a success."""
+    """Mean number of actions up to the first success, over trials that have one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """How everything went."""
+    """Success rates of an evaluation."""
 
     everything: GroupRates
-    """All tasks; their mean is the task mean."""
+    """Rates of all tasks; its ``success`` is the task mean."""
     tier_mean: float | None
-    """Mean over tiers of the mean over their tasks; None in a suite without tiers."""
+    """Mean over tiers of the mean over each tier's tasks; None without tiers."""
     tier_mean_interval: Interval | None
-    """The 95 % interval of the tier mean."""
+    """95 % interval of the tier mean."""
     tiers: Mapping[str, GroupRates]
     """Rates of tiers by name, easiest first."""
     tasks: Mapping[str, TaskRates]
     """Rates of tasks by name, in the order of the trials."""
 
     def by_success(self, tier: str) -> list[tuple[str, TaskRates]]:
-        """The tasks of a tier, the most successful first; those without outcome last."""
+        """Tasks of a tier by descending success; tasks without an outcome are last."""
         members = [
             (name, task) for name, task in self.tasks.items() if task.tier == tier
         ]
@@ -81,12 +87,12 @@ def summarise(
     tiers: Mapping[str, str],
     criterion: Criterion = "any step",
 ) -> Summary:
-    """The rates of a table of trials.
+    """Success rates of a table of trials.
 
     Args:
-        records: Every trial of the evaluation.
-        tiers: The tier of each task in the table, empty for none.
-        criterion: When a trial counts as solved.
+        records: All trials of the evaluation.
+        tiers: Tier of each task, by name; empty for none.
+        criterion: Step at which success counts: any step, or the last.
     """
     of_task: dict[str, list[Record]] = {}
     for record in records:

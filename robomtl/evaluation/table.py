@@ -1,4 +1,4 @@
-"""Success per task, as a table for the terminal."""
+"""Table of success per task, for the terminal."""
 
 from rich.table import Table
 from rich.text import Text
@@ -9,7 +9,7 @@ from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 
 
 def success_table(results: Results) -> Table:
-    """Success per task, grouped by tier and sorted, with the means at the bottom."""
+    """Table of success per task, sorted by tier and success, with means at the bottom."""
     setting, summary = results.setting, results.summary
     made = Table(
         title=f"{setting.agent} on {setting.suite}",
@@ -21,7 +21,7 @@ def success_table(results: Results) -> Table:
         made.add_column(name, justify="right")
     for tier in summary.tiers or ("",):
         for name, rates in summary.by_success(tier):
-            # In a joint suite the tier is the suite, which precedes the names of its tasks.
+            # In a joint suite, tiers are suites, whose names prefix those of their tasks.
             made.add_row(name.removeprefix(f"{tier}/"), *_cells(rates))
         if tier in summary.tiers:
             rates_of_tier = summary.tiers[tier]

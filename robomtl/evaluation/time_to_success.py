@@ -1,4 +1,4 @@
-"""How fast tasks are solved: the fraction of trials solved by each step."""
+"""Time to success: fraction of trials that are solved by each step."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -12,31 +12,30 @@ from robomtl.evaluation.rollout import Criterion
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Success within t steps, for every t: stairs that end at the success rate.
+    """Success rate within t steps as a step function of t, up to the final rate.
 
-    A trial that ended unsolved counts as unsolved at every step, also at those after
-    its horizon: the curve is of success within the horizon, and says nothing of what
-    would have been solved later.
+    A trial that ended unsolved counts as unsolved at every step, even after its horizon:
+    the curve describes success within the horizon, not what a longer trial would reach.
     """
 
     steps: tuple[int, ...]
     """Steps at which a trial was first solved, ascending."""
     success_rates: tuple[float, ...]
-    """Success rate by each of them: the mean over tasks."""
+    """Success rate by each of these steps, as a mean over tasks."""
     unsolved: tuple[int, ...]
-    """After how many steps trials ended unsolved, ascending; one each."""
+    """Length of each trial that ended unsolved, ascending [steps]."""
 
     def success_rate_by(self, step: int) -> float:
-        """The fraction solved within so many steps."""
-        place = bisect_right(self.steps, step)
-        return self.success_rates[place - 1] if place else 0.0
+        """Success rate within this number of steps."""
+        count = bisect_right(self.steps, step)
+        return self.success_rates[count - 1] if count else 0.0
 
     def step_of(self, success_rate: float) -> int | None:
-        """The first step by which the success rate is at least this; None if never."""
+        """First step by which the success rate is at least this; None if never."""
         reached = (
             step
-            for step, there in zip(self.steps, self.success_rates, strict=True)
-            if there >= success_rate
+            for step, rate in zip(self.steps, self.success_rates, strict=True)
+            if rate >= success_rate
         )
         return next(reached, None)
 
@@ -44,14 +43,15 @@ class Curve:
 def solved_by(
     records: Sequence[Record], criterion: Criterion = "any step"
 ) -> Curve | None:
-    """The curve of some trials; None if none has an outcome.
+    """Curve of the time to success; None if no trial has an outcome.
 
-    Tasks weigh the same, however many of their trials have an outcome, so that the
-    curve ends at the mean of the tasks' success rates. Errors are left out.
+    All tasks have equal weights, whatever their number of trials with an outcome, so that
+    the curve ends at the mean of the tasks' success rates. Errors are left out.
 
     Args:
         records: Trials of one task or of several.
-        criterion: When a trial counts as solved; it does from its first success on.
+        criterion: Step at which success counts: any step, or the last. A trial that counts
+            as solved does so from its first success on.
     """
     outcomes = [record for record in records if record.error is None]
     if not outcomes:
@@ -78,6 +78,6 @@ def solved_by(
 
 
 def _sums(parts: Sequence[Fraction]) -> tuple[float, ...]:
-    """Sums up to each part; exact, so that the last is the rate to the last bit."""
+    """Cumulative sums; exact, so that the last one equals the success rate."""
     whole = Fraction()
     return tuple(float(whole := whole + part) for part in parts)

@@ -1,4 +1,4 @@
-"""The trials of an evaluation, divided into chunks before anything runs."""
+"""Trials of an evaluation, divided into chunks before anything runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ from robomtl.errors import InputError
 from robomtl.task import Suite, Task, Trial, find_task, one_env_per_process
 
 CHUNK = 10
-"""Trials of a chunk, and rows of its batch: the same everywhere, as a forward pass over
-another number of rows may round differently."""
+"""Largest number of trials of a chunk, and number of rows of its batch, which is constant
+because a forward pass over another number of rows may round differently."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """Trials of one task that run side by side: the unit of work, journal and retry.
+    """Trials of one task that run in lockstep: the unit of work, journal and retry.
 
-    A trial's row depends on its place among the trials of its task alone, so neither
-    the other tasks nor the number of processes can change its outcome.
+    The row of a trial depends only on its index among the trials of its task, so neither
+    other tasks nor the number of processes can change its outcome.
     """
 
     task: str
     """Name of the task."""
     trials: tuple[Trial, ...]
-    """At most ``CHUNK``."""
+    """Trials, at most ``CHUNK``."""
     task_infos: tuple[TaskInfo, ...]
-    """The actor's instruction in each trial."""
+    """Task information that the actor is conditioned on in each trial."""
 
     @property
     def kind(self) -> str:
-        """The task, whose envs are slow to build."""
+        """Name of the task, whose envs are slow to build."""
         return self.task
 
     @property
     def label(self) -> str:
-        """Nothing: the progress line counts trials."""
+        """Empty label, as the progress line counts trials."""
         return ""
 
     @property
     def units(self) -> int:
-        """A unit of the progress line a trial."""
+        """Number of trials, the units of the progress line."""
         return len(self.trials)
 
 
@@ -52,15 +52,15 @@ def plan(
     episodes: int = 50,
     repeats: int = 1,
 ) -> tuple[Trial, ...]:
-    """The trials of an evaluation: the first variations of a split, task by task.
+    """Trials of an evaluation: the first variations of a split, task by task.
 
     Args:
-        suite: Supplies tasks and variations.
-        tasks: Names of the tasks; the training tasks by default.
-        split: Which variations, such as ``fresh`` or ``official``.
-        episodes: Variations of each task.
-        repeats: Trials of each variation; more than 1 tells something new only of an
-            actor or a simulator that draws random numbers.
+        suite: Suite of the tasks and their variations.
+        tasks: Names of the tasks; None for the training tasks.
+        split: Split of the variations, such as ``fresh`` or ``official``.
+        episodes: Number of variations of each task.
+        repeats: Number of trials of each variation; more than 1 is informative only for
+            an actor or a simulator that draws random numbers.
 
     Raises:
         InputError: If a task or the split is unknown, a task is named twice, or the
@@ -79,10 +79,10 @@ def plan(
 
 
 def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
-    """The tasks of these names; the training tasks where no names are given.
+    """Tasks of these names; the training tasks if ``names`` is None.
 
     Raises:
-        InputError: If a name is unknown or given twice, or there is none.
+        InputError: If a name is unknown or given twice, or ``names`` is empty.
     """
     if names is None:
         return suite.train_tasks
@@ -96,27 +96,27 @@ def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
 
 
 def side_by_side(suite: Suite) -> int:
-    """Most trials of the suite that are played at once in a process."""
+    """Largest number of trials of the suite that a process plays in lockstep."""
     return 1 if one_env_per_process(suite) else CHUNK
 
 
 def deal(
     trials: Sequence[Trial], task_infos: Sequence[TaskInfo], size: int = CHUNK
 ) -> tuple[Chunk, ...]:
-    """The trials in chunks, each of one task, in the given order.
+    """Divides trials into chunks, each of one task, in the given order.
 
     Args:
-        trials: In the order of their tasks.
-        task_infos: Instruction of each.
-        size: Most trials of a chunk, see ``side_by_side``.
+        trials: Trials, sorted by task.
+        task_infos: Task information of each trial.
+        size: Largest number of trials of a chunk; see ``side_by_side``.
     """
     chunks: list[Chunk] = []
     pairs = zip(trials, task_infos, strict=True)
     for task, group in groupby(pairs, key=lambda pair: pair[0].task):
         members = list(group)
         for start in range(0, len(members), size):
-            some, theirs = zip(*members[start : start + size], strict=True)
-            chunks.append(Chunk(task=task, trials=some, task_infos=theirs))
+            own, infos = zip(*members[start : start + size], strict=True)
+            chunks.append(Chunk(task=task, trials=own, task_infos=infos))
     return tuple(chunks)
 
 

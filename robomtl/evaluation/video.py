@@ -1,4 +1,4 @@
-"""Videos of an evaluation's trials, which are played again to be filmed."""
+"""Videos of an evaluation's trials, which are replayed to be filmed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -30,46 +30,44 @@ from robomtl.progress import progress
 from robomtl.task import Env, Suite, Trial
 
 VIDEOS = "videos"
-"""Folder of an evaluation's videos, in its own."""
+"""Name of the folder of videos, within the folder of the evaluation."""
 
 _CAMERA = "camera.json"
-_RATE = (
-    30  # Pictures a second, about; an env that steps faster is not seen at each step.
-)
-_TOGETHER = 3  # Trials filmed side by side: what draws one takes 50 MB.
+_RATE = 30  # Images per second, about; of faster envs, not every step is shown.
+_TOGETHER = 3  # Trials filmed in lockstep: the renderer of each needs 50 MB.
 
 Which = Literal["examples", "failures", "all"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """A trial that was to be filmed."""
+    """Trial that was requested to be filmed."""
 
     record: Record
-    """How it went in the evaluation."""
+    """Record of the trial in the evaluation."""
     path: Path
-    """Where its video is, if it has one."""
+    """Path of its video, which exists unless there is a fault."""
     fault: str | None = None
-    """Why it has no video; None if it has one."""
+    """Reason why it has no video; None if it has one."""
 
 
 class _Reel(NamedTuple):
-    """Trials of a chunk that are filmed side by side."""
+    """Trials of a chunk that are filmed in lockstep."""
 
     chunk: Chunk
     lengths: dict[int, int]
-    """Steps of each, by row of the chunk."""
+    """Number of steps of each trial, by row of the chunk."""
 
 
 class _Take(NamedTuple):
-    """A trial as it was filmed."""
+    """Outcome and video of a filmed trial."""
 
     outcome: Outcome
     video: bytes
 
 
 class _Filming:
-    """Watches a trial of a known number of steps, and films it in real time."""
+    """Films a trial of a known number of steps, so that the video plays in real time."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -85,7 +83,7 @@ class _Filming:
             self._mp4.add(take_picture(env))
 
     def finish(self) -> bytes:
-        """The video; empty if the trial never began."""
+        """Content of the video file; empty if the trial never began."""
         return self._mp4.finish() if self._mp4 else b""
 
 
@@ -102,22 +100,22 @@ class _FilmReel:
 
 
 def video_path(folder: Path | str, record: Record) -> Path:
-    """The path of a trial's video, whether it exists or not.
+    """Path of a trial's video, whether it exists or not.
 
     Args:
-        folder: The evaluation's.
-        record: The trial's.
+        folder: Folder of the evaluation.
+        record: Record of the trial.
     """
     name = f"{record.variation}-{record.repeat}.mp4"
     return Path(folder) / VIDEOS / file_name(record.task) / name
 
 
 def find_videos(folder: Path, results: Results) -> dict[Trial, Path]:
-    """The videos of an evaluation that are there, those of failures first.
+    """Existing videos of an evaluation by trial, those of failures first.
 
     Args:
-        folder: The evaluation's.
-        results: What is in it.
+        folder: Folder of the evaluation.
+        results: Results of the evaluation.
     """
     failed_first = sorted(
         results.records,
@@ -133,12 +131,12 @@ def find_videos(folder: Path, results: Results) -> dict[Trial, Path]:
 
 
 def check_filming(suite: Suite, camera: Camera) -> Suite:
-    """The suite with the camera, of which a picture was taken to see that it can be.
+    """Adds a camera to a suite, and renders an image to check it; returns the new suite.
 
     Raises:
-        ValueError: If the suite does not take the camera or shows no pictures.
-        PlugInError: If an env cannot be made, reset or drawn.
-        ImportError: If the extra ``video`` or a library that draws is missing; says how
+        ValueError: If the suite refuses the camera or cannot render.
+        PlugInError: If an env cannot be made, reset or rendered.
+        ImportError: If the extra ``video`` or a library for rendering is missing; says how
             to install it.
     """
     load_av()
@@ -153,10 +151,10 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
 
 
 def check_number(which: Which) -> None:
-    """Refuses to film no trial of a task.
+    """Refuses a number of videos below 1.
 
     Raises:
-        InputError: If a number of videos is requested that is below 1.
+        InputError: If ``which`` is a number below 1.
     """
     if isinstance(which, int) and which < 1:
         raise InputError(
@@ -174,28 +172,28 @@ def film(
     camera: Camera = OWN,
     compute: Compute | None = None,
 ) -> tuple[Film, ...]:
-    """Films trials of a finished evaluation, each as an mp4 in its folder.
+    """Films trials of a finished evaluation, each as an mp4 in the evaluation's folder.
 
-    A trial is played again, in its chunk, as it was played before. Should it end
-    otherwise, it gets no video but a fault. Videos that are there already are kept.
+    A trial is replayed in its chunk, as it was evaluated. If its outcome differs, it has a
+    fault instead of a video. Existing videos are kept.
 
     Args:
-        agent: Who was evaluated.
-        suite: In which it was.
-        folder: The evaluation's; see ``video_path``.
-        which: ``examples``, a failure and a success of the same task where there is
-            one; ``failures``, ``all``, or how many of each task, from the first one on.
+        agent: Agent that was evaluated.
+        suite: Suite of the evaluation.
+        folder: Folder of the evaluation; see ``video_path`` for the files.
+        which: ``examples``, a failure and a success, of the same task if possible;
+            ``failures``; ``all``; or a number, for the first trials of each task.
             Trials that ended in an error are never filmed.
-        camera: What looks at the envs; what it leaves out is the suite's choice.
-        compute: Processes or cluster, and the limit of time of a step.
+        camera: Camera; fields that are None are chosen by the suite.
+        compute: Processes or cluster, and time limit of a step.
 
     Returns:
-        A film for each trial that was to be filmed, in the order of the records.
+        A film for each requested trial, in the order of the records.
 
     Raises:
-        ValueError: If the folder holds no evaluation of this agent in this suite, or
-            videos of another camera, or the suite shows no pictures.
-        ImportError: If the extra ``video`` or a library that draws is missing.
+        ValueError: If the folder has no evaluation of this agent in this suite, or has
+            videos of another camera, or the suite cannot render.
+        ImportError: If the extra ``video`` or a library for rendering is missing.
     """
     path, executor = located(folder), (compute or Compute()).playing
     results = Results.read(path)
@@ -222,7 +220,7 @@ def film(
 def _chosen(
     played: Sequence[Place], which: Which, criterion: Criterion
 ) -> Iterator[Place]:
-    """The trials to be filmed; refuses what names none."""
+    """Yields the trials to be filmed."""
     check_number(which)
     whole = [place for place in played if place.record.error is None]
     if which == "examples":
@@ -237,7 +235,7 @@ def _chosen(
 
 
 def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
-    """A failure and a success, of the same task where it has both; the longest ones."""
+    """Yields the longest failure and success, of the same task if one has both."""
     by_length = sorted(whole, key=lambda place: -(place.record.length or 0))
     solved = [place for place in by_length if place.record.solved(criterion)]
     failed = [place for place in by_length if not place.record.solved(criterion)]
@@ -249,7 +247,7 @@ def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
 
 
 def claim_camera(folder: Path, camera: Camera) -> None:
-    """Writes down the camera, so that all videos of a folder have the same."""
+    """Records the camera of a folder's videos; refuses another one than is recorded."""
     path, requested = folder / _CAMERA, plain(camera)
     if not path.exists():
         write_json(path, requested)
@@ -265,7 +263,7 @@ def claim_camera(folder: Path, camera: Camera) -> None:
 def _shoot(
     folder: Path, missing: Sequence[Place], work: _FilmReel, executor: Executor
 ) -> dict[Record, str]:
-    """Films trials, and returns the faults of those that have no video."""
+    """Films trials; returns the faults of those without a video."""
     reels = list(_reels(missing))
     items = [_Reel(some[0].chunk, _lengths(some)) for some in reels]
     faults: dict[Record, str] = {}
@@ -293,7 +291,7 @@ def _lengths(some: Sequence[Place]) -> dict[int, int]:
 def _kept(
     folder: Path, record: Record, takes: list[_Take] | Failure, number: int
 ) -> str:
-    """Keeps a video if it shows the recorded trial; else says why it does not."""
+    """Writes a video if the replay equals the record; returns the fault, empty if none."""
     if isinstance(takes, Failure):
         return takes.reason
     fault = difference(record, takes[number].outcome)

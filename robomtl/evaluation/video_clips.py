@@ -1,4 +1,4 @@
-"""Videos of trials for a page: inside it up to a budget, beside it beyond."""
+"""Videos of trials for a page: embedded up to a budget, linked beyond it."""
 
 import base64
 import os
@@ -10,32 +10,32 @@ from robomtl.pages.trial_cells import Clip
 from robomtl.task import Trial
 
 EMBEDDED_BYTES = 40_000_000
-"""Of video files in one page. In base64 they take a third more, which a phone still
-opens."""
+"""Largest total size of the video files that are embedded in a page [bytes]. Base64 adds a
+third, which phones can still open."""
 
 
 def clips(
     videos: Mapping[Trial, Path], folder: Path, *, budget: int = EMBEDDED_BYTES
 ) -> dict[Trial, Clip]:
-    """The videos as a page shows them.
+    """Clips of videos for a page, by trial.
 
     Args:
-        videos: The file of each trial, in the order in which they are embedded.
-        folder: Where the page will be.
-        budget: Bytes of files that the page may hold; what does not fit is linked.
+        videos: Path of each trial's video, in the order in which they are embedded.
+        folder: Folder of the page.
+        budget: Total size of the embedded files [bytes]; others are linked.
 
     Raises:
         FileNotFoundError: If a file is missing.
     """
-    found = {}
+    by_trial = {}
     for trial, path in videos.items():
         size = path.stat().st_size
         data = None
         if size <= budget:
             budget -= size
             data = base64.b64encode(path.read_bytes()).decode()
-        found[trial] = Clip(_link(path, folder), data)
-    return found
+        by_trial[trial] = Clip(_link(path, folder), data)
+    return by_trial
 
 
 def _link(path: Path, folder: Path) -> str:

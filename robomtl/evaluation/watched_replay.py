@@ -1,7 +1,7 @@
-"""Trials of an evaluation, played again while somebody watches.
+"""Replay of an evaluation's trials with an observer, such as a camera.
 
-A trial's outcome depends on the agent and the trial alone, so what is seen is what was
-counted; that it ended in the same way is checked nevertheless.
+A trial's outcome depends only on the agent and the trial, so the replay equals the
+evaluation; ``difference`` checks that it ends in the same way.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,26 +24,26 @@ from robomtl.task import Action, Env, Observation, Suite
 
 
 class Moment(NamedTuple):
-    """A trial at one of its steps."""
+    """State of a trial at one of its steps."""
 
     step: int
-    """Actions taken so far, 0 at the start."""
+    """Number of actions so far, 0 after the reset."""
     observation: Observation
-    """What they led to."""
+    """Latest observation."""
     action: Action | None
-    """The last one; None at the start."""
+    """Latest action; None after the reset."""
     reward: float
-    """Reward of the last action; 0 at the start."""
+    """Reward of the latest action; 0 after the reset."""
     success: bool
-    """Whether the task is solved now."""
+    """Whether the task is solved at this step."""
 
 
 Watch = Callable[[Env, Moment], None]
-"""Is shown the env at every moment of a trial, and leaves it as it is."""
+"""Observer, called with the env after its reset and each step; must not change it."""
 
 
 class Place(NamedTuple):
-    """A recorded trial, and its row in the chunk in which it was played."""
+    """Recorded trial, with its chunk and its row in the chunk."""
 
     chunk: Chunk
     row: int
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 
 class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
-    """An env that somebody watches."""
+    """Wrapper that calls an observer after the reset and each step."""
 
     def __init__(self, env: Env, watch: Watch) -> None:
         super().__init__(env)
@@ -79,13 +79,13 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
 
 
 class Replay:
-    """Plays chunks with some of their trials watched.
+    """Plays chunks with observers of some of their trials.
 
     Args:
-        agent: Loaded once, when the first chunk comes.
-        suite: Makes the envs of trials that nobody watches.
-        seen: The suite whose envs are watched.
-        until: See ``roll``.
+        agent: Agent, loaded once with the first chunk.
+        suite: Suite of the envs without an observer.
+        seen: Suite of the envs with an observer, such as with a camera.
+        until: Rule by which a trial ends; see ``roll``.
     """
 
     def __init__(self, agent: Agent, suite: Suite, seen: Suite, until: Until) -> None:
@@ -95,11 +95,11 @@ class Replay:
         self._until: Until = until
 
     def __call__(self, chunk: Chunk, watches: Mapping[int, Watch]) -> list[Outcome]:
-        """How each trial of the chunk went.
+        """Plays a chunk; returns the outcome of each trial.
 
         Args:
-            chunk: Played whole, as it was, so that nothing differs for those watched.
-            watches: Who watches, by row of the chunk.
+            chunk: Chunk, played as a whole, so that the observed trials do not differ.
+            watches: Observers, by row of the chunk.
         """
         others = len(chunk.trials) - len(watches)
         unseen = iter(self._unseen.of(chunk.task, others))
@@ -112,14 +112,14 @@ class Replay:
 
 
 def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
-    """The chunk and row of each trial of an evaluation, in the order of its records.
+    """Chunk and row of each trial of an evaluation, in the order of its records.
 
     Raises:
-        ValueError: If the agent or the suite is another one than was evaluated, or the
-            trials have other instructions now; names what differs.
+        ValueError: If the agent or the suite differs from the evaluated one, or the trials
+            have other instructions now; names the differences.
     """
     setting = results.setting
-    there = {
+    evaluated = {
         "fingerprint": setting.fingerprint,
         "suite": setting.suite,
         "options": plain(setting.options),
@@ -129,7 +129,7 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
         "suite": suite.name,
         "options": plain(suite.options),
     }
-    _refuse(differences(there, here))
+    _refuse(differences(evaluated, here))
     tasks = dict.fromkeys(record.task for record in results.records)
     conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
     dealt = _dealt(chunks_of(suite, conditions), results)
@@ -137,15 +137,15 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
 
 
 def difference(record: Record, outcome: Outcome) -> str:
-    """How an outcome differs from the recorded one; empty if it does not."""
+    """Differences of an outcome from the recorded one, in words; empty if there are none."""
     if outcome.error is not None and record.error is None:
-        return f"it broke off when it was played again, {outcome.error}"
+        return f"it failed when it was played again, {outcome.error}"
     names = [each.name for each in fields(Outcome) if each.name != "seconds"]
-    there, here = (
+    evaluated, replayed = (
         {name: getattr(each, name) for name in names} for each in (record, outcome)
     )
     sides = ("in the evaluation", "when played again")
-    return "; ".join(each.phrase(sides) for each in differences(there, here))
+    return "; ".join(each.phrase(sides) for each in differences(evaluated, replayed))
 
 
 def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
@@ -153,8 +153,8 @@ def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
     for (chunk, row), record in zip(played, results.records, strict=True):
         trial, task_info = chunk.trials[row], chunk.task_infos[row]
         here = {**vars(trial), "instruction": task_info.instruction}
-        there = {name: getattr(record, name) for name in here}
-        _refuse(differences(there, here))
+        evaluated = {name: getattr(record, name) for name in here}
+        _refuse(differences(evaluated, here))
         yield Place(chunk, row, record)
 
 

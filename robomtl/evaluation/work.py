@@ -1,4 +1,4 @@
-"""The work on a chunk in a worker process, which keeps envs and the actor."""
+"""Work function for chunks in a worker process, which caches envs and the actor."""
 
 from robomtl.acting.actor import Actor, Agent, KeptActor
 from robomtl.evaluation.journal_lines import Done
@@ -11,14 +11,14 @@ from robomtl.task import Env, Suite
 from robomtl.versions import processor
 from robomtl.warned import warn
 
-_ATTEMPTS = 2  # Of a chunk in which a simulator goes unstable.
+_ATTEMPTS = 2  # Number of times that a chunk is played if a simulator fails.
 
 
 class KeptEnvs:
-    """The envs of the last task, which are slow to build.
+    """Cache of the envs of the latest task, which are slow to build.
 
     Args:
-        suite: Makes them.
+        suite: Suite of the envs.
     """
 
     def __init__(self, suite: Suite) -> None:
@@ -28,40 +28,40 @@ class KeptEnvs:
         self._watched = set[str]()
 
     def of(self, task: str, count: int) -> list[Env]:
-        """Envs of a task, at least this many."""
+        """Envs of a task, at least ``count``; those of another task are closed."""
         if self._task != task:
             self.close()
             self._task = task
         while len(self._envs) < count:
-            PULSE.beat()  # Each may take long.
+            PULSE.beat()  # Making each env may take long.
             self._envs.append(make_env(self._suite, task))
         return self._envs
 
     def watch(self, chunk: Chunk) -> bool:
-        """Whether trials of a task are about to be played side by side for the first time."""
+        """Whether this is the first chunk of a task with several trials in lockstep."""
         if len(chunk.trials) == 1 or chunk.task in self._watched:
             return False
         self._watched.add(chunk.task)
         return True
 
     def close(self) -> None:
-        """Closes them; the next ones are new."""
+        """Closes the envs, so that the next ones are new."""
         while self._envs:
             close_broken(self._envs.pop())
 
 
 def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outcome]:
-    """How each trial of a chunk went.
+    """Plays a chunk; returns the outcome of each trial.
 
-    After an exception of a simulator the whole chunk is played again in new envs, where
-    the other trials repeat themselves; a trial that fails again is an error.
+    After an exception of a simulator, the whole chunk is played again in new envs, in
+    which the other trials have the same outcomes; a trial that fails again is an error.
     """
     outcomes: list[Outcome] = []
     for _ in range(_ATTEMPTS):
-        there = envs.of(chunk.task, len(chunk.trials))
+        current = envs.of(chunk.task, len(chunk.trials))
         draws = SharedDraws()
         begun = draws.begin if envs.watch(chunk) else None
-        outcomes = roll(there, actor, chunk, until=until, begun=begun)
+        outcomes = roll(current, actor, chunk, until=until, begun=begun)
         if draws.seen():
             warn(WARNING)
         played = zip(chunk.trials, outcomes, strict=True)
@@ -72,12 +72,12 @@ def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outco
 
 
 class PlayChunk:
-    """Plays chunks; a process keeps the loaded agent and the envs of the last task.
+    """Plays chunks; a process caches the loaded agent and the envs of the latest task.
 
     Args:
-        agent: Loaded once, when the first chunk comes.
-        suite: Makes the envs.
-        until: See ``roll``.
+        agent: Agent, loaded once with the first chunk.
+        suite: Suite of the envs.
+        until: Rule by which a trial ends; see ``roll``.
     """
 
     def __init__(self, agent: Agent, suite: Suite, until: Until) -> None:
@@ -86,6 +86,6 @@ class PlayChunk:
         self._until: Until = until
 
     def __call__(self, chunk: Chunk) -> Done:
-        """How each trial of the chunk went; see ``play``."""
+        """Plays a chunk; see ``play``."""
         outcomes = play(self._envs, self._actor.get(), chunk, self._until)
         return Done(outcomes, processor())
