@@ -209,10 +209,10 @@ def found(monkeypatch):
         (Draws, "draw from torch's default generator alone"),
         (Normalises, "depend on the other trials of the batch"),
         (Forgets, "acts differently after its checkpoint was saved and loaded"),
-        (StaysBehind, "'scale' is a tensor but no parameter or buffer"),
+        (StaysBehind, "'scale' is a tensor but not a parameter or buffer"),
         pytest.param(
             OnTheCpu,
-            "makes a tensor without naming the device",
+            "creates a tensor without naming the device",
             marks=pytest.mark.slow,
         ),
         (StrangeMemory, "act returned a dict as its memory; expected None, or a"),
@@ -223,7 +223,7 @@ def found(monkeypatch):
         ),
         (
             Refuses,
-            "be built for a state of 6 numbers: needs four hands; for that and a",
+            "be built for a state of 6 numbers: needs four hands; for the same and a",
         ),
         (NoConfig, "Its Config is None; give it a frozen dataclass"),
         (ThawedConfig, "give it a frozen dataclass"),

@@ -114,7 +114,7 @@ def test_an_unknown_kind_suggests_the_nearest():
 
 def test_a_missing_file_is_refused():
     with pytest.raises(
-        ValueError, match="The file of instructions .*nowhere.json does not exist"
+        ValueError, match="There is no file of instructions .*nowhere.json"
     ):
         task_infos_of(POINTS, TRIALS, "nowhere.json")
 

@@ -106,7 +106,7 @@ def test_an_argument_that_is_not_allowed_is_refused(arguments, message):
 
 def test_a_suite_without_experts_says_which_have_some():
     suite = libero("goal")
-    with pytest.raises(InputError, match="no scripted experts; libero/object"):
+    with pytest.raises(InputError, match="no scripted experts; only libero/object"):
         suite.make_expert(suite.train_tasks[0].name)
 
 

@@ -206,7 +206,7 @@ def array(kind="<f4", shape=(2,), data=b"12345678"):
         (b"\xc1", "not MessagePack"),
         (b"\x81\xa1a" * 9000 + b"\x01", "not MessagePack"),
         (msgpack.packb([1]), r"The message is \[1\]; send a map from names"),
-        (msgpack.packb({"a": {"b": 1}}), "'a' is a map; send its values by names"),
+        (msgpack.packb({"a": {"b": 1}}), "'a' is a map; send each of its values"),
         (array("|O"), r"'state' has the type '\|O'; send numbers"),
         (array("<U1"), "has the type '<U1'; send numbers"),
         (array("f4,f4"), "has the type 'f4,f4'; send numbers"),

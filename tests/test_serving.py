@@ -257,7 +257,9 @@ def test_the_death_of_the_serving_process_is_told(tmp_path):
 
 @pytest.mark.usefixtures("spawned_workers")
 def test_a_serving_process_that_does_not_start_is_told(tmp_path):
-    with pytest.raises(StartError, match="to serve the policy does not start, having"):
+    with pytest.raises(
+        StartError, match="serves the policy does not start; its output"
+    ):
         with serve(StillbornAgent(saved(tmp_path).run), device="cpu"):
             pass
 
@@ -300,7 +302,7 @@ def test_a_device_that_is_not_there_is_refused(tmp_path, capsys, device):
 
 def test_what_is_no_policy_is_refused(capsys):
     words = ("evaluate", "expert", "--suite", "points/MT4", "--device", "cpu")
-    assert "'expert' is no trained policy" in refusal(capsys, *words)
+    assert "'expert' is not a trained policy" in refusal(capsys, *words)
     with pytest.raises(ValueError, match="leave the device out"):
         with serve(WobblingAgent(), device="cpu"):
             pass

@@ -189,7 +189,7 @@ def _from_file(
 
 def _read(path: Path) -> dict[str, list[str]]:
     if not path.is_file():
-        raise InputError(f"The file of instructions {path} does not exist.")
+        raise InputError(f"There is no file of instructions {path}.")
     return read_json(path, dict[str, list[str]])
 
 
