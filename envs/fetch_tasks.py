@@ -59,7 +59,7 @@ IDS = MappingProxyType(
         "pick-and-place": "FetchPickAndPlace-v4",
     }
 )
-"""Names of the envs in Gymnasium-Robotics; v4 resets the whole simulator state."""
+"""Names in Gymnasium-Robotics; v4 starts every episode from the same simulator state."""
 
 _TIERS = {
     "reach": "easy",

@@ -46,7 +46,7 @@ class Heights(NamedTuple):
     """Heights of the hand above the floor or the table [m]."""
 
     hover: float
-    """Height above the object before the grasp."""
+    """Height while moving to the object."""
     carry: float
     """Height while carrying."""
     release: float

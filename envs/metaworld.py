@@ -56,7 +56,7 @@ class MetaWorldSuite:
     config: MetaWorldConfig = field(default_factory=MetaWorldConfig)
     """Options of the suite; defaults of the variant are filled in."""
     markers: bool | None = None
-    """Whether observed images show the goal's marker; None if goals are observable."""
+    """Whether observed images show the goal's marker; None: if goals are observable."""
     camera: Camera | None = None
     """Camera of ``render``; it changes no episode and is not among the options."""
 

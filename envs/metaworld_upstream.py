@@ -125,7 +125,7 @@ class UpstreamSimulator:
 
     def step(self, action: NDArray[np.float32]) -> Outcome:
         """Takes a step of Meta-World's env."""
-        # The caller has its own horizon; the env would raise an error after 500 steps.
+        # The caller has its own horizon; the env would end episodes after 500 steps.
         self.env.curr_path_length = 0
         state, reward, _, _, info = self.env.step(action)
         return Outcome(state, float(reward), bool(info["success"]))

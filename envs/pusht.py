@@ -71,7 +71,7 @@ class _Corrected(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def make(render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
-    """Makes gym-pusht's env, with the block's corners and the pusher's position as states.
+    """Makes gym-pusht's env; states are the pusher's position and the block's corners.
 
     Args:
         render_mode: ``rgb_array`` for images; None for none.

@@ -100,7 +100,7 @@ class Execution:
         self._taken = 0
 
     def action(self) -> NDArray[np.float32]:
-        """Returns the action of this step and moves to the next; (row, action)."""
+        """Action of this step, to be called once per step; (row, action)."""
         if self._settings.ensemble is None:
             self._taken += 1
             return self._chunks[-1][:, self._taken - 1]

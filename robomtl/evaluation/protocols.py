@@ -1,8 +1,8 @@
 """Named protocols of evaluation, which make published success rates comparable.
 
 ``lerobot`` follows LeRobot's Meta-World benchmark (huggingface/lerobot,
-``envs/metaworld.py`` and ``envs/configs.py``): goals drawn anew, 10 episodes a task,
-episodes of 400 steps, success at any step, mean over tiers. The goals are
+``envs/metaworld.py`` and ``envs/configs.py``): new goals, 10 episodes per task,
+episodes of 400 steps, success at any step, tasks averaged within tiers. The goals are
 those of the split ``fresh``, as LeRobot's follow from the state of a process.
 """
 

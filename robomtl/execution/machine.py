@@ -191,7 +191,7 @@ def continued(requested: Machine, recorded: Machine) -> Machine:
 
     Args:
         requested: Requested device and precision.
-        recorded: Machine of the folder; a device that is missing here is chosen anew.
+        recorded: Machine of the folder; if its device is missing here, another is chosen.
 
     Raises:
         InputError: If this machine does not have the device.
