@@ -279,9 +279,7 @@ def test_a_size_is_that_of_the_video(tmp_path):
 
 
 def test_videos_of_two_cameras_are_not_mixed(evaluation, films):
-    message = (
-        "holds videos of another camera: width is None there and 64 here. Give the"
-    )
+    message = "has videos of another camera: width is None there and 64 here. Give the"
     with pytest.raises(ValueError, match=message):
         filmed(evaluation, camera=Camera(width=64))
 

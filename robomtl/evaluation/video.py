@@ -255,8 +255,8 @@ def claim_camera(folder: Path, camera: Camera) -> None:
     if differing:
         listed = "; ".join(each.phrase() for each in differing)
         raise InputError(
-            f"{folder} holds videos of another camera: {listed}. Give the same one, or"
-            " remove the folder to film anew."
+            f"{folder} has videos of another camera: {listed}. Give the same one, or"
+            " remove the folder to film again."
         )
 
 

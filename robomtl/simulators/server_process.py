@@ -113,7 +113,7 @@ class ServerProcess:
             raise PlugInError(
                 f"The server of {file.name} speaks version {hello.protocol} of the"
                 f" protocol, and this process version {server.PROTOCOL}; robomtl was"
-                " installed anew while it ran. Start it again."
+                " reinstalled while it ran. Start it again."
             )
 
     def _start(self, interpreter: Path, environ: Mapping[str, str]) -> None:
