@@ -553,7 +553,7 @@ def test_a_broken_suite_is_found_and_told(suite, sentence):
     ("fresh", "sentence"),
     [
         ((), "The split 'fresh' has no variation; give at least 1"),
-        (("a",), "The split 'fresh' holds 'a'; expected integers"),
+        (("a",), "The split 'fresh' contains 'a'; expected integers"),
         ((5, 5), "The split 'fresh' has a variation twice; list each once"),
     ],
 )

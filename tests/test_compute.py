@@ -27,7 +27,7 @@ def test_episodes_of_an_experiment_have_the_shorter_limit_and_no_device():
 
 
 def test_a_device_where_nothing_is_trained_is_refused():
-    with pytest.raises(InputError, match="machine is .*'cuda'.* by robomtl.serve"):
+    with pytest.raises(InputError, match="machine is .*'cuda'.* with robomtl.serve"):
         _ = Compute(machine=GPU).playing
 
 

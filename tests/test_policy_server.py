@@ -211,10 +211,10 @@ def array(kind="<f4", shape=(2,), data=b"12345678"):
         (array("<U1"), "has the type '<U1'; send numbers"),
         (array("f4,f4"), "has the type 'f4,f4'; send numbers"),
         (array("<f3"), "has the type '<f3'"),
-        (array(shape=(3,)), r"of shape \[3\] and type float32 takes 12 bytes; other"),
+        (array(shape=(3,)), r"of shape \[3\] and type float32 needs 12 bytes of data"),
         (array(shape=(2**40, 2**40)), "bytes of data; the message has something else"),
         (array(shape=(-2, -1)), r"has the shape \[-2, -1\]"),
-        (array(data="12345678"), "takes 8 bytes; other data"),
+        (array(data="12345678"), "needs 8 bytes of data; the message"),
     ],
 )
 def test_a_message_that_holds_no_numbers_is_refused(message, said):
