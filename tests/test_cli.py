@@ -497,7 +497,7 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
             "Did you mean 'width'",
         ),
         ("train --data DATA --execute 9 --out NEW/a/b", "execute is 9, but the policy"),
-        ("collect points/MT4 --out FILE", "is a file, or a link that leads nowhere"),
+        ("collect points/MT4 --out FILE", "is a file or a broken link"),
         ("evaluate RUN --video 0", "0 videos of each task were requested"),
         (
             "check RUN --tasks x --limit 3",

@@ -8,10 +8,10 @@ from robomtl.files.folder_kinds import holding
     [
         ("meta/info.json", "is a data set"),
         ("policy.json", "is the run directory of a policy"),
-        ("run.json", "is the run directory of a training that has not finished"),
-        ("journal.jsonl", "holds the results of an evaluation or an experiment"),
-        ("seed-0/policy.json", "holds other folders, such as FOLDER/seed-0"),
-        ("a/b/meta/info.json", "holds other folders, such as FOLDER/a/b"),
+        ("run.json", "is the run directory of unfinished training"),
+        ("journal.jsonl", "contains the results of an evaluation or an experiment"),
+        ("seed-0/policy.json", "contains other folders, such as FOLDER/seed-0"),
+        ("a/b/meta/info.json", "contains other folders, such as FOLDER/a/b"),
         ("notes.txt", ""),
     ],
 )
@@ -27,4 +27,4 @@ def test_what_is_no_folder_is_said_to_be_none(tmp_path):
     assert holding(tmp_path / "file") == "is not a folder"
     assert holding(tmp_path / "nowhere") == "does not exist"
     (tmp_path / "link").symlink_to("nowhere")
-    assert holding(tmp_path / "link") == "is a link that leads nowhere"
+    assert holding(tmp_path / "link") == "is a broken link"

@@ -98,7 +98,7 @@ def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, way):
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     culprit = tmp_path / way.partition("/")[0]
-    message = f"{culprit} is a file, or a link that leads nowhere; give a folder"
+    message = f"{culprit} is a file or a broken link; give a folder"
     with pytest.raises(InputError, match=message), locked(tmp_path / way):
         pass
     assert (tmp_path / "file").read_text() == "precious"

@@ -48,9 +48,9 @@ def array(values):
             array(np.arange(3)).replace(b"(3,)", b"(9,)"),
             r"shape \(9,\) .* other content",
         ),
-        (array(np.array([None])), "no known kind"),
-        (array(np.arange(3)).replace(b"'<i8'", b"1*'i'"), "no known kind"),
-        (b"", "no known kind"),
+        (array(np.array([None])), "an unknown kind"),
+        (array(np.arange(3)).replace(b"'<i8'", b"1*'i'"), "an unknown kind"),
+        (b"", "an unknown kind"),
     ],
 )
 def test_an_array_that_is_not_what_it_declares_is_refused(content, message, tmp_path):

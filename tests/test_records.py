@@ -338,9 +338,7 @@ def test_a_cache_that_cannot_be_written_to_is_named(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ROBOMTL_CACHE", str(own / INFO))
-    with pytest.raises(
-        InputError, match="cannot be written to .* set ROBOMTL_CACHE to"
-    ):
+    with pytest.raises(InputError, match="is not writable .* set ROBOMTL_CACHE to"):
         Demonstrations(own)
 
 

@@ -88,7 +88,7 @@ def test_a_request_for_which_nothing_was_finished_binds_nobody(tmp_path):
 
 def test_what_was_finished_without_a_request_is_refused(tmp_path, finished):
     with pytest.raises(
-        ValueError, match="run.json is missing, which has the settings of weights"
+        ValueError, match="run.json is missing, which records the settings of weights"
     ):
         claim(tmp_path / "run" / "run.json", {"seed": 0}, finished=finished)
 

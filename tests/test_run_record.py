@@ -50,5 +50,7 @@ def test_a_damaged_record_is_refused(
 
 
 def test_a_missing_record_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"has no run.json, so it is not known how"):
+    with pytest.raises(
+        InputError, match=r"has no run.json, so its training is unknown"
+    ):
         needed_record(tmp_path)

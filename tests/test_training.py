@@ -315,7 +315,7 @@ def test_a_policy_without_its_request_is_not_taken_for_the_one_that_is_asked_for
     quick(data, tmp_path)
     (tmp_path / "run.json").unlink()
     with pytest.raises(
-        ValueError, match=r"run.json is missing, which has the settings of policy"
+        ValueError, match=r"run.json is missing, which records the settings of policy"
     ):
         quick(data, tmp_path)
 

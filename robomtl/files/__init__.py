@@ -1,1 +1,1 @@
-"""Files that are written whole, read with bounds, and claimed by one process at a time."""
+"""Durable writes, bounded reads, and locks for files and folders."""

@@ -1,7 +1,7 @@
-"""Files that are made once from others, and made again when those change.
+"""Cache of files that are derived from other files, and rebuilt when those change.
 
-They lie in ``$ROBOMTL_CACHE``, by default ``~/.cache/robomtl``, and may be deleted at any
-time when nothing runs.
+The cache is the folder ``$ROBOMTL_CACHE``, by default ``~/.cache/robomtl``. It may be
+deleted whenever no robomtl process runs.
 """
 
 import os
@@ -19,28 +19,28 @@ from robomtl.files.request import digest_of_value
 
 
 def cache_folder() -> Path:
-    """The folder of all that is cached."""
-    given = os.environ.get("ROBOMTL_CACHE")
+    """The root folder of the cache."""
+    configured = os.environ.get("ROBOMTL_CACHE")
     return located(
-        given or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "robomtl"
+        configured or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "robomtl"
     )
 
 
 def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -> Path:
-    """The folder that was made of an origin in this state; made now if it is missing.
+    """The cached folder for an origin in its current state; created if missing.
 
-    Processes that want the same entry at the same time wait for the one that makes it. What
-    was made of earlier states of the origin is removed.
+    Processes that request the same entry at the same time wait for the one that creates
+    it. Entries of earlier states of the origin are removed.
 
     Args:
-        kind: Name of a folder of the cache.
-        origin: Name of its source, such as the path of a data set.
-        state: All that the content depends on, as plain data.
+        kind: Name of a subfolder of the cache.
+        origin: Name of the source, such as the path of a data set.
+        state: All values that the content depends on, as plain data.
         make: Fills an empty folder.
 
     Raises:
-        InputError: If the cache cannot be written to.
-        DiskFullError: If there is no space for it.
+        InputError: If the cache is not writable.
+        DiskFullError: If the disk is full.
     """
     root, prefix = cache_folder() / kind, digest_of_value(origin)
     made = root / f"{prefix}-{digest_of_value([origin, state])}"
@@ -52,8 +52,8 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
         lock.acquire()
     except OSError as error:
         raise InputError(
-            f"{root} cannot be written to ({error.strerror}), where what is made of"
-            f" {origin} is kept; set ROBOMTL_CACHE to a folder that can."
+            f"The cache {root}, which stores files derived from {origin}, is not writable"
+            f" ({error.strerror}); set ROBOMTL_CACHE to a writable folder."
         ) from error
     try:
         if not made.exists():
@@ -65,16 +65,16 @@ def entry(kind: str, origin: str, state: Any, *, make: Callable[[Path], None]) -
 
 
 def lock_of(made: Path) -> FileLock:
-    """The lock under which the entries of an origin are made, filled and removed.
+    """The lock under which the entries of one origin are created, filled and removed.
 
     Args:
-        made: One of them.
+        made: Folder of one of these entries.
     """
     return FileLock(made.with_name(f"{made.name.split('-')[0]}.lock"))
 
 
 def _make(made: Path, prefix: str, make: Callable[[Path], None]) -> None:
-    for earlier in made.parent.glob(f"{prefix}-*"):  # Those of killed processes, too.
+    for earlier in made.parent.glob(f"{prefix}-*"):  # Partial ones, too.
         shutil.rmtree(earlier)
     new = made.with_name(f"{made.name}.partial")
     try:

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Durable writes: a file is complete or absent, even if the process is killed."""
 
 import errno
 import json
@@ -13,7 +13,7 @@ from robomtl.files.held import check_held
 from robomtl.files.untrusted import read_file
 
 LINES_LIMIT = 128 * 2**20
-"""Largest file of lines that is read [bytes]; a trial takes about 130 in a journal."""
+"""Largest file that is read by lines [bytes]; a journal has about 130 per trial."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -21,11 +21,11 @@ _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 @contextmanager
 def writing_into(folder: Path) -> Iterator[None]:
-    """Turns errors of the disk in the block into messages that name the folder.
+    """Converts disk errors in the block into messages that name the folder.
 
     Raises:
-        DiskFullError: If a disk, a quota or a limit on file sizes is reached.
-        InputError: If the folder, or one around it, may not be written to.
+        DiskFullError: If the disk is full, or a quota or file size limit is reached.
+        InputError: If the folder, a file in it, or a parent of it is not writable.
     """
     try:
         yield
@@ -35,13 +35,13 @@ def writing_into(folder: Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise DiskFullError(
-            f"The disk of {folder} is full ({os.strerror(error.errno)}). Nothing finished"
-            " is lost; free some space and give the same command again to resume."
+            f"The disk of {folder} is full ({os.strerror(error.errno)}). Finished work is"
+            " kept; free some space and run the same command to resume."
         ) from error
 
 
 def _concerns(error: OSError, folder: Path) -> bool:
-    """Whether an error is of a folder, a file in it, or a folder around it."""
+    """Whether an error is about the folder, a file in it, or a parent of it."""
     if not isinstance(error.filename, str | os.PathLike):
         return False
     path = Path(error.filename)
@@ -49,7 +49,7 @@ def _concerns(error: OSError, folder: Path) -> bool:
 
 
 def unwritable(folder: Path, error: OSError) -> InputError:
-    """The message that a folder may not be written to, and what can be done."""
+    """The error that a folder is not writable, with possible remedies."""
     return InputError(
         f"Nothing can be written into {folder} ({error.strerror}); change its permissions,"
         " or give another folder (--out)."
@@ -58,19 +58,19 @@ def unwritable(folder: Path, error: OSError) -> InputError:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path whose file takes the given name once the block has succeeded.
+    """Yields a temporary path; its file replaces ``path`` once the block has succeeded.
 
-    The contents are on disk before the name appears, so a reader sees the old file, the
+    The contents are on disk before the file is renamed, so a reader sees the old file, the
     new file, or none; after an error the temporary file is removed. The permissions follow
     the umask, whichever library writes the file.
 
     Args:
-        path: The name to write; its folder is made if missing.
+        path: Path of the final file; its folder is created if missing.
 
     Raises:
-        DiskFullError: If there is no space for it.
-        InputError: If its folder may not be written to, or a folder around it was removed
-            or replaced, see ``held``.
+        DiskFullError: If the disk is full.
+        InputError: If the folder is not writable, or a held folder around the file was
+            removed or replaced, see ``held``.
     """
     check_held(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -90,9 +90,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def discard_partial(folder: Path) -> None:
-    """Removes what killed processes left half written in a folder.
+    """Removes the partial files that killed processes left in a folder.
 
-    Nothing may be writing there: the folder is to be locked.
+    The caller must have locked the folder, so that no other process writes into it.
     """
     for path in folder.glob(".*.partial"):
         path.unlink()
@@ -111,14 +111,14 @@ def write_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends one line, on disk when this returns.
+    """Appends one line to a file, durably.
 
-    A line that was cut short by a kill is removed first, so that it does not join the new
-    one.
+    A partial last line, left by a killed process, is removed first.
 
     Raises:
-        DiskFullError: If there is no space for it.
-        InputError: If a folder around it was removed or replaced, see ``held``.
+        DiskFullError: If the disk is full.
+        InputError: If the folder is not writable, or a held folder around the file was
+            removed or replaced, see ``held``.
     """
     check_held(path)
     with writing_into(path.parent):
@@ -134,10 +134,10 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The whole lines of a file; a line cut short by a kill is left out.
+    """The complete lines of a file, without a partial last one; none if it is missing.
 
     Raises:
-        InputError: If a line is no text, or the file is not regular or too large.
+        InputError: If a line is not UTF-8, or the file is not regular or too large.
     """
     if not path.exists():
         return []
@@ -159,7 +159,7 @@ def _cut_unfinished_line(file: BinaryIO) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable: files made, renamed or removed there."""
+    """Flushes a folder, so that files created, renamed or removed in it are durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,21 +7,21 @@ from pathlib import Path
 from robomtl.errors import InputError
 
 INFO = "meta/info.json"
-"""File of a data set."""
+"""File that marks a folder as a data set."""
 POLICY = "policy.json"
-"""File of a run directory with the card of its policy, written last."""
+"""File with the policy's card in a run directory; written last."""
 RUN = "run.json"
-"""File of a run directory with the request of its training, written first."""
+"""File with the training request in a run directory; written first."""
 JOURNAL = "journal.jsonl"
-"""File of a folder of results with what is finished of an evaluation or an experiment."""
+"""File with the finished work of an evaluation or experiment in a results folder."""
 
 
 def holding(folder: Path) -> str:
-    """A clause on what a path leads to, such as ``is a data set``; empty if not known."""
+    """A predicate about a path, such as ``is a data set``; empty for an unknown folder."""
     if not os.path.lexists(folder):
         return "does not exist"
     if not folder.exists():
-        return "is a link that leads nowhere"
+        return "is a broken link"
     if not folder.is_dir():
         return "is not a folder"
     if (folder / INFO).exists():
@@ -29,15 +29,15 @@ def holding(folder: Path) -> str:
     if (folder / POLICY).exists():
         return "is the run directory of a policy"
     if (folder / RUN).exists():
-        return "is the run directory of a training that has not finished"
+        return "is the run directory of unfinished training"
     if (folder / JOURNAL).exists():
-        return "holds the results of an evaluation or an experiment"
+        return "contains the results of an evaluation or an experiment"
     inside = next(_inside(folder), None)
-    return "" if inside is None else f"holds other folders, such as {inside}"
+    return "" if inside is None else f"contains other folders, such as {inside}"
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The run directories and data sets in a folder, and in those in it."""
+    """The run directories and data sets one or two levels below a folder."""
     for name in (POLICY, INFO):
         for pattern in (f"*/{name}", f"*/*/{name}"):
             for path in sorted(folder.glob(pattern)):
@@ -45,22 +45,22 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def check_no_data(folder: Path) -> None:
-    """Refuses a data set as a folder for anything else.
+    """Refuses a data set as the folder of other output.
 
     Raises:
-        InputError: If it is one.
+        InputError: If the folder is a data set.
     """
     if (folder / INFO).exists():
         raise InputError(
-            f"{folder} is a data set; give another folder for what is made now (--out)."
+            f"{folder} is a data set; give another folder for the new output (--out)."
         )
 
 
 def check_no_run(folder: Path) -> None:
-    """Refuses the run directory of a policy, or a data set, as a folder for other results.
+    """Refuses the run directory of a policy, or a data set, as the folder of other output.
 
     Raises:
-        InputError: If it is one.
+        InputError: If the folder is one of these.
     """
     check_no_data(folder)
     if (folder / RUN).exists():
@@ -71,15 +71,15 @@ def check_no_run(folder: Path) -> None:
 
 
 def check_may_be_folder(path: Path) -> None:
-    """Refuses a path for a new folder where a file, or a link that leads nowhere, is.
+    """Refuses a path at which no folder can be created.
 
     Raises:
-        InputError: If there is one at the path, or in place of a folder around it.
+        InputError: If the path or a parent of it is a file or a broken link.
     """
     for each in (path, *path.parents):
         if os.path.isdir(each):
             return
         if os.path.lexists(each):
             raise InputError(
-                f"{each} is a file, or a link that leads nowhere; give a folder (--out)."
+                f"{each} is a file or a broken link; give a folder (--out)."
             )

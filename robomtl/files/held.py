@@ -1,8 +1,8 @@
-"""Folders that this process writes into, and that must stay the ones they were.
+"""Detects that a folder was removed or replaced while this process writes into it.
 
-Files are written into folders that are made where missing. Without this check, a folder that
-someone removes or replaces meanwhile would be made again without its plan, or would mix the
-work of two.
+Writing a file creates its folder if missing. Without this check, a folder that someone
+removes during the work would be created again without its plan, and a folder that someone
+replaces would mix the files of two runs.
 """
 
 import os
@@ -18,10 +18,10 @@ _HELD: dict[Path, tuple[int, int]] = {}
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Holds a folder for the block: ``check_held`` refuses to write if it is another.
+    """Registers a folder for the block, so that ``check_held`` notices its replacement.
 
     Args:
-        folder: It exists.
+        folder: An existing folder.
     """
     path = folder.absolute()
     _HELD[path] = _identity(path) or (0, 0)
@@ -32,32 +32,32 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def check_held(path: Path) -> None:
-    """Refuses a path inside a held folder that is not the same folder any more.
+    """Refuses a path inside a held folder that was removed or replaced.
 
     Args:
-        path: Of a file or a folder that is about to be written.
+        path: File or folder that is about to be written.
 
     Raises:
-        InputError: If the folder was removed or replaced.
+        InputError: If a held folder that contains the path was removed or replaced.
     """
     for folder in (path.absolute(), *path.absolute().parents):
         if folder in _HELD and not is_held(folder):
             raise InputError(
                 f"{folder} was removed or replaced while robomtl worked in it, so nothing"
-                " more is written there; put it back, and the same command resumes, or"
+                " more is written there; restore it and run the same command to resume, or"
                 " give another folder (--out)."
             )
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a held folder is still the one that it was."""
+    """Whether a held folder has been neither removed nor replaced."""
     path = folder.absolute()
     return _HELD.get(path) == _identity(path)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

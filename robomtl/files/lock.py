@@ -1,4 +1,4 @@
-"""One process at a time writes into a folder."""
+"""Locks that let one process at a time write into a folder."""
 
 import stat
 from collections.abc import Iterator
@@ -13,20 +13,20 @@ from robomtl.files.folder_kinds import check_may_be_folder
 from robomtl.files.held import check_held, held, is_held
 
 LOCK = ".lock"
-"""File inside a folder as long as a process writes there; one left by a kill is void."""
+"""Lock file of a folder; one that a killed process left does not lock the folder."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds a folder until the block ends; the folder is made if missing.
+    """Locks a folder until the block ends; the folder is created if missing.
 
-    It is removed again if the block leaves nothing in it, as one that refuses does. Where
-    somebody removes or replaces it meanwhile, nothing more is written into it. Files that
-    killed processes left unfinished in it are removed first.
+    A folder that was created is removed again if the block leaves it empty. Once the
+    folder is removed or replaced during the block, nothing more is written into it.
+    Partial files that killed processes left in it are removed first.
 
     Raises:
-        InputError: If another process holds it, it cannot be made or written to, or its
-            lock is not a regular file.
+        InputError: If another process has locked the folder, it cannot be created or is
+            not writable, or its lock is not a regular file.
     """
     with left_as_found(folder):
         make_folder(folder)
@@ -36,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
                 discard_partial(folder)
                 yield
             finally:
-                # Else it is another folder, and maybe another's lock.
+                # A folder that replaced it may have the lock of another process.
                 if is_held(folder):
                     (folder / LOCK).unlink(missing_ok=True)
                 lock.release()
@@ -44,9 +44,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def left_as_found(folder: Path) -> Iterator[None]:
-    """Removes a folder that was missing if the block leaves nothing in it.
+    """Removes a folder that did not exist before the block if it is empty after it.
 
-    Folders around it that were missing are removed, too.
+    Parents that did not exist before the block are removed, too.
     """
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -58,12 +58,12 @@ def left_as_found(folder: Path) -> Iterator[None]:
 
 
 def make_folder(folder: Path) -> None:
-    """Makes a folder for what is written, unless it is there.
+    """Creates a folder and its parents, if missing.
 
     Raises:
-        InputError: If a file is in its way, it cannot be made, or a folder around it was
-            removed or replaced while this process held it.
-        DiskFullError: If there is no space for it.
+        InputError: If the path or a parent of it is a file, the folder cannot be created,
+            or a held folder around it was removed or replaced.
+        DiskFullError: If the disk is full.
     """
     check_may_be_folder(folder)
     check_held(folder)
@@ -95,6 +95,6 @@ def _check_regular(path: Path) -> None:
         return
     if not stat.S_ISREG(mode):
         raise InputError(
-            f"{path} is not a regular file, and so not robomtl's lock; remove it, and give"
+            f"{path} is not a regular file, and so not robomtl's lock; remove it, and run"
             " the same command again."
         )

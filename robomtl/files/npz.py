@@ -1,8 +1,8 @@
-"""The arrays of a ``.npz`` file, read only if their headers show that they fit.
+"""Reads the arrays of a ``.npz`` file whose headers agree with their content.
 
-numpy allocates what the header of an array declares before it looks at what follows, and
-evaluates that header as an expression. Here a header has to be written as ``numpy.savez``
-writes it, and has to declare exactly the bytes behind it.
+numpy allocates the memory that an array's header declares before it reads the data, and
+evaluates the header as an expression. Here a header must have the form in which
+``numpy.savez`` writes it, and must declare exactly the bytes that follow it.
 """
 
 import math
@@ -26,7 +26,7 @@ _HEADER = re.compile(
     rb" 'fortran_order': (?P<columns>False|True),"
     rb" 'shape': \((?P<shape>(\d{1,18}, ?)*(\d{1,18})?)\), \} *\n"
 )
-# All that zipfile raises for files that are not whole, or packed in another way.
+# Errors of zipfile for files that are cut short or packed in another way.
 _DAMAGED = (
     BadZipFile,
     zlib.error,
@@ -40,14 +40,14 @@ _DAMAGED = (
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file by their names; they are read-only.
+    """The arrays of a file by name; they are read-only.
 
     Args:
-        path: A file of ``numpy.savez`` or ``numpy.savez_compressed``.
+        path: File that ``numpy.savez`` or ``numpy.savez_compressed`` wrote.
 
     Raises:
-        InputError: If it is missing, damaged or cut short, declares more than is read, or
-            holds other than truth values, numbers and texts.
+        InputError: If the file is missing, damaged or cut short, declares more than is
+            read, or contains anything but booleans, numbers and strings.
     """
     check_file(path, limit=_LIMIT)
     try:
@@ -70,7 +70,7 @@ def _array(content: bytes) -> NDArray[Any]:
     size = int.from_bytes(content[len(_MAGIC) : start], "little")
     header = _HEADER.fullmatch(content[start : start + size])
     if not content.startswith(_MAGIC) or header is None:
-        raise ValueError("an array of no known kind")
+        raise ValueError("an array of an unknown kind")
     shape = tuple(int(each) for each in re.findall(rb"\d+", header["shape"]))
     kind = np.dtype(header["type"].decode())
     if math.prod(shape) * kind.itemsize != len(content) - start - size:

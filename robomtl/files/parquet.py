@@ -1,8 +1,8 @@
-"""Parquet files, read only if their footers show that they fit into memory.
+"""Reads parquet files whose footers show that they fit into memory.
 
 A file of a few megabytes may inflate to any size. The sizes that its footer declares are
 therefore added up before anything is decoded: the uncompressed bytes of each column chunk,
-and 8 more for each of its values, since runs of equal values take almost no bytes.
+and 8 more for each of its values, since runs of equal values need almost no bytes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,19 +18,19 @@ from robomtl.files.durable import replacing
 
 LIMIT = 128 * 2**20
 """Size in memory up to which any file is read [bytes]."""
-_INFLATION = 50  # Largest ratio of size in memory to size on disk, beyond that.
+_INFLATION = 50  # Largest ratio of size in memory to size on disk, above the limit.
 
 
 @contextmanager
 def undamaged(path: Path) -> Iterator[None]:
-    """Says of what arrow raises in the block that a file is damaged.
+    """Converts errors of arrow in the block into a message that the file is damaged.
 
     Args:
-        path: The file, which the block reads.
+        path: File that the block reads.
 
     Raises:
         InputError: If the block raises an error of arrow or of the operating system, or
-            finds a name that is no text.
+            a name is not UTF-8.
     """
     try:
         yield
@@ -40,15 +40,15 @@ def undamaged(path: Path) -> Iterator[None]:
 
 
 def check_size(where: Path, declared: int, disk: int) -> None:
-    """Refuses a file that would inflate far beyond what recorded data do.
+    """Refuses a file that would inflate far beyond its size on disk.
 
     Args:
         where: File or folder, for the message.
-        declared: Its size in memory, by footers [bytes].
-        disk: Its size on disk [bytes].
+        declared: Size in memory that the footers declare [bytes].
+        disk: Size on disk [bytes].
 
     Raises:
-        InputError: If more is declared than is read.
+        InputError: If the declared size exceeds the limit.
     """
     if declared > max(LIMIT, _INFLATION * disk):
         raise InputError(
@@ -58,15 +58,15 @@ def check_size(where: Path, declared: int, disk: int) -> None:
 
 
 def check_rows(where: Path, rows: int, most: int) -> None:
-    """Refuses more rows than are read as objects of Python, each many times its bytes.
+    """Refuses too many rows of a table that is converted to Python objects.
 
     Args:
         where: File or folder, for the message.
-        rows: Number of rows, by footers.
-        most: How many are read.
+        rows: Number of rows that the footers declare.
+        most: Largest number of rows that is read.
 
     Raises:
-        InputError: If there are more.
+        InputError: If there are more rows.
     """
     if rows > most:
         raise InputError(f"{where} has {rows:,} rows; at most {most:,} are read.")
@@ -77,12 +77,12 @@ class Parquet:
 
     Args:
         path: A regular file.
-        names: Columns that are to be read.
-        texts: Columns of texts among them; they are read as dictionaries, which store a
-            repeated text once.
+        names: Columns to read.
+        texts: Those of the columns that contain strings; they are read as dictionaries,
+            which store a repeated string once.
 
     Raises:
-        InputError: If the file is damaged or cut short, lacks a column or has one twice,
+        InputError: If the file is damaged or cut short, lacks a column or has it twice,
             or declares more than is read.
     """
 
@@ -111,8 +111,7 @@ class Parquet:
         """The columns as an arrow table.
 
         Raises:
-            InputError: If the file is damaged or cut short, or holds other than its
-                footer declares.
+            InputError: If the file is damaged or cut short, or contradicts its footer.
         """
         opened = pq.ParquetFile(
             self.path,
@@ -172,7 +171,7 @@ def _declared(metadata: Any, leaves: Sequence[int]) -> int:
 def write_table(path: Path, table: Any) -> None:
     """Writes an arrow table, durably.
 
-    Arrow gets an open file, because it takes some paths for URIs.
+    Arrow is given an open file, because it interprets some paths as URIs.
     """
     with replacing(path) as temporary, temporary.open("wb") as file:
         pq.write_table(table, file)

@@ -24,7 +24,7 @@ def expanded(path: Path | str) -> Path:
 def located(path: Path | str) -> Path:
     """The absolute path, with ``~`` expanded, since the working directory may change.
 
-    Libraries that accept URIs, such as ``file:x``, take no absolute path for one.
+    Libraries that accept URIs, such as ``file:x``, never interpret an absolute path as one.
 
     Raises:
         InputError: If the path begins with the ``~`` of an unknown user, or is relative
@@ -37,10 +37,10 @@ def located(path: Path | str) -> Path:
 
 
 def check_working_directory() -> None:
-    """Refuses to go on in a working directory that was removed.
+    """Refuses a working directory that was removed.
 
     Raises:
-        InputError: If it was.
+        InputError: If the working directory does not exist.
     """
     try:
         os.getcwd()

@@ -1,4 +1,4 @@
-"""The request of a folder: the same one resumes its work, another one is refused."""
+"""Requests recorded in output folders: the same one resumes, another one is refused."""
 
 import dataclasses
 import hashlib
@@ -17,18 +17,18 @@ from robomtl.files.untrusted import read_json
 from robomtl.mismatch import Mismatch
 
 DEFINITION = "definition"
-"""Field of requests with a suite's definition, see ``robomtl.task.definition_of``."""
+"""Request field with the suite's definition, see ``robomtl.task.definition_of``."""
 SPLIT = "split"
-"""Field of requests with the split of variations that is played."""
+"""Request field with the split of variations that is played."""
 _LATER = (DEFINITION, SPLIT)
-"""Fields that some requests of earlier versions lack; these are compared without them."""
+"""Fields that requests of earlier versions lack; those are compared without them."""
 VERSIONS = "versions"
-"""Field of a definition with the versions of packages that simulate the suite. Definitions
-without it were made before it was recorded, and are compared without it."""
+"""Field of a definition with the versions of the packages that simulate the suite.
+Definitions of earlier versions lack it, and are compared without it."""
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can hold it: dataclasses as dicts, infinities as words."""
+    """A value as JSON types: dataclasses as dicts; paths, NaN and infinities as strings."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -41,14 +41,14 @@ def plain(value: Any) -> Any:
 
 
 def digest_of_value(value: Any) -> str:
-    """A short hash of a value, as JSON holds it; 16 hexadecimal digits."""
+    """Short SHA-256 hash of a value's JSON; 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(plain(value)).encode()).hexdigest()[:16]
 
 
 def claim(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
 ) -> None:
-    """Writes a request, unless something was finished for another one.
+    """Writes the request of a folder, unless files were finished for another one.
 
     Args:
         path: JSON file of the request.
@@ -56,7 +56,7 @@ def claim(
         finished: Files that depend on the request; see ``check_claim``.
 
     Raises:
-        ValueError: See ``check_claim``.
+        InputError: See ``check_claim``.
     """
     check_claim(path, request, finished=finished)
     write_json(path, plain(request))
@@ -65,27 +65,27 @@ def claim(
 def check_claim(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path] = ()
 ) -> None:
-    """Refuses a request if something was finished for another one.
+    """Refuses a request if files in its folder were finished for another one.
 
-    A request for which nothing was finished does not bind: it may have failed by its own
-    settings, and the corrected one may use the same folder.
+    An earlier request without finished files is ignored: its own settings may have made it
+    fail, and the corrected request may use the same folder.
 
     Args:
-        path: JSON file of the request that was written before, if any.
+        path: JSON file of the earlier request, if there is one.
         request: Settings of the work in the folder.
-        finished: Files that depend on the request, of which any may exist.
+        finished: Files that depend on the request; any of them may exist.
 
     Raises:
-        InputError: If something was finished for another request, see ``refuse_other``,
-            or the file of that request is missing or damaged.
+        InputError: If a file was finished for another request, see ``refuse_other``, or
+            the JSON file of that request is missing or damaged.
     """
-    there = [each for each in finished if each.exists()]
-    if not there:
+    existing = [each for each in finished if each.exists()]
+    if not existing:
         return
     if not path.exists():
         raise InputError(
-            f"{path} is missing, which has the settings of {there[0].name} beside it; put"
-            " it back, or give another folder (--out)."
+            f"{path} is missing, which records the settings of {existing[0].name} beside"
+            " it; restore it, or give another folder (--out)."
         )
     refuse_other(path.parent, read_json(path, dict[str, Any]), plain(request))
 
@@ -94,11 +94,11 @@ def check_claim(
 def claimed(
     path: Path, request: Mapping[str, Any], *, finished: Iterable[Path]
 ) -> Iterator[None]:
-    """Claims a folder for a block; withdraws a first request that the block refuses.
+    """Claims a folder for the block; removes a new request file if the block refuses it.
 
     Args:
-        path: JSON file of the request. Folders of earlier versions lack it, and take the
-            first request that their parts do not refuse.
+        path: JSON file of the request. Folders of earlier versions lack it, and accept the
+            first request that the block does not refuse.
         request: Settings of the work in the folder.
         finished: Files that depend on the request; see ``check_claim``.
 
@@ -117,64 +117,64 @@ def claimed(
 
 
 def check_there(path: Path) -> None:
-    """Refuses to go on if a file that was written at the beginning is missing.
+    """Refuses to continue if the file that identifies the work was removed.
 
     Raises:
-        InputError: If it was removed while robomtl worked in its folder.
+        InputError: If the file does not exist.
     """
     if not path.exists():
         raise InputError(
-            f"{path} was removed while robomtl worked in its folder, so that finished work"
-            " could no longer be identified; give the same command to begin anew."
+            f"{path} was removed while robomtl worked in its folder, so finished work can"
+            " no longer be identified; run the same command to start again."
         )
 
 
 def refuse_other(
-    folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]
+    folder: Path, recorded: Mapping[str, Any], requested: Mapping[str, Any]
 ) -> None:
-    """Does nothing if the request found in a folder is the one made now.
+    """Refuses a request that differs from the one recorded in a folder.
 
     Args:
         folder: The folder, for the message.
-        there: The request found there, plain.
-        here: The request made now, plain.
+        recorded: The request recorded in the folder, as plain data.
+        requested: The new request, as plain data.
 
     Raises:
         OtherRequestError: If they differ.
     """
-    differing = list(differences(there, _as_recorded(there, here)))
+    differing = list(differences(recorded, _as_recorded(recorded, requested)))
     if differing:
         raise OtherRequestError(folder, differing)
 
 
 def _as_recorded(
-    there: Mapping[str, Any], here: Mapping[str, Any]
+    recorded: Mapping[str, Any], requested: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """The request made now without what requests of earlier versions did not record."""
-    missing = [name for name in _LATER if name not in there]
-    here = {name: value for name, value in here.items() if name not in missing}
-    one, other = there.get(DEFINITION), here.get(DEFINITION)
+    """The new request without fields that the version of the recorded one lacks."""
+    missing = [name for name in _LATER if name not in recorded]
+    requested = {n: value for n, value in requested.items() if n not in missing}
+    one, other = recorded.get(DEFINITION), requested.get(DEFINITION)
     if isinstance(one, Mapping) and isinstance(other, Mapping) and VERSIONS not in one:
         kept = {name: value for name, value in other.items() if name != VERSIONS}
-        return {**here, DEFINITION: kept}
-    return here
+        return {**requested, DEFINITION: kept}
+    return requested
 
 
-def differences(there: Any, here: Any, *, name: str = "") -> Iterator[Mismatch]:
+def differences(recorded: Any, requested: Any, *, name: str = "") -> Iterator[Mismatch]:
     """The fields in which two plain values differ.
 
     Args:
-        there: A value, whose settings may have earlier names; what it lacks counts as
-            None.
-        here: The other.
-        name: Of the values themselves, empty for the outermost.
+        recorded: Earlier value, whose fields may have names of earlier versions; a missing
+            field equals None.
+        requested: New value.
+        name: Name of both values, with dots between its parts; empty for the outermost.
     """
-    if isinstance(there, Mapping) and isinstance(here, Mapping):
-        left_open = [key for key, value in here.items() if value is None]
-        there = completed(there, here, left_open=left_open)
-        for key in [*there, *(key for key in here if key not in there)]:
+    if isinstance(recorded, Mapping) and isinstance(requested, Mapping):
+        left_open = [key for key, value in requested.items() if value is None]
+        recorded = completed(recorded, requested, left_open=left_open)
+        for key in [*recorded, *(key for key in requested if key not in recorded)]:
             inner = f"{name}.{key}" if name else key
-            pair = there.get(key), here.get(key)
+            pair = recorded.get(key), requested.get(key)
             yield from differences(*pair, name=inner)
-    elif there != here:
-        yield Mismatch(name, there, here)
+    elif recorded != requested:
+        yield Mismatch(name, recorded, requested)

@@ -1,4 +1,4 @@
-"""The file ``run.json`` of a run directory: what its policy was trained from, and how."""
+"""The file ``run.json`` of a run directory: data and settings of the training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,28 +13,28 @@ from robomtl.files.untrusted import read_json
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """The request with which a training began, in the order of the file.
+    """Request of a training run; the fields are in the order of the file.
 
-    Fields with a default are missing in files of earlier versions.
+    Fields with a default may be missing in files of earlier versions.
     """
 
     policy: str
     """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
-    """Fields of its config."""
+    """Fields of the architecture's config."""
     conditioning: tuple[Kind, ...]
-    """Kinds of conditioning, with the one that the objective infers."""
+    """Kinds of conditioning, including the one that the objective infers."""
     objective: str = "cloning"
     """Registered name of the objective."""
     objective_config: Mapping[str, Any] = field(default_factory=dict)
-    """Its settings."""
+    """Settings of the objective."""
     data: Mapping[str, Any] = field(default_factory=dict)
-    """Hash (``sha256``) and number of episodes of the demonstrations, their sets, and the
-    same of the target domain with which an objective aligns features."""
+    """Hash (``sha256``) and number of episodes of the demonstrations and of each data set
+    of a mixture, and of the target domain of an objective that aligns features."""
     suite: str = ""
     """Name of the suite; empty if the demonstrations name none."""
     suite_options: Mapping[str, Any] = field(default_factory=dict)
-    """Options with which ``robomtl.suite`` builds it again."""
+    """Options with which ``robomtl.suite`` rebuilds the suite."""
     wordings: Mapping[str, Any] = field(default_factory=dict)
     """Hash (``sha256``) of the instructions."""
     start: Mapping[str, Any] | None = None
@@ -69,7 +69,7 @@ class RunRecord:
 
 
 def read_record(run: Path) -> RunRecord | None:
-    """The record of a run directory; None where it has none.
+    """The record of a run directory; None if it has none.
 
     Raises:
         InputError: If the file is damaged.
@@ -82,9 +82,9 @@ def needed_record(run: Path) -> RunRecord:
     """The record of a run directory that must have one.
 
     Raises:
-        InputError: If it has none, or it is damaged.
+        InputError: If the file is missing or damaged.
     """
     record = read_record(run)
     if record is None:
-        raise InputError(f"{run} has no {RUN}, so it is not known how it was trained.")
+        raise InputError(f"{run} has no {RUN}, so its training is unknown.")
     return record

@@ -1,9 +1,10 @@
-"""Reading of files that anyone may have written: regular, of bounded size, and typed.
+"""Reads files from untrusted sources: regular files of bounded size and declared type.
 
 JSON is decoded to plain values, whose depth and integers are bounded, and then converted
 to the type that the caller declares: a frozen dataclass, or a mapping. Unknown fields are
 ignored, and fields with a default may be absent, so that files of other versions load.
-Types are strict: only integers are converted, to floats.
+Types are strict: integers become floats where those are declared, and nothing else is
+converted.
 """
 
 import stat
@@ -54,15 +55,15 @@ def check_file(path: Path, *, limit: int) -> None:
             larger.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be read: {reason}.") from error
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path} is not a regular file; give one.")
-    if found.st_size > limit:
+    if status.st_size > limit:
         raise InputError(
-            f"{path} has {found.st_size:,} bytes; at most {limit:,} are read."
+            f"{path} has {status.st_size:,} bytes; at most {limit:,} are read."
         )
 
 
@@ -87,11 +88,12 @@ def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:
     Args:
         text: The JSON.
         form: The type.
-        where: Names the text in messages.
+        where: Name of the text, for messages.
 
     Raises:
-        InputError: If it is not JSON, nested too deeply, has a number that is not finite
-            or too large, or is of another type; names the field.
+        InputError: If the text is not JSON, too large or nested too deeply, contains a
+            number that is not finite or too large, or is of another type; the message
+            names the field.
     """
     if len(text) > LIMIT:
         raise InputError(f"{where} has more than {LIMIT:,} bytes; no more are read.")
@@ -106,21 +108,21 @@ def parse_json(text: bytes | str, form: type[Form], *, where: str) -> Form:
 
 
 def converted(value: Any, form: type[Form], *, where: str) -> Form:
-    """A plain value, as JSON holds it, converted to a type.
+    """A value of JSON types, converted to a declared type.
 
     Args:
-        value: Made of dicts, lists, texts, numbers, truth values and None.
+        value: Dicts, lists, strings, numbers, booleans and None, nested.
         form: The type.
-        where: Names the value in messages.
+        where: Name of the value, for messages.
 
     Raises:
-        InputError: If it is of another type; names the field.
+        InputError: If the value is of another type; the message names the field.
     """
     try:
         return msgspec.convert(value, form, strict=True)
     except msgspec.ValidationError as error:
         if isinstance(value, dict) and get_origin(form) in (dict, Mapping):
-            for key, each in value.items():  # The library does not say which it was.
+            for key, each in value.items():  # msgspec does not name the key.
                 converted(each, get_args(form)[1], where=f"{where}, '{key}'")
         reason, _, field = str(error).replace("`", "").rpartition(" - at ")
         if not reason:
@@ -128,7 +130,7 @@ def converted(value: Any, form: type[Form], *, where: str) -> Form:
         raise InputError(
             f"{where} is damaged: {field}: {reason[:1].lower()}{reason[1:].rstrip('.')}."
         ) from error
-    except UnicodeEncodeError as error:  # Of a text that no JSON read here can hold.
+    except UnicodeEncodeError as error:  # Lone surrogates, which JSON cannot contain.
         raise InputError(f"{where} is damaged: {error.reason}.") from error
 
 
@@ -142,7 +144,11 @@ def _check_bounds(value: Any, where: str) -> None:
 
 
 def _parts(value: Any, where: str) -> list[Any]:
-    """The direct parts of a value."""
+    """The direct elements of a value.
+
+    Raises:
+        InputError: If the value is too large an integer.
+    """
     if isinstance(value, dict):
         return list(value.values())
     if isinstance(value, int) and abs(value) > _LARGEST:

@@ -17,8 +17,9 @@ from robomtl.errors import InputError
 from robomtl.files.untrusted import check_file
 
 _HEADER = 8 * 2**20  # [bytes] About 100,000 tensors.
-_LIMIT = 2**40  # [bytes] Of a file.
-_FEW, _EACH = 1000, 16  # A network of n tensors has at most 1000 + 16 n parts.
+_LIMIT = 2**40  # [bytes] Largest file.
+# A network of n tensors may have 1000 + 16 n modules, parameters and buffers.
+_FEW, _EACH = 1000, 16
 
 _DTYPES = {
     "BOOL": torch.bool,
@@ -56,14 +57,14 @@ def read_header(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path} is damaged: {error}.") from error
 
 
-def _described(path: Path, name: str, found: Any) -> Tensor:
-    dtype = _DTYPES.get(found.get_dtype())
+def _described(path: Path, name: str, stored: Any) -> Tensor:
+    dtype = _DTYPES.get(stored.get_dtype())
     if dtype is None:
         raise InputError(
-            f"{path}: tensor {name} is of type {found.get_dtype()}; known are"
+            f"{path}: tensor {name} is of type {stored.get_dtype()}; known are"
             f" {', '.join(_DTYPES)}."
         )
-    return torch.empty(found.get_shape(), dtype=dtype, device="meta")
+    return torch.empty(stored.get_shape(), dtype=dtype, device="meta")
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -79,7 +80,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 of a file, read in blocks; that of an empty file where none exists."""
+    """SHA-256 of a file in hexadecimal; that of an empty file if it does not exist."""
     if not path.exists():
         return hashlib.sha256(b"").hexdigest()
     check_file(path, limit=_LIMIT)
@@ -90,40 +91,40 @@ def digest_of(path: Path) -> str:
 def check_same(
     found: Mapping[str, Tensor], expected: Mapping[str, Tensor], *, where: Path
 ) -> None:
-    """Refuses tensors of other names, shapes or types than expected.
+    """Refuses tensors whose names, shapes or types differ from the expected ones.
 
     Args:
         found: Tensors of a file, by name.
-        expected: Tensors that it should have.
+        expected: Expected tensors, by name.
         where: The file, for the message.
 
     Raises:
-        InputError: Naming the first tensor that differs.
+        InputError: If a tensor differs; the message names the first.
     """
     for name in sorted({*found, *expected}):
         if name not in found or name not in expected:
             lacks = "lacks" if name not in found else "has an unknown"
             raise InputError(f"{where} does not fit: it {lacks} tensor {name}.")
-        there, here = found[name], expected[name]
-        if there.shape != here.shape or there.dtype != here.dtype:
+        stored, needed = found[name], expected[name]
+        if stored.shape != needed.shape or stored.dtype != needed.dtype:
             raise InputError(
-                f"{where} does not fit: tensor {name} is {_kind(there)}, where"
-                f" {_kind(here)} is expected."
+                f"{where} does not fit: tensor {name} is {_kind(stored)}, where"
+                f" {_kind(needed)} is expected."
             )
 
 
 def check_by_task(
     found: Mapping[str, Tensor], numbers: Collection[int], *, where: Path
 ) -> None:
-    """Refuses tensors that are neither a single number nor one for each task or group.
+    """Refuses tensors that are neither a scalar nor one number per task or group.
 
     Args:
         found: Tensors of a file, by name.
-        numbers: Number of tasks, and of groups if that differs.
+        numbers: Number of tasks, and number of groups if it differs.
         where: The file, for the message.
 
     Raises:
-        InputError: Naming the first tensor.
+        InputError: If a tensor has another shape; the message names the first.
     """
     for name, tensor in found.items():
         if tensor.shape != () and (tensor.ndim > 1 or len(tensor) not in numbers):
@@ -145,11 +146,12 @@ def check_finite(
 
     Args:
         found: Tensors of a file, by name.
-        fresh: Tensors of a freshly built network; where these are infinite, constants are.
+        fresh: Tensors of a newly built network, by name; one that is not finite there is a
+            constant, and is not checked.
         where: The file, for the message.
 
     Raises:
-        InputError: Naming the first tensor.
+        InputError: If a tensor is not finite; the message names the first.
     """
     for name, tensor in found.items():
         constant = name in fresh and not torch.isfinite(fresh[name]).all()
@@ -158,21 +160,22 @@ def check_finite(
 
 
 class TooLargeError(InputError):
-    """A network that is larger than can be built."""
+    """Raised if a network is too large to be built."""
 
 
 def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Module:
-    """A network without values, which may have few more parts than a file of weights.
+    """A network on the meta device, whose size is bounded by that of a file of weights.
 
-    A network that reads values while it is built, as those of plug-ins may, is built with
-    values.
+    A network that reads values while it is built, as one of a plug-in may, is built on
+    the default device instead.
 
     Args:
-        build: Builds it.
+        build: Builds the network.
         tensors: Number of tensors in the file.
 
     Raises:
-        TooLargeError: If the network has many more parts, or sizes beyond all memory.
+        TooLargeError: If the network has far more modules, parameters and buffers than the
+            file has tensors, or tensors beyond all memory.
     """
     with _bounded(_FEW + _EACH * tensors):
         try:
@@ -186,7 +189,11 @@ def on_meta(build: Callable[[], torch.nn.Module], tensors: int) -> torch.nn.Modu
 
 @contextmanager
 def _bounded(limit: int) -> Iterator[None]:
-    """Limits the number of parts that modules of this thread register in the block."""
+    """Limits the modules, parameters and buffers that this thread registers in the block.
+
+    Raises:
+        TooLargeError: If there are more.
+    """
     thread, count = threading.get_ident(), 0
 
     def registered(*_: Any) -> None:
