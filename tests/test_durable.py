@@ -99,9 +99,7 @@ def full_disk():
 def test_a_full_disk_is_told_and_leaves_what_was_finished(tmp_path, full_disk, write):
     path = tmp_path / "trials.jsonl"
     append_line(path, "one")
-    message = (
-        f"The disk of {tmp_path} is full .*Finished work is kept; free some space"
-    )
+    message = f"The disk of {tmp_path} is full .*Finished work is kept; free some space"
     with pytest.raises(DiskFullError, match=message):
         write(path, "x" * 8000)
     assert os.listdir(tmp_path) == ["trials.jsonl"]

@@ -134,22 +134,25 @@ def changed(hub, name, path, content):
 
 
 WRONG = [
-    ({"pytorch_model.bin": b"x"}, r"of another format: it has no policy.json, which a"),
+    (
+        {"pytorch_model.bin": b"x"},
+        r"has another format: it has no policy.json, which a",
+    ),
     (
         {"policy.json": b"{}", "model.pkl": b"x"},
-        r"holds 'model.pkl', which is no file of",
+        r"contains 'model.pkl', which is not a file of",
     ),
     (
         {"policy.json": b"{}", "../x.json": b""},
-        r"holds '../x.json', which is no file of",
+        r"contains '../x.json', which is not a file of",
     ),
     (
         {"policy.json": b"{}", "evaluations/../results.json": b""},
-        r"which is no file of",
+        r"which is not a file of",
     ),
     (
         {"policy.json": b"{}", "/etc/x.json": b""},
-        r"holds '/etc/x.json', which is no file",
+        r"contains '/etc/x.json', which is not a file",
     ),
     (
         {"policy.json": b"{}", "policy.safetensors": b""},
@@ -171,17 +174,17 @@ def test_damaged_weights_and_absurd_sizes_are_refused(tmp_path, hub):
     robomtl.push(run, "me/mlp")
     hub.announced["policy.safetensors"] = 10**15
     with pytest.raises(
-        robomtl.InputError, match=r"takes 1,000,000.0 GB, and the disk of"
+        robomtl.InputError, match=r"needs 1,000,000.0 GB, and the disk of"
     ):
         robomtl.pull("me/mlp", out=out)
     hub.announced = {"policy.json": 10**8}
     with pytest.raises(
-        robomtl.InputError, match=r"policy.json of 100,000,000 bytes; of"
+        robomtl.InputError, match=r"policy.json of 100,000,000 bytes; JSON"
     ):
         robomtl.pull("me/mlp", out=out)
     hub.announced = {"policy.safetensors": 5}
     with pytest.raises(
-        robomtl.InputError, match="not the file of 5 bytes that was ann"
+        robomtl.InputError, match="not a regular file of 5 bytes, as the hub"
     ):
         robomtl.pull("me/mlp", out=out)
     hub.announced = {}
@@ -199,20 +202,22 @@ def test_what_cannot_be_pulled_is_refused(tmp_path, hub, capsys):
     assert "exists; name another folder" in refusal(
         capsys, "pull", "me/mlp", "--out", tmp_path
     )
-    assert "has no repository 'me/mlp' that you may read" in refusal(
+    assert "has no repository 'me/mlp' that you can read" in refusal(
         capsys, "pull", "me/mlp", *out
     )
-    assert "'a/b/c' is no name of a repository; give OWNER/NAME" in refusal(
+    assert "'a/b/c' is not the name of a repository; give OWNER/NAME" in refusal(
         capsys, "pull", "a/b/c", *out
     )
 
 
 def test_what_cannot_be_pushed_is_refused(tmp_path, hub, data):
     run = policy(tmp_path / "run")
-    with pytest.raises(robomtl.InputError, match="'forbidden/mlp' that you may use so"):
+    with pytest.raises(
+        robomtl.InputError, match="'forbidden/mlp', or denies this access"
+    ):
         robomtl.push(run, "forbidden/mlp")
     hub.put("me/other", {"pytorch_model.bin": b"x"})
-    with pytest.raises(robomtl.InputError, match="me/other is of another format"):
+    with pytest.raises(robomtl.InputError, match="me/other has another format"):
         robomtl.push(run, "me/other")
     assert list(hub.files("me/other")) == ["pytorch_model.bin"]
     with pytest.raises(
@@ -243,7 +248,7 @@ def test_a_hub_that_does_not_answer_is_said_so(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
         assert "does not answer (" in refusal(capsys, *words)
         silent.listen()
-        assert "Nothing is lost: give the same command" in refusal(capsys, *words)
+        assert "Nothing is lost: run the same command" in refusal(capsys, *words)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in refusal(capsys, *words)
 
@@ -251,11 +256,11 @@ def test_a_hub_that_does_not_answer_is_said_so(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ("<html>log in to this network</html>", "does not answer as a hub does: "),
-        ("[]", "does not answer as a hub does: "),
+        ("<html>log in to this network</html>", "does not answer like a hub: "),
+        ("[]", "does not answer like a hub: "),
         (
             '{"id": "me/mlp", "siblings": [{}]}',
-            "does not answer as a hub does: KeyError",
+            "does not answer like a hub: KeyError",
         ),
         (
             '{"id": "me/mlp", "siblings": [{"rfilename": "policy.json", "size": -1}]}',

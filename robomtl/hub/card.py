@@ -1,4 +1,4 @@
-"""Cards: what the hub shows of a policy or of demonstrations."""
+"""Renders the cards with which the hub presents a policy or demonstrations."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,11 +19,11 @@ _TEMPLATES = Environment(
 )
 
 _OPTIONS = ("goals", "horizon", "size", "profile")
-"""Options of suites that ``robomtl evaluate`` takes as flags."""
+"""Options of suites that are flags of ``robomtl evaluate``."""
 
 
 def _cell(text: str) -> str:
-    """A text as a cell of a table."""
+    """A text, escaped for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -45,14 +45,14 @@ def policy_card(
     license_name: str,
     training: Mapping[str, Any],
 ) -> str:
-    """The card of a policy, with the success of its evaluations.
+    """Markdown card of a policy, with the success rates of its evaluations.
 
     Args:
-        repository: Name of the repository.
-        card: Of the policy.
-        evaluations: By the names of their folders.
+        repository: Owner and name of the repository.
+        card: The policy's card in its run directory.
+        evaluations: Results of evaluations, by the name of their folder.
         license_name: The hub's name of a licence, such as apache-2.0.
-        training: Settings of its training; empty where they are not recorded.
+        training: Settings of the training; empty if they are not recorded.
     """
     return _TEMPLATES.get_template("policy_card.md.jinja").render(
         repository=repository,
@@ -73,10 +73,10 @@ def policy_card(
 
 
 def data_card(repository: str, shown: Demonstrations, *, license_name: str) -> str:
-    """The card of demonstrations.
+    """Markdown card of demonstrations.
 
     Args:
-        repository: Name of the repository.
+        repository: Owner and name of the repository.
         shown: The demonstrations.
         license_name: The hub's name of a licence, such as apache-2.0.
     """
@@ -129,10 +129,10 @@ def _row(
 
 
 def _command(results: Results, card: Card) -> str:
-    """The command that plays the same trials with the policy in the folder ``policy``."""
+    """The command that repeats the trials with a policy in the folder ``policy``."""
     setting = results.setting
-    # An evaluation in the suite of the training has its options unless others are given.
-    known = card.suite_options if setting.suite == card.suite else {}
+    # In the training suite, the options of the training are the defaults.
+    defaults = card.suite_options if setting.suite == card.suite else {}
     words = ["robomtl evaluate policy", f"--suite {setting.suite}"]
     if setting.protocol.startswith("custom"):
         words += [
@@ -146,13 +146,13 @@ def _command(results: Results, card: Card) -> str:
         words.append(f"--tasks {' '.join(map(shlex.quote, results.tasks))}")
     if setting.instructions != "canonical":
         words.append(f"--instructions {shlex.quote(setting.instructions)}")
-    given = {
+    flags = {
         **{
             name: setting.options[name]
             for name in _OPTIONS
-            if name in setting.options and setting.options[name] != known.get(name)
+            if name in setting.options and setting.options[name] != defaults.get(name)
         },
         **{name: it for name, it in setting.acting.items() if name != "history"},
     }
-    words += [f"--{name} {value}" for name, value in given.items()]
+    words += [f"--{name} {value}" for name, value in flags.items()]
     return " ".join(words)

@@ -1,4 +1,4 @@
-"""A checkpoint or a data set from the hub, verified before it takes its name."""
+"""Downloads a checkpoint or a data set, and verifies it before renaming it."""
 
 import shutil
 from pathlib import Path
@@ -13,26 +13,26 @@ from robomtl.files.paths import located
 from robomtl.files.untrusted import LIMIT
 from robomtl.hub.repository import Kind, Repository, answering, find, hub
 
-_DATASETS = "datasets/"  # Begins the hub's own addresses of data sets.
+_DATASETS = "datasets/"  # Prefix of data sets in addresses of the hub.
 _OF_THE_CLIENT = ".cache"
 
 
 @checked
 def pull(repository: str, *, out: Path | str) -> Path:
-    """The folder that receives a policy or demonstrations of the hub.
+    """Downloads a policy or demonstrations from the hub; returns the new folder.
 
-    What was downloaded before an interruption is kept beside the folder, and the same
-    command goes on from there.
+    After an interruption, downloaded files are kept beside the folder, and the same call
+    resumes.
 
     Args:
-        repository: Owner and name of the repository; ``datasets/`` may stand before them,
-            which is only needed where a policy has the same name.
-        out: The folder, which must not exist.
+        repository: Owner and name of the repository. The prefix ``datasets/`` is only
+            needed if a policy has the same name.
+        out: The new folder, which must not exist.
 
     Raises:
-        InputError: If the folder exists, the hub does not answer or refuses, there is no
-            such repository, or it holds another format, more than fits on the disk, or
-            files that are not what they should be.
+        InputError: If the folder exists, the hub does not answer or refuses, or the
+            repository does not exist, has another format, does not fit on the disk, or
+            has invalid files.
     """
     folder = located(out)
     if folder.exists():
@@ -48,8 +48,8 @@ def pull(repository: str, *, out: Path | str) -> Path:
             _verify(found, staging)
         except InputError as error:
             shutil.rmtree(staging)
-            said = str(error).replace(f"{staging}", found.name)
-            raise InputError(f"{found.name} cannot be used: {said}") from error
+            reason = str(error).replace(f"{staging}", found.name)
+            raise InputError(f"{found.name} cannot be used: {reason}") from error
     staging.rename(folder)
     return folder
 
@@ -64,8 +64,8 @@ def _find(repository: str) -> Repository:
         if found is not None:
             return found
     raise InputError(
-        f"{hub().endpoint} has no repository '{name}' that you may read; if it is private, log in"
-        " by 'hf auth login'."
+        f"{hub().endpoint} has no repository '{name}' that you can read; if it is private,"
+        " log in with 'hf auth login'."
     )
 
 
@@ -77,14 +77,14 @@ def _check_sizes(found: Repository, folder: Path) -> None:
     ]
     if large:
         raise InputError(
-            f"{found.name} holds {large[0]} of {found.sizes[large[0]]:,} bytes; of JSON, at"
-            f" most {LIMIT:,} are read."
+            f"{found.name} contains {large[0]} of {found.sizes[large[0]]:,} bytes; JSON"
+            f" files of at most {LIMIT:,} bytes are read."
         )
     needed, free = sum(found.sizes.values()), shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{found.name} takes {needed / 1e9:,.1f} GB, and the disk of {folder} has"
-            f" {free / 1e9:,.1f} GB left; nothing was downloaded."
+            f"{found.name} needs {needed / 1e9:,.1f} GB, and the disk of {folder} has"
+            f" {free / 1e9:,.1f} GB free; nothing was downloaded."
         )
 
 
@@ -103,12 +103,16 @@ def _download(found: Repository, staging: Path) -> None:
 
 
 def _verify(found: Repository, staging: Path) -> None:
-    """Reads everything as its users will."""
+    """Checks the downloaded files, and reads them as their users will.
+
+    Raises:
+        InputError: If a file is missing, has another size than listed, or is damaged.
+    """
     for path in found.files:
         file, size = staging / path, found.sizes[path]
         if not file.is_file() or file.is_symlink() or file.stat().st_size != size:
             raise InputError(
-                f"{file} is not the file of {size:,} bytes that was announced."
+                f"{file} is not a regular file of {size:,} bytes, as the hub listed it."
             )
     if found.kind == "dataset":
         Demonstrations(staging, beyond="clip")

@@ -1,4 +1,4 @@
-"""A repository of the hub: what robomtl keeps in one, and what the hub answers."""
+"""Repositories of the hub: allowed files, requests, and errors as messages."""
 
 import os
 import re
@@ -34,9 +34,9 @@ except ImportError as error:
 Kind = Literal["model", "dataset"]
 
 CARD = "README.md"
-"""What the hub shows of a repository."""
+"""File that the hub shows on the page of a repository."""
 
-_TIMEOUT = 10.0  # [s] For the hub to say what a repository holds.
+_TIMEOUT = 10.0  # [s] For the hub to describe a repository.
 _MOST_FILES = 100_000
 _FILES: dict[Kind, re.Pattern[str]] = {
     "model": re.compile(
@@ -51,69 +51,69 @@ _FILES: dict[Kind, re.Pattern[str]] = {
 }
 _NEEDED: dict[Kind, str] = {"model": POLICY, "dataset": INFO}
 _OF_THE_HUB = (CARD, ".gitattributes")
-_UNKNOWN = 2**62  # Size of a file of which the hub names none: no disk has room for it.
+_UNKNOWN = 2**62  # Size of a file if the hub does not state it: too large for any disk.
 _Size = Annotated[int, Meta(ge=0, le=_UNKNOWN)]
 _Commit = Annotated[str, Meta(pattern="^([0-9a-f]{40})?$")]
-# What the client raises about answers of another form, such as the page of a proxy.
+# Errors of the client for malformed answers, such as the page of a proxy.
 _STRANGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repository:
-    """A repository, as it is at one commit."""
+    """A repository at one commit."""
 
     name: str
-    """Its owner and its name."""
+    """Owner and name of the repository."""
     kind: Kind
-    """Whether it holds a policy or demonstrations."""
+    """``model`` for a policy, ``dataset`` for demonstrations."""
     commit: str
-    """The commit; empty if the repository has none yet."""
+    """Hash of the commit; empty if the repository has none yet."""
     sizes: dict[str, int]
-    """Its files and their sizes [bytes]."""
+    """Size of each file [bytes], by its path."""
 
     @property
     def files(self) -> list[str]:
-        """Its files but those of the hub itself, sorted."""
+        """Sorted paths of the files, without those of the hub itself."""
         return sorted(self.sizes.keys() - {*_OF_THE_HUB})
 
     def check(self) -> None:
-        """Refuses a repository that holds anything but robomtl's own files.
+        """Refuses a repository with files that robomtl does not write.
 
         Raises:
-            InputError: If it does, or a file that is needed is missing.
+            InputError: If it has such a file or too many, or a required file is missing.
         """
         needed = _NEEDED[self.kind]
         if needed not in self.sizes:
             raise InputError(
-                f"{self.name} is of another format: it has no {needed}, which a"
+                f"{self.name} has another format: it has no {needed}, which a"
                 f" {self.kind} repository of robomtl has."
             )
         strange = [path for path in self.files if not belongs(self.kind, path)]
         if strange:
             raise InputError(
-                f"{self.name} holds {strange[0]!r}, which is no file of a {self.kind} of"
-                " robomtl: weights are safetensors, all else JSON, parquet and mp4 inside"
-                " the folder. Nothing else is read, pickles in particular."
+                f"{self.name} contains {strange[0]!r}, which is not a file of a"
+                f" {self.kind} of robomtl: weights are safetensors, all else JSON, parquet"
+                " and mp4 inside the folder. Other files, such as pickles, are never read."
             )
         if len(self.files) > _MOST_FILES:
             raise InputError(
-                f"{self.name} holds {len(self.files):,} files; at most {_MOST_FILES:,} are"
-                " read."
+                f"{self.name} contains {len(self.files):,} files; at most"
+                f" {_MOST_FILES:,} are read."
             )
 
 
 def hub() -> HfApi:
-    """The hub that ``HF_ENDPOINT`` names; Hugging Face's own without it."""
+    """Client of the hub that ``HF_ENDPOINT`` names, by default Hugging Face's own."""
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None)
 
 
 def belongs(kind: Kind, path: str) -> bool:
-    """Whether a path is one of a file that robomtl writes for a kind of repository."""
+    """Whether robomtl writes a file with this path into a repository of this kind."""
     return ".." not in path.split("/") and bool(_FILES[kind].fullmatch(path))
 
 
 def find(name: str, kind: Kind) -> Repository | None:
-    """A repository of the hub; None if there is none that can be read.
+    """A repository of the hub at its latest commit; None if none can be read.
 
     Raises:
         InputError: If the hub does not answer, or refuses.
@@ -131,7 +131,7 @@ def find(name: str, kind: Kind) -> Repository | None:
             raise
         except _STRANGE as error:
             raise InputError(
-                f"{hub().endpoint} does not answer as a hub does: {described(error)}."
+                f"{hub().endpoint} does not answer like a hub: {described(error)}."
                 " Does HF_ENDPOINT name one?"
             ) from error
     where = f"The description of '{name}' on {hub().endpoint}"
@@ -147,10 +147,10 @@ def find(name: str, kind: Kind) -> Repository | None:
 
 @contextmanager
 def answering(name: str) -> Iterator[None]:
-    """Turns errors of the hub in the block into sentences.
+    """Converts errors of the hub in the block into messages.
 
     Args:
-        name: The repository.
+        name: Name of the repository.
 
     Raises:
         InputError: If the hub does not answer, or refuses.
@@ -164,8 +164,8 @@ def answering(name: str) -> Iterator[None]:
         ) from error
     except HFValidationError as error:
         raise InputError(
-            f"'{name}' is no name of a repository; give OWNER/NAME, of letters, digits,"
-            " '-', '_' and '.'."
+            f"'{name}' is not the name of a repository; give OWNER/NAME, of letters,"
+            " digits, '-', '_' and '.'."
         ) from error
     except HfHubHTTPError as error:
         raise InputError(_refused(name, endpoint, error)) from error
@@ -175,7 +175,7 @@ def answering(name: str) -> Iterator[None]:
             raise InputError(_refused(name, endpoint, cause)) from error
         reason = str(cause).partition("\n")[0] or type(cause).__name__
         raise InputError(
-            f"{endpoint} does not answer ({reason}). Nothing is lost: give the same command"
+            f"{endpoint} does not answer ({reason}). Nothing is lost: run the same command"
             " again once it does."
         ) from error
 
@@ -184,8 +184,8 @@ def _refused(name: str, endpoint: str, error: HfHubHTTPError) -> str:
     code = error.response.status_code
     if code in (401, 403, 404):
         return (
-            f"{endpoint} has no repository '{name}' that you may use so (HTTP {code}); log in"
-            " by 'hf auth login' with a token that may."
+            f"{endpoint} has no repository '{name}', or denies this access to it (HTTP"
+            f" {code}); log in with 'hf auth login' and a token that has access."
         )
-    said = error.server_message or str(error).partition("\n")[0]
-    return f"{endpoint} refuses '{name}' (HTTP {code}): {said}"
+    reason = error.server_message or str(error).partition("\n")[0]
+    return f"{endpoint} refuses '{name}' (HTTP {code}): {reason}"

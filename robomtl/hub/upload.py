@@ -1,4 +1,4 @@
-"""A checkpoint or a data set to the hub, in one commit with its card."""
+"""Uploads a checkpoint or a data set to the hub, in one commit with its card."""
 
 import re
 import warnings
@@ -39,38 +39,38 @@ def push(
     license_name: str = "unknown",
     private: bool | None = None,
 ) -> str:
-    """The address of a commit that holds a policy or demonstrations, and their card.
+    """Uploads a policy or demonstrations with a card; returns the address of the commit.
 
-    A repository that does not exist is made. What an earlier push left in it is replaced;
-    the hub keeps its history.
+    A missing repository is created. The files of an earlier push are replaced; the hub
+    keeps its history.
 
     Args:
         folder: Run directory of a policy, or folder of a data set.
         repository: Owner and name of the repository.
-        evaluations: Folders of evaluations of the policy, for its card; those in its run
-            directory are found.
+        evaluations: Folders of evaluations of the policy, for its card, in addition to
+            those in its run directory.
         license_name: The hub's name of a licence, such as apache-2.0.
-        private: Whether a repository that is made is private; the owner's default if None.
+        private: Whether a new repository is private; None for the owner's default.
 
     Raises:
-        InputError: If the folder holds neither, an evaluation is of another policy, the
-            hub does not answer or refuses, or the repository holds another format.
+        InputError: If the folder is neither, an evaluation is of another policy, the hub
+            does not answer or refuses, or the repository has another format.
     """
     if not _LICENCE.fullmatch(license_name):
         raise InputError(
             f"The licence is '{license_name}'; give the hub's name of one, such as"
             " apache-2.0, mit, cc-by-4.0 or other."
         )
-    there = located(folder)
-    kind: Kind = "dataset" if (there / INFO).exists() else "model"
+    source = located(folder)
+    kind: Kind = "dataset" if (source / INFO).exists() else "model"
     if kind == "dataset":
         if evaluations:
-            raise InputError(f"{there} is a data set, which has no evaluations.")
-        shown = Demonstrations(there, beyond="clip")
+            raise InputError(f"{source} is a data set, which has no evaluations.")
+        shown = Demonstrations(source, beyond="clip")
         text = data_card(repository, shown, license_name=license_name)
-        files = _files(there, kind)
+        files = _files(source, kind)
     else:
-        text, files = _policy(there, repository, evaluations, license_name)
+        text, files = _policy(source, repository, evaluations, license_name)
     before = find(repository, kind)
     if before is not None and before.files:
         before.check()
@@ -78,7 +78,7 @@ def push(
 
 
 def _files(folder: Path, kind: Kind) -> dict[str, Path | bytes]:
-    """The files of a folder that belong into a repository, by their paths there."""
+    """The files of a folder that are uploaded, by their path in the repository."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     named = {path.relative_to(folder).as_posix(): path for path in paths}
     return {name: path for name, path in named.items() if belongs(kind, name)}
@@ -110,7 +110,7 @@ def _policy(
 def _evaluations(
     folder: Path, fingerprint: str, others: Sequence[Path | str]
 ) -> dict[str, Path]:
-    """Folders of evaluations, by names of their own."""
+    """Folders of the policy's evaluations, by their name in the repository."""
     inside = sorted(path.parent for path in folder.glob(f"*/{RESULTS}"))
     known = sorted(path.parent for path in folder.glob(f"evaluations/*/{RESULTS}"))
     found: dict[str, Path] = {}
@@ -143,7 +143,7 @@ def _commit(
     with answering(name), warnings.catch_warnings():
         if before is None:
             api.create_repo(name, repo_type=kind, private=private, exist_ok=True)
-        # The hub wonders at trials, which are parquet, beside a policy.
+        # The hub warns of trials, which are parquet files, beside a policy.
         warnings.filterwarnings("ignore", message=".*commit a data file")
         commit = api.create_commit(
             name,
