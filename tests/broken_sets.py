@@ -185,7 +185,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "states that are numbers": (
         DATA,
         having("observation.state", [0.0] * 22),
-        "column 'observation.state' holds double, not vectors",
+        "column 'observation.state' contains double, not vectors",
     ),
     "states that differ in size": (
         DATA,
@@ -201,7 +201,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "an index of words": (
         DATA,
         having("index", ["a"] * 22),
-        "column 'index' is not one number a row",
+        "column 'index' is not one number per row",
     ),
     "too many episodes": (
         "meta/info.json",
@@ -222,17 +222,17 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "frames cut off": (
         DATA,
         lambda columns: {name: column[:-1] for name, column in columns.items()},
-        "file-000.parquet holds 21 frames, meta/episodes lists 22",
+        "file-000.parquet contains 21 frames, meta/episodes lists 22",
     ),
     "frames in disorder": (
         DATA,
         entry("index", 3, 4),
-        "file-000.parquet does not hold the frames in the order of meta/episodes",
+        "file-000.parquet does not contain the frames in the order of meta/episodes",
     ),
     "frames of another episode": (
         DATA,
         entry("episode_index", 3, 1),
-        "file-000.parquet does not hold the frames in the order of meta/episodes",
+        "file-000.parquet does not contain the frames in the order of meta/episodes",
     ),
     "a state that is not finite": (
         DATA,
@@ -361,12 +361,12 @@ REPLACED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a task index of a half": (
         TASK_FILE,
         column("task_index", [0.5, 1.0]),
-        "tasks.parquet: row 0 of column 'task_index' is 0.5; it must be a whole number",
+        "tasks.parquet: row 0 of column 'task_index' is 0.5; it must be an integer",
     ),
     "task indices that are truth values": (
         TASK_FILE,
         column("task_index", [False, True]),
-        "'task_index' holds truth values; it must hold whole numbers",
+        "'task_index' contains booleans; it must contain integers",
     ),
     "a task index that is missing": (
         TASK_FILE,
@@ -391,37 +391,37 @@ REPLACED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a task without words": (
         TASK_FILE,
         column("task", [None, WORDS[1]]),
-        "row 0 of column 'task' is empty; it must be a text",
+        "row 0 of column 'task' is empty; it must be a string",
     ),
     "a task of blank words": (
         TASK_FILE,
         column("task", [WORDS[0], " "]),
-        "row 1 of column 'task' is blank; it must be a text",
+        "row 1 of column 'task' is blank; it must be a non-blank string",
     ),
     "tasks that are numbers": (
         TASK_FILE,
         column("task", [1, 2]),
-        "column 'task' holds int64, not texts",
+        "column 'task' contains int64, not strings",
     ),
     "tasks that are lists": (
         TASK_FILE,
         column("task", [["a"], ["b"]]),
-        "column 'task' holds list<.*>, not texts",
+        "column 'task' contains list<.*>, not strings",
     ),
     "tasks that are no text": (
         TASK_FILE,
         column("task", [b"\xff", b"\xfe"]),
-        "column 'task' holds binary, not texts",
+        "column 'task' contains binary, not strings",
     ),
     "a frame's task index of a half": (
         DATA,
         column("task_index", [0.0] * 21 + [0.5]),
-        "row 21 of column 'task_index' is 0.5; it must be a whole number",
+        "row 21 of column 'task_index' is 0.5; it must be an integer",
     ),
     "a variation that is not a number": (
         DATA,
         column("variation", [1.0] * 4 + [float("nan")] + [1.0] * 17),
-        "row 4 of column 'variation' is nan; it must be a whole number",
+        "row 4 of column 'variation' is nan; it must be an integer",
     ),
     "a success of neither": (
         DATA,
@@ -436,7 +436,7 @@ REPLACED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "states in lists of lists": (
         DATA,
         column("observation.state", [[[0.0]] * 3] * 22),
-        "'observation.state' holds list<element: list<element: double>>, not vectors",
+        "'observation.state' contains list<element: list<element: double>>, not vectors",
     ),
     "a number that is missing in a state": (
         DATA,

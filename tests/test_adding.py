@@ -102,7 +102,7 @@ def test_a_frame_that_differs_when_it_is_played_again_is_refused(
 def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
     states: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(InputError, match="observes no pictures; name its cameras"):
+    with pytest.raises(InputError, match="observes no images; name its cameras"):
         add_cameras(states, tmp_path / "new", options={})
     from robomtl.cli import data
 
@@ -112,14 +112,14 @@ def test_data_without_a_simulator_and_suites_without_pictures_are_refused(
         data.main([])
     assert "robomtl data add-camera" in capsys.readouterr().out
     with pytest.raises(
-        InputError, match="is the data set itself, which stays as it is"
+        InputError, match="is the data set itself, which is not changed"
     ):
         add_cameras(states, states, options={"images": 16})
     for path, content in contents(states).items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
     (tmp_path / "meta/robomtl.json").unlink()
-    with pytest.raises(InputError, match="data set of another tool: it does not say"):
+    with pytest.raises(InputError, match="data set of another tool: the suite and the"):
         add_cameras(tmp_path, tmp_path / "new", options={"images": 16})
     for changed, said in (
         (having("tasks", ["reach-red"]), "its request lacks 'reach-flag', which is a"),
@@ -142,6 +142,6 @@ def test_an_env_that_cannot_be_drawn_is_named(
     monkeypatch.setattr(PointsEnv, "pictures", failing)
     with pytest.raises(
         PlugInError,
-        match=r"'reach-red', variation \d+, cannot be drawn: RuntimeError: GL",
+        match=r"'reach-red', variation \d+, cannot be rendered: RuntimeError: GL",
     ):
         add_cameras(states, tmp_path / "new", options={"images": 16}, compute=ALONE)

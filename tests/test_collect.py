@@ -606,7 +606,7 @@ def test_tasks_with_the_same_instruction_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("...")
-    with pytest.raises(ValueError, match="is not empty and holds no data set"):
+    with pytest.raises(ValueError, match="is not empty and not a data set"):
         collect(POINTS, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -711,8 +711,8 @@ def test_an_expert_that_raises_too_often_is_quoted(
     tmp_path: Path, inline: None
 ) -> None:
     message = (
-        r"1\d of 1\d episodes of 'reach-red' broke off; the last: variation \d+, step 1:"
-        r" KeyError: 'gripper' \(test_collect.py, line"
+        r"1\d of 1\d episodes of 'reach-red' were aborted by errors; the last:"
+        r" variation \d+, step 1: KeyError: 'gripper' \(test_collect.py, line"
     )
     with pytest.raises(EpisodesError, match=message):
         collect(
@@ -748,6 +748,10 @@ def test_a_damaged_unit_is_named(
         ValueError, match=rf"{unit.name} is damaged.*\. Delete it and collect again\."
     ):
         collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
+    np.savez(unit, reward=np.zeros(3))
+    message = rf"{unit.name} is damaged: missing or unknown: .*\. Delete it and collect"
+    with pytest.raises(ValueError, match=message):
+        collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     unit.unlink()
     assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))) == 8
 
@@ -759,9 +763,9 @@ def test_a_damaged_unit_is_named(
         ("rewards", np.zeros(3, np.float32), "missing or unknown: rewards"),
         ("state", np.zeros(3, np.float32), "state has another shape or type"),
         ("length", np.array([1.5]), "length has another shape or type"),
-        ("length", np.array([2]), "episodes have other lengths than its frames"),
-        ("variation", np.array([1, 2]), "episodes have different numbers"),
-        ("other.force", np.zeros((2, 1)), "frames have different numbers"),
+        ("length", np.array([2]), "lengths of its episodes contradict its frames"),
+        ("variation", np.array([1, 2]), "different numbers of episodes"),
+        ("other.force", np.zeros((2, 1)), "different numbers of frames"),
     ],
 )
 def test_a_unit_whose_arrays_do_not_fit_together_is_refused(

@@ -106,7 +106,7 @@ def test_a_version_3_data_set_is_imported_too(made: Path, tmp_path: Path) -> Non
     edit(first.path, INFO, feature("odd", {"dtype": ["float32"], "shape": [1]}))
     assert "odd" in check_source(first.path)["not_imported"]
     edit(first.path, TASK_FILE, having("task", [1, 2]))
-    with pytest.raises(InputError, match="column 'task' holds int64, not texts"):
+    with pytest.raises(InputError, match="column 'task' contains int64, not strings"):
         check_source(first.path)
 
 
@@ -403,7 +403,7 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "objects in a column": (
         columns_of(having("observation.state", [b"\x80\x04N."] * 4)),
-        "column 'observation.state' holds binary, not vectors",
+        "column 'observation.state' contains binary, not vectors",
     ),
     "rows without end": (
         lambda folder: repeated(folder / EPISODE, NAMES),
@@ -763,7 +763,7 @@ def test_unknown_formats_and_folders_are_refused(made: Path, tmp_path: Path) -> 
     (tmp_path / "text.txt").write_text("a")
     with pytest.raises(InputError, match="text.txt is no HDF5 file, or cut short"):
         check_source(tmp_path / "text.txt")
-    with pytest.raises(InputError, match="is not empty and holds no data set"):
+    with pytest.raises(InputError, match="is not empty and not a data set"):
         import_data(made / "can.hdf5", tmp_path)
     with pytest.raises(
         InputError, match="holds a data set that robomtl did not import"

@@ -353,7 +353,7 @@ def test_a_data_set_without_the_column_of_actions_serves_what_reads_none(
         learn(both, tmp_path / "run", "masked_trajectory")
     with pytest.raises(InputError, match=needs.format("adaptation")):
         draw_support(watched, watched.tasks[0], shots=1, draw=0)
-    with pytest.raises(InputError, match=needs.format("what is requested")):
+    with pytest.raises(InputError, match=needs.format("the request")):
         watched.action  # noqa: B018
     assert not (tmp_path / "run").exists()
 

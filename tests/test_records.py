@@ -273,7 +273,7 @@ def test_a_data_file_is_read_when_a_frame_of_it_is(
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (entry("variation", 0, 7), "does not hold what meta/episodes says"),
+        (entry("variation", 0, 7), "contradicts the statistics in meta/episodes"),
         (entry("task_index", 0, 1), "changes its task at step 1"),
         (entry("action", 0, [0.5, -25.0]), "25 in size in task 'open-door', episode 0"),
         (entry("observation.state", 0, [0.0, np.nan, 0.0]), "is not finite in task"),

@@ -121,7 +121,7 @@ def test_more_than_the_variations_that_are_left_are_refused(tmp_path):
 
 def test_labels_cannot_be_played_again_to_be_seen(tmp_path):
     record(tmp_path / "data", noise=0, rollouts=Rollouts(agent=Idle()))
-    with pytest.raises(ValueError, match="not the actions that were executed"):
+    with pytest.raises(ValueError, match="not the executed actions"):
         add_cameras(tmp_path / "data", tmp_path / "seen", options={"images": 16})
 
 

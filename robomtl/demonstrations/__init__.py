@@ -1,7 +1,7 @@
 """Demonstrations: collected from experts, stored as LeRobotDataset v3.0, read back.
 
-Names are loaded on first use: processes that record episodes import this package and need
-no torch.
+Names are loaded on first use: processes that record episodes import this package without
+torch.
 """
 
 import lazy_loader

@@ -25,9 +25,12 @@ class About(NamedTuple):
     names: Mapping[int, str]
     """Name of each task, by its index."""
     failures: Mapping[str, int]
+    """Number of episodes of each task in which the expert failed."""
     suite: str | None
     options: Mapping[str, Any]
+    """Options of the suite."""
     noise: float | None
+    """Largest standard deviation of the action noise; None if unknown."""
     corrected: bool = False
     """Whether an expert labels the states that a policy visited, solved or not."""
 
@@ -70,7 +73,7 @@ def read_tasks(folder: Path) -> dict[int, str]:
 
 
 def tasks_table(folder: Path) -> tuple[Path, Any, str]:
-    """The file of the tasks, its table, and the name of the column of their sentences.
+    """Path of the file of tasks, its table, and the name of the column of instructions.
 
     Raises:
         InputError: If the file is missing, damaged or too large.
@@ -103,7 +106,9 @@ def read_request(folder: Path) -> dict[str, Any]:
 
 
 def read_about(folder: Path, instructions: Mapping[int, str]) -> About:
-    """Names and origin of the tasks; without ``meta/robomtl.json``, instructions are names.
+    """Names and origin of the tasks, from ``meta/robomtl.json``.
+
+    Without that file, tasks are named by their instructions.
 
     Raises:
         InputError: If ``meta/robomtl.json`` is damaged or names other tasks.

@@ -1,7 +1,7 @@
-"""Gives a data set of states the pictures of cameras, by playing its episodes again.
+"""Adds camera images to a data set without images, by replaying its episodes.
 
-The executed actions follow from what is recorded: the labels, and the seed and the size
-of the disturbance that was added to them.
+The executed actions are computed from the recorded labels, and from the seed and the
+standard deviation of the noise that was added to them.
 """
 
 import time
@@ -45,7 +45,7 @@ from robomtl.task import Env, Suite, Trial
 
 
 class Episode(NamedTuple):
-    """One recorded episode that is to be drawn."""
+    """A recorded episode whose images are to be rendered."""
 
     number: int
     """Index of the episode in the data set."""
@@ -55,12 +55,12 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """All that the new data set depends on."""
+    """Settings that determine the new data set."""
 
     request: Request
     """Request of the collection that would give the same data set."""
     source: str
-    """Fingerprint of the data set without pictures."""
+    """Fingerprint of the data set without images."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class _Plan:
 
 @dataclass
 class _Drawing:
-    """Draws episodes, in a worker process; keeps the env of the last task."""
+    """Renders episodes in a worker process; keeps the env of the latest task."""
 
     suite: Suite
     request: Request
@@ -80,14 +80,14 @@ class _Drawing:
     _env: Env | None = field(default=None, init=False)
 
     def __call__(self, episode: Episode) -> Block | str:
-        """The episode with its pictures, or how it differs from the recorded one."""
+        """The episode with images, or the first difference from the recorded one."""
         env, recorded = self._at(episode.task), episode.recorded
         space: Any = env.observation_space
         key = Trial(self.request.suite, episode.task, recorded.variation).seed
         disturb = Disturbance(self.request, episode.task, recorded.variation)
         executed = (disturb(action) for action in recorded.action)
         played = Played(episode.task, recorded.variation, [*recorded.state], executed)
-        fault = f"'{episode.task}', variation {recorded.variation}, cannot be drawn"
+        fault = f"'{episode.task}', variation {recorded.variation}, cannot be rendered"
         try:
             with calling(fault):
                 drawn = [*redrawn(env, played, beat=lambda: PULSE.beat(key))]
@@ -108,7 +108,7 @@ class _Drawing:
 
 
 def _block(recorded: Recorded) -> Block:
-    """An episode as the only one of a unit."""
+    """A block with one episode."""
     return Block(
         variation=np.array([recorded.variation]),
         outcome=np.array([SOLVED], np.int8),
@@ -132,44 +132,47 @@ def add_cameras(
     video: Video | None = None,
     compute: Compute | None = None,
 ) -> Demonstrations:
-    """A data set with the episodes of another one, and with pictures.
+    """Copies a data set and adds camera images to its episodes.
 
-    Its episodes are played again with the actions that were executed, in the suite with
-    cameras. Interrupted work is resumed by the same call; the result equals what
-    ``collect`` gives in that suite.
+    The episodes are replayed with the executed actions, in the suite with cameras. The
+    same call resumes interrupted work; the result equals that of ``collect`` in the suite
+    with cameras.
 
     Args:
         data: Folder of a data set that robomtl collected.
-        out: Folder of the new one, new or begun by the same call.
-        options: Options of the suite that decide its pictures, in place of those of the
+        out: Folder of the copy, new or begun by the same call.
+        options: Options of the suite that determine its images, replacing those of the
             data set: for Meta-World ``cameras``, ``size`` and ``profile``.
-        video: How images are stored; see ``collect``.
-        compute: Processes or cluster, and the limit of time of a step.
+        video: Encoding of images; see ``CollectionConfig``.
+        compute: Processes or cluster, and the time limit of a step.
+
+    Returns:
+        The copy with images.
 
     Raises:
-        InputError: If the data set was not collected by robomtl, or an expert labels what a
-            policy did in it, the suite does not take
-            the options or draws no pictures, a recorded state differs from that of the
-            episode played again, or the folder holds something else.
+        InputError: If the data set was not collected by robomtl, or has an expert's labels
+            of a policy's episodes; if the suite does not accept the options or renders no
+            images; if a replayed state differs from the recorded one; or if ``out``
+            contains something else.
         SimulationError: If a process died or hung in every attempt.
     """
     executor = (compute or Compute()).playing
     if located(out) == located(data):
         raise InputError(
-            f"{out} is the data set itself, which stays as it is; give another folder for"
-            " the one with pictures (--out)."
+            f"{out} is the data set itself, which is not changed; give another folder for"
+            " the copy with images (--out)."
         )
     source = Demonstrations(data, observe=("state",), failed="clone")
     if not (source.path / layout.ROBOMTL).exists():
         raise InputError(
-            f"{source.path} {source.origin}: it does not say in which suite and by which"
-            " actions its episodes can be played again; collect with --cameras."
+            f"{source.path} {source.origin}: the suite and the executed actions of its"
+            " episodes are unknown, so they cannot be replayed; collect with --cameras."
         )
     if read_about(source.path, read_tasks(source.path)).corrected:
         raise InputError(
-            f"{source.path} has the expert's labels of episodes in which a policy acted, and"
-            " not the actions that were executed, by which they would be played again;"
-            " collect with --cameras."
+            f"{source.path} records the expert's labels of episodes in which a policy"
+            " acted, not the executed actions, so they cannot be replayed; collect with"
+            " --cameras."
         )
     seen = suite(str(source.suite), **{**source.suite_options, **options})
     plan = _Plan(
@@ -189,14 +192,18 @@ def add_cameras(
 
 
 def _request(source: Demonstrations, seen: Suite, video: Video) -> Request:
-    """The request that collects the same episodes with pictures."""
+    """The request that collects the same episodes with images.
+
+    Raises:
+        InputError: If the recorded request is damaged, or lacks a task of the data.
+    """
     where = f"{source.path / layout.ROBOMTL}, its request"
     changed = {"video": video, "options": dict(seen.options)}
-    there = converted({**read_request(source.path), **changed}, Request, where=where)
-    lacking = sorted({*source.tasks} - {*there.tasks})
+    request = converted({**read_request(source.path), **changed}, Request, where=where)
+    lacking = sorted({*source.tasks} - {*request.tasks})
     if lacking:
         raise InputError(f"{where} lacks '{lacking[0]}', which is a task of the data.")
-    return there
+    return request
 
 
 def _check_draws(seen: Suite, task: str) -> None:
@@ -207,7 +214,7 @@ def _check_draws(seen: Suite, task: str) -> None:
     close_broken(env)
     if not draws or not pictures:
         raise InputError(
-            f"{seen.name} with the options {dict(seen.options)} observes no pictures;"
+            f"{seen.name} with the options {dict(seen.options)} observes no images;"
             " name its cameras, or the size of its images (--cameras, --images)."
         )
 
@@ -219,7 +226,7 @@ def _draw(
     executor: Executor,
     seen: Suite,
 ) -> None:
-    """Draws the episodes that are not on disk yet."""
+    """Renders the episodes that are not on disk yet."""
     episodes = [*_recorded(source, plan.request)]
     left = [each for each in episodes if not staging.has(each.task, each.number)]
     total, frames, begun = int(source.episodes.length.sum()), 0, time.monotonic()
@@ -227,7 +234,7 @@ def _draw(
     drawing = _Drawing(seen, plan.request)
     results = executor.map(drawing, left, kind=lambda each: each.task)
     drawn = cast(Generator[tuple[int, Block | str | Failure], None, None], results)
-    with progress("Drawing", total, done=done) as advance, closing(drawn):
+    with progress("Rendering", total, done=done) as advance, closing(drawn):
         for index, block in drawn:
             episode = left[index]
             _refuse(source.path, episode, block)
@@ -246,14 +253,13 @@ def _refuse(folder: Path, episode: Episode, block: Block | str | Failure) -> Non
     if isinstance(block, str):
         raise InputError(
             f"{folder}: episode {episode.number} ({episode.task}, variation"
-            f" {episode.recorded.variation}) goes another way when it is played again,"
-            f" {block}. Its pictures would show something else; collect anew with"
-            " --cameras."
+            f" {episode.recorded.variation}) differs when it is replayed, {block}. Its"
+            " images would not show the recorded states; collect again with --cameras."
         )
 
 
 def _recorded(source: Demonstrations, request: Request) -> Iterator[Episode]:
-    """The episodes of a data set, without features beside the state."""
+    """The episodes of a data set, without observation features besides the state."""
     reward, success = _outcomes(source.path)
     state, action, listed = source.state, source.action, source.episodes
     for number, (start, length) in enumerate(
@@ -268,7 +274,7 @@ def _recorded(source: Demonstrations, request: Request) -> Iterator[Episode]:
             action[frames],
             reward[frames],
             success[frames],
-            {},  # The default cannot be sent to a process.
+            {},  # The default, a mapping proxy, cannot be sent to a process.
         )
         yield Episode(number, task, recorded)
 
@@ -285,7 +291,7 @@ def _outcomes(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def _write(source: Demonstrations, staging: Staging, plan: _Plan) -> None:
-    """Writes the new data set and moves it to its place."""
+    """Writes the new data set and moves it into its folder."""
     request, listed = plan.request, source.episodes
     names = [source.tasks[index] for index in listed.task]
     first = staging.load(names[0], 0)

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 from robomtl.errors import InputError
 
-_OTHER = "other."  # Begins the names of arrays of observation features.
+_OTHER = "other."  # Prefix of the arrays of observation features.
 
 FAILED, SOLVED, UNSTABLE = 0, 1, 2
-"""How an episode went: never successful; successful; broken off by an error."""
+"""Outcome of an episode: never successful; successful; aborted by an error."""
 
 
 class Unit(NamedTuple):
-    """Consecutive variations of a task: what one process does at a time."""
+    """Consecutive variations of a task, which one process records at a time."""
 
     task: str
     start: int
-    """Place of the first variation in the split."""
+    """Index of the first variation among those of the request."""
     variations: tuple[int, ...]
 
 
@@ -32,7 +32,7 @@ class Block(NamedTuple):
     outcome: NDArray[np.int8]
     """``FAILED``, ``SOLVED`` or ``UNSTABLE``; (episode,)."""
     length: NDArray[np.int64]
-    """Frames kept, 0 of an episode that is not; (episode,)."""
+    """Number of frames that are kept, 0 if the episode is not kept; (episode,)."""
     state: NDArray[np.float32]
     """(frame, state)."""
     action: NDArray[np.float32]
@@ -46,21 +46,21 @@ class Block(NamedTuple):
     horizon: NDArray[np.int64]
     """Horizon of the env, -1 where it does not say; ()."""
     error: NDArray[np.str_] = np.array("")
-    """Reason of the last episode that broke off; empty if none did. ()"""
+    """Error of the last aborted episode; empty if none was aborted; ()."""
     others: Mapping[str, NDArray[Any]] = MappingProxyType({})
-    """Observation features beside the state, by name; (frame, …)."""
+    """Observation features besides the state, by name; (frame, …)."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All arrays by a name each."""
+        """The arrays by name, with a prefix for observation features."""
         others = {f"{_OTHER}{name}": values for name, values in self.others.items()}
         return {n: v for n, v in self._asdict().items() if n != "others"} | others
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Block":
-        """The block of such arrays.
+        """The block with the arrays that ``arrays`` returned.
 
         Raises:
-            InputError: If one is missing, or they do not fit together.
+            InputError: If an array is missing or unknown, or they do not fit together.
         """
         others = {
             name.removeprefix(_OTHER): values
@@ -81,13 +81,13 @@ class Block(NamedTuple):
     def _check_lengths(self) -> None:
         episodes = len(self.length)
         if not len(self.variation) == len(self.outcome) == episodes:
-            raise InputError("its episodes have different numbers")
+            raise InputError("its arrays have different numbers of episodes")
         frames = len(self.state)
         counted = self.action, self.reward, self.success, *self.others.values()
         if not all(each.ndim and len(each) == frames for each in counted):
-            raise InputError("its frames have different numbers")
+            raise InputError("its arrays have different numbers of frames")
         if (self.length < 0).any() or int(self.length.sum()) != frames:
-            raise InputError("its episodes have other lengths than its frames")
+            raise InputError("the lengths of its episodes contradict its frames")
 
 
 _FORMS = {
@@ -96,4 +96,4 @@ _FORMS = {
     **{"reward": ("f", 1), "success": ("b", 1), "error": ("U", 0)},
     **dict.fromkeys(("fps", "horizon"), ("i", 0)),
 }
-"""Kinds of the type and number of axes of the arrays of a block, by name."""
+"""Kinds of dtype and number of axes of the arrays of a block, by name."""

@@ -1,4 +1,4 @@
-"""The demonstrations of an experiment: those that were recorded, or collected now."""
+"""Demonstrations of an experiment: given data, or data that is collected now."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -24,7 +24,7 @@ def check_suite(demonstrations: Data, suite: str, advice: str) -> None:
     """Refuses demonstrations that were not recorded in a suite.
 
     Args:
-        demonstrations: Recorded before.
+        demonstrations: Demonstrations, or a mixture of them.
         suite: Full name of the suite.
         advice: The remedy, as the end of the message.
 
@@ -39,21 +39,21 @@ def check_suite(demonstrations: Data, suite: str, advice: str) -> None:
 
 
 class Part(NamedTuple):
-    """Tasks that one data set can hold: of one suite, and of one robot."""
+    """Tasks of one suite and one robot, which one data set can contain."""
 
     name: str
-    """Name of the suite where there are several, and of the robot where that has
-    several."""
+    """Name of the robot; in a joint suite that of the suite, followed by that of the robot
+    if the suite has several."""
     suite: Suite
     tasks: tuple[str, ...]
-    """Their names in this suite."""
+    """Names of the tasks in this suite."""
 
 
 def parts_of(suite: Suite, tasks: Sequence[str] | None = None) -> list[Part]:
-    """The tasks of a suite, dealt to as many data sets as they need.
+    """The tasks of a suite, grouped into the data sets that they need.
 
     Args:
-        suite: May have several robots, or be a joint suite.
+        suite: A suite, which may have several robots, or a joint suite.
         tasks: Names of tasks; None for the suite's training tasks.
 
     Raises:
@@ -88,14 +88,15 @@ def collect_parts(
     rollouts: Rollouts | None = None,
     compute: Compute | None = None,
 ) -> list[Demonstrations]:
-    """A data set for each part of a suite: in the folder itself if there is one part.
+    """Collects a data set for each part of a suite.
 
     Args:
-        suite: May have several robots, or be a joint suite.
-        out: The folder, or that of the folders of several.
-        config: What is recorded.
-        rollouts: The policy that acts; None where the experts act.
-        compute: Processes or cluster, and the limit of time of a step.
+        suite: A suite, which may have several robots, or a joint suite.
+        out: Folder of the data set; if there are several parts, it contains a folder for
+            each.
+        config: Settings of the collection.
+        rollouts: Policy that acts; None if the experts act.
+        compute: Processes or cluster, and the time limit of a step.
 
     Raises:
         ValueError: If a task is unknown; see also ``collect``.
@@ -114,26 +115,29 @@ def collect_parts(
 
 
 def data_in(folder: Path | str) -> Data:
-    """The data set in a folder; a mixture of those inside it if there are several.
+    """The data set in a folder; a mixture if the folder contains several.
 
     Raises:
-        InputError: If there is none, or one is damaged.
+        InputError: If there is no data set, or one is damaged.
     """
     return read_sets(data_sets_in(located(folder)))
 
 
 def read_sets(paths: Sequence[Path]) -> Data:
-    """The data set of a folder, or the mixture of several.
+    """The data set in one folder, or the mixture of those in several.
 
     Raises:
-        InputError: If one is missing or damaged.
+        InputError: If a data set is missing or damaged.
     """
     found = [Demonstrations(path) for path in paths]
     return found[0] if len(found) == 1 else Mixture(found)
 
 
 def data_sets_in(folder: Path) -> list[Path]:
-    """The data set in a folder, or those in the folders inside it, by their names."""
+    """Sorted folders of the data sets directly inside a folder; itself if there are none.
+
+    A folder that is a data set is returned alone.
+    """
     inside = sorted(path.parents[1] for path in folder.glob(f"*/{layout.INFO}"))
     if (folder / layout.INFO).exists() or not inside:
         return [folder]
@@ -148,18 +152,18 @@ def obtain(
     config: CollectionConfig,
     compute: Compute,
 ) -> Data:
-    """Demonstrations of the training tasks of a suite.
+    """Demonstrations of the training tasks of a suite, collected if none are given.
 
     Args:
         suite: Supplies the tasks.
-        folder: Receives ``demonstrations/`` where they are collected.
-        data: Those recorded before, of the same suite; collected when None.
-        config: What is recorded; of what was recorded before, the first episodes of each
-            task are taken.
+        folder: Folder in which ``demonstrations/`` is created if they are collected.
+        data: Folder of demonstrations of the same suite; None to collect them.
+        config: Settings of the collection; from given data, the first ``episodes`` of
+            each task are selected.
         compute: Processes that collect.
 
     Raises:
-        ValueError: If what was recorded is of another suite or has fewer episodes.
+        ValueError: If the given data are of another suite or have fewer episodes.
     """
     if data is None:
         collect_parts(suite, folder / "demonstrations", config, compute=compute)

@@ -1,4 +1,4 @@
-"""Collects episodes of a suite's experts or of a policy; whatever kills it, it continues."""
+"""Collects episodes of a suite's experts or of a policy; resumes after interruptions."""
 
 import itertools
 import time
@@ -35,7 +35,7 @@ from robomtl.task import Suite, find_task
 
 
 class _Collection:
-    """The courses of all tasks, over the units kept on disk."""
+    """Progress of the collection of all tasks, with the finished units on disk."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class _Collection:
         self.suite, self.request, self.staging = suite, request, staging
         self._recorder = Recorder(suite, request, rollouts)
         self.sizes: Sizes | None = None
-        self.like = ""  # The task that the sizes were first seen in.
+        self.like = ""  # Task whose sizes all others must have.
         self.courses = {
             name: Course(
                 request=request,
@@ -58,7 +58,7 @@ class _Collection:
         }
 
     def planned(self) -> list[Unit]:
-        """Units to run now; those kept from an earlier run are taken in first."""
+        """Units to run now, after those finished in an earlier run were counted."""
         units: list[Unit] = []
         for course in self.courses.values():
             while kept := [u for u in course.planned() if self._kept(u)]:
@@ -74,9 +74,9 @@ class _Collection:
         """Counts the episodes of a unit.
 
         Raises:
-            InputError: If its sizes differ from those of the others, or if the expert
+            InputError: If its sizes differ from those of other units, or if the expert
                 of its task has failed too often.
-            EpisodesError: If most of those failures were errors.
+            EpisodesError: If most of these failures were errors.
         """
         others = tuple((name, each.shape[1:]) for name, each in block.others.items())
         state, action = block.state.shape[1], block.action.shape[1]
@@ -95,12 +95,12 @@ class _Collection:
 
     @property
     def errors(self) -> dict[str, str]:
-        """The reason of an episode that broke off, by task."""
+        """Error of the latest aborted episode, by task; tasks without one are left out."""
         courses = self.courses.items()
         return {name: course.error for name, course in courses if course.error}
 
     def run(self, units: list[Unit], executor: Executor, advance: Advance) -> None:
-        """Runs units in processes, and keeps each as it finishes.
+        """Runs units in processes, and stores the result of each as it finishes.
 
         Raises:
             SimulationError: If a unit had no result after every attempt.
@@ -122,14 +122,14 @@ class _Collection:
                 advance(self.done - before, note=note)
 
     def recorded(self) -> Iterator[Recorded]:
-        """The episodes to keep: of each task, the first that count."""
+        """The episodes of the data set: the first kept ones of each task."""
         for index, course in enumerate(self.courses.values()):
             blocks = (self.staging.load(course.task, start) for start in course.starts)
             episodes = (e for block in blocks for e in kept_episodes(index, block))
             yield from itertools.islice(episodes, self.request.episodes)
 
     def header(self) -> Header:
-        """The header of the data set: everything besides its episodes."""
+        """The header of the data set, which describes all but its episodes."""
         assert self.sizes is not None
         tasks = [self._about(course) for course in self.courses.values()]
         return Header(
@@ -153,8 +153,8 @@ def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
     """The episodes of a unit that are kept.
 
     Args:
-        task: Index of its task.
-        block: What came of it.
+        task: Index of the unit's task.
+        block: Result of the unit.
     """
     ends = np.cumsum(block.length)
     for i in np.flatnonzero(block.length):
@@ -170,18 +170,18 @@ def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
         )
 
 
-def _request_there(out: Path) -> dict[str, Any] | None:
-    """The request of a whole data set, None where there is no data set.
+def _recorded_request(out: Path) -> dict[str, Any] | None:
+    """The request recorded in a complete data set; None if there is no data set.
 
     Raises:
-        InputError: If the data set was not collected by robomtl, or what it says of its
-            request is damaged.
+        InputError: If the data set was not collected by robomtl, or its request is
+            damaged.
     """
     if not (out / layout.INFO).exists():
         return None
     if not (out / layout.ROBOMTL).exists():
         raise InputError(
-            f"{out} holds a data set that robomtl did not collect; give a new folder."
+            f"{out} is a data set that robomtl did not collect; give a new folder."
         )
     return read_request(out)
 
@@ -194,7 +194,7 @@ def _report(tallies: dict[str, Tally], errors: dict[str, str]) -> None:
         table.add_row(name, *map(str, tally))
     remark_table(table)
     for name, error in errors.items():
-        remark(f"An episode of {name} broke off: {error}")
+        remark(f"An episode of {name} was aborted: {error}")
 
 
 def counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
@@ -225,7 +225,7 @@ def _check_kept(collection: _Collection) -> None:
     """Refuses to write a data set without an episode.
 
     Raises:
-        GaveUpError: If a policy was to be imitated, and solved nothing.
+        GaveUpError: If the episodes of a policy are collected, and it solved none.
     """
     if next(collection.recorded(), None) is None:
         tried = sum(course.tally().tried for course in collection.courses.values())
@@ -244,27 +244,30 @@ def collect(
     rollouts: Rollouts | None = None,
     compute: Compute | None = None,
 ) -> Demonstrations:
-    """Episodes of a suite's experts, or of a policy, collected into a folder.
+    """Collects episodes of a suite's experts, or of a policy, into a data set.
 
-    Kept are the first successful episodes of each task, in the order of its variations:
-    the same for any number of workers and however often collecting was killed. Requested
-    again, it continues where it stopped, or returns the finished data set. Where a policy
-    acts, it tries each variation once, and ``rollouts`` says what is kept.
+    The first successful episodes of each task are kept, in the order of its variations,
+    whatever the number of workers and however often the collection is interrupted. The
+    same call resumes an interrupted collection, or returns the finished data set. A policy
+    tries each variation once, and ``rollouts`` determines which episodes are kept.
 
     Args:
         suite: Supplies tasks, envs and experts.
         out: Folder for the data set, new or begun by the same request.
-        config: Tasks, episodes and disturbance; the defaults if None.
-        rollouts: The policy that acts, and whose actions are recorded; None where the
-            experts act.
-        compute: Processes or cluster, and the limit of time of a step.
+        config: Tasks, episodes and noise; the defaults if None.
+        rollouts: Policy that acts, and source of the recorded actions; None if the experts
+            act.
+        compute: Processes or cluster, and the time limit of a step.
+
+    Returns:
+        The demonstrations in the folder.
 
     Raises:
-        ValueError: If the config does not fit the suite, the folder holds something else,
-            or an expert fails too often or runs out of variations, or the policy does not
-            fit the suite or solves nothing that was to be imitated.
-        EpisodesError: If most episodes of a task are broken off by errors.
-        SimulationError: If a process died or hung in every attempt; what is finished is
+        ValueError: If the config does not fit the suite, the folder contains something
+            else, an expert fails too often or runs out of variations, or the policy does
+            not fit the suite or solves no episode that could be kept.
+        EpisodesError: If most failed episodes of a task are aborted by errors.
+        SimulationError: If a process died or hung in every attempt; finished units are
             kept.
     """
     executor = (compute or Compute()).playing
@@ -272,12 +275,12 @@ def collect(
     if rollouts is not None:
         check_agent(rollouts.agent, suite, request.tasks)
     staging = Staging(located(out), request)
-    there = _request_there(staging.out)
-    if there is None:
+    recorded = _recorded_request(staging.out)
+    if recorded is None:
         with staging.opened():
             check_alike(suite, request)
             _collect(_Collection(suite, request, staging, rollouts), executor)
     else:
-        refuse_other(staging.out, there, request.plain())
-        staging.remove()  # A kill may have come between publishing and tidying up.
+        refuse_other(staging.out, recorded, request.plain())
+        staging.remove()  # Left if the process was killed while it published.
     return Demonstrations(staging.out)

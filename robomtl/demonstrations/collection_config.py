@@ -20,21 +20,21 @@ class CollectionConfig:
     split: str = "train"
     """Split of the suite from which variations are taken, in order."""
     first: int = 0
-    """Place in the split of the first variation that is used."""
+    """Index in the split of the first variation that is used."""
     episodes: int = 50
-    """Successful episodes of each task, or episodes that a policy tries."""
+    """Number of successful episodes of each task, or of episodes that a policy tries."""
     noise: float = 0.5
-    """Greatest deviation of the disturbance that is added to executed actions, not to the
-    recorded ones, from 0 to 1; each episode has its own. It spares a suite's
-    undisturbed actions."""
+    """Largest standard deviation of the noise that is added to executed actions, not to
+    recorded ones, from 0 to 1; each episode draws its own standard deviation. Action
+    components that the suite leaves undisturbed get no noise."""
     seed: int = 0
-    """Seed of the disturbances."""
+    """Seed of the noise."""
     settle: int = 5
-    """Steps recorded after the one that first succeeds, so that a policy learns to stay
-    where it succeeded."""
+    """Number of steps recorded after the first successful one, so that a policy learns to
+    stay at the goal."""
     video: Video | None = None
-    """How images are stored: ``h264`` loses a little, ``lossless`` nothing; None is
-    lossless where a suite names cameras, and else ``h264``."""
+    """Encoding of images: ``h264`` is lossy and smaller, ``lossless`` is exact; None for
+    ``lossless`` if the options of the suite name cameras, else ``h264``."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and the tasks.

@@ -1,4 +1,4 @@
-"""The request to a suite's experts: all that the collected data depends on."""
+"""Request of a collection: all settings that the collected data depend on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from robomtl.files.request import DEFINITION, plain
 from robomtl.task import Suite, definition_of, find_task
 
 FORMAT = 1
-"""To be raised when the same request comes to give other data or other files."""
+"""Version of the format; increased when the same request gives other data or files."""
 
 _LATER = ("video", "policy", "labels", "first")
 """Fields that requests of earlier versions lack."""
@@ -20,23 +20,23 @@ _LATER = ("video", "policy", "labels", "first")
 
 @dataclass(frozen=True, kw_only=True)
 class Request(CollectionConfig):
-    """A data set that is to be collected; the same request gives the same data."""
+    """Settings of a collection with those of the suite; equal requests give equal data."""
 
-    # Required: without ``field()``, the default of the config holds.
+    # Required: without ``field()``, the field would inherit the default of the config.
     tasks: tuple[str, ...] = field()
     """Names of the tasks, in the order of the data set."""
     video: Video = "h264"
-    """How images are stored."""
+    """Encoding of images."""
     suite: str
     """Name of the suite."""
     options: Mapping[str, Any]
-    """Options of the suite, plain data."""
+    """Options of the suite, as plain data."""
     undisturbed: int = 0
-    """Trailing components of an action that are never disturbed, such as a gripper."""
+    """Number of trailing action components without noise, such as a gripper's."""
     policy: str = ""
-    """Fingerprint of the policy that acts; empty where the experts act."""
+    """Fingerprint of the policy that acts; empty if the experts act."""
     labels: Labels = "expert"
-    """Whose actions are recorded; see ``Rollouts``."""
+    """Source of the recorded actions; see ``Rollouts``."""
     definition: Mapping[str, Any] = field(default_factory=dict)
     """Definition of the suite, see ``definition_of``; empty if it declares none."""
 
@@ -50,11 +50,11 @@ class Request(CollectionConfig):
         self._check_least(undisturbed=0)
 
     def plain(self) -> dict[str, Any]:
-        """The request as JSON gives it back."""
+        """The request as JSON types, without fields that earlier versions lack."""
         fields = {"format": FORMAT, **plain(self)}
         if not self.definition:
             del fields[DEFINITION]
-        for name in _LATER:  # As requests without these fields were.
+        for name in _LATER:  # So that requests of earlier versions stay equal.
             if fields[name] == getattr(type(self), name):
                 del fields[name]
         return fields
@@ -63,12 +63,12 @@ class Request(CollectionConfig):
 def request_for(
     suite: Suite, config: CollectionConfig, rollouts: Rollouts | None
 ) -> Request:
-    """The request that a config is in a suite.
+    """The request of a collection in a suite.
 
     Args:
         suite: Supplies tasks and experts.
-        config: What is recorded.
-        rollouts: The policy that acts; None where the experts act.
+        config: Settings of the collection.
+        rollouts: Policy that acts; None if the experts act.
 
     Raises:
         InputError: If a task or the split is unknown or has too few variations, or if
@@ -95,15 +95,15 @@ def request_for(
 
 
 def _check_tasks(suite: Suite, request: Request) -> None:
-    """Checks a request against the suite it is put to; see ``request_for``."""
+    """Checks a request against its suite; see ``request_for``."""
     tasks_by_instruction: dict[str, str] = {}
     for name in request.tasks:
         instruction = find_task(suite, name).instruction
         if instruction in tasks_by_instruction:
             raise InputError(
-                f"Tasks '{tasks_by_instruction[instruction]}' and '{name}' have the same instruction, "
-                f"'{instruction}', by which a data set tells tasks apart; collect them "
-                "into different folders."
+                f"Tasks '{tasks_by_instruction[instruction]}' and '{name}' have the same"
+                f" instruction, '{instruction}', but the tasks of a data set must have"
+                " different ones; collect them into different folders."
             )
         tasks_by_instruction[instruction] = name
         count = len(suite.variations(name, request.split))

@@ -39,7 +39,7 @@ def _empty(column: Any) -> NDArray[np.bool_]:
 
 
 def _flat(column: Any, name: str, size: int, path: Path) -> Any:
-    """The elements of a column of lists of one size, one after the other."""
+    """The elements of a column of lists of length ``size``, one after the other."""
     _refuse(path, name, _empty(column), f"is empty; it must be a vector of size {size}")
     if pa.types.is_fixed_size_list(column.type):
         sizes = np.full(len(column), column.type.list_size)
@@ -55,15 +55,15 @@ def _flat(column: Any, name: str, size: int, path: Path) -> Any:
 
 
 def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:
-    """A column of one number or truth value a row, or of lists of one; (row,).
+    """A column of one number or boolean per row, or of lists of length 1; (row,).
 
     Args:
-        table: Holds the column.
-        name: Of the column.
+        table: Table with the column.
+        name: Name of the column.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If it holds anything else.
+        InputError: If the column has other values, or missing ones.
     """
     column = table[name].combine_chunks()
     if _is_list(column.type):
@@ -71,7 +71,7 @@ def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:
     kind = column.type
     if not (_is_number(kind) or pa.types.is_boolean(kind)):
         raise InputError(
-            f"{path}: column '{name}' is not one number a row, it holds {kind}."
+            f"{path}: column '{name}' is not one number per row, but {kind}."
         )
     _refuse(path, name, _empty(column), "is empty; it must be a number")
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
@@ -79,39 +79,39 @@ def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:
 
 
 def whole(table: Any, name: str, path: Path) -> NDArray[np.int64]:
-    """A column of one whole number a row, such as an index; (row,).
+    """A column of one integer per row, such as an index; (row,).
 
     Args:
-        table: Holds the column.
-        name: Of the column.
+        table: Table with the column.
+        name: Name of the column.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If it holds anything else.
+        InputError: If the column has other values, or missing ones.
     """
     values = scalars(table, name, path)
     if values.dtype == np.bool_:
         raise InputError(
-            f"{path}: column '{name}' holds truth values; it must hold whole numbers."
+            f"{path}: column '{name}' contains booleans; it must contain integers."
         )
     with np.errstate(invalid="ignore"):
         wrong = ~(np.abs(values.astype(np.float64)) < _WHOLE) | (values % 1 != 0)
     if wrong.any():
-        given = values[np.flatnonzero(wrong)[0]]
-        _refuse(path, name, wrong, f"is {given}; it must be a whole number")
+        first = values[np.flatnonzero(wrong)[0]]
+        _refuse(path, name, wrong, f"is {first}; it must be an integer")
     return values.astype(np.int64)
 
 
 def truths(table: Any, name: str, path: Path) -> NDArray[np.bool_]:
-    """A column of one truth value a row, or 0 and 1 for it; (row,).
+    """A column of one boolean, or 0 or 1, per row; (row,).
 
     Args:
-        table: Holds the column.
-        name: Of the column.
+        table: Table with the column.
+        name: Name of the column.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If it holds anything else.
+        InputError: If the column has other values, or missing ones.
     """
     values = scalars(table, name, path)
     wrong = (values != 0) & (values != 1)
@@ -120,28 +120,28 @@ def truths(table: Any, name: str, path: Path) -> NDArray[np.bool_]:
 
 
 def texts(table: Any, name: str, path: Path) -> list[str]:
-    """A column of texts, no two of which are equal.
+    """A column of distinct strings that are not blank, one per row.
 
     Args:
-        table: Holds the column, as a dictionary.
-        name: Of the column.
+        table: Table with the column, which is encoded as a dictionary.
+        name: Name of the column.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If a row is empty or no text, or two are equal.
+        InputError: If a row is missing, blank or not a string, or two rows are equal.
     """
     column = table[name].combine_chunks()
     kind = (
         column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     )
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise InputError(f"{path}: column '{name}' holds {kind}, not texts.")
-    _refuse(path, name, _empty(column), "is empty; it must be a text")
+        raise InputError(f"{path}: column '{name}' contains {kind}, not strings.")
+    _refuse(path, name, _empty(column), "is empty; it must be a string")
     # Repeated entries are refused before decoding, which could exhaust the memory.
     check_distinct(column.indices.to_pylist(), name, path)
     values: list[str] = column.to_pylist()
     blank = np.array([not value.strip() for value in values], np.bool_)
-    _refuse(path, name, blank, "is blank; it must be a text")
+    _refuse(path, name, blank, "is blank; it must be a non-blank string")
     check_distinct(values, name, path)
     return values
 
@@ -151,11 +151,11 @@ def check_distinct(values: Sequence[object], name: str, path: Path) -> None:
 
     Args:
         values: The column.
-        name: Its name.
+        name: Name of the column.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If two are; names both rows.
+        InputError: If two rows are equal; the message names both.
     """
     first: dict[object, int] = {}
     for row, value in enumerate(values):
@@ -167,23 +167,23 @@ def check_distinct(values: Sequence[object], name: str, path: Path) -> None:
 
 
 def vectors(table: Any, name: str, size: int, path: Path) -> NDArray[np.float32]:
-    """A column of vectors, or of numbers where their size is 1; (row, size).
+    """A column of vectors, or of numbers if ``size`` is 1; (row, size).
 
     Args:
-        table: Holds the column.
-        name: Of the column.
-        size: Of the vectors.
+        table: Table with the column.
+        name: Name of the column.
+        size: Length of the vectors.
         path: File that was read, for messages.
 
     Raises:
-        InputError: If a row has another size, or holds no numbers.
+        InputError: If a row has another length, is missing, or does not contain numbers.
     """
     column = table[name].combine_chunks()
     kind = column.type
     if size == 1 and not pa.types.is_nested(kind):
         return scalars(table, name, path).astype(np.float32)[:, None]
     if not _is_list(kind) or not _is_number(kind.value_type):
-        raise InputError(f"{path}: column '{name}' holds {kind}, not vectors.")
+        raise InputError(f"{path}: column '{name}' contains {kind}, not vectors.")
     flat = _flat(column, name, size, path).to_numpy(zero_copy_only=False)
     with np.errstate(over="ignore"):  # Infinities are refused with their step.
         values: NDArray[np.float32] = flat.astype(np.float32).reshape(-1, size)

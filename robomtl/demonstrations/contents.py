@@ -20,7 +20,7 @@ Failed = Literal["omit", "clone"]
 
 
 class Episodes(NamedTuple):
-    """One entry an episode, in the order of the frames."""
+    """Arrays with one entry per episode, in the order of the frames."""
 
     task: NDArray[np.int64]
     """Index into the names of the tasks; (episode,)."""
@@ -31,12 +31,12 @@ class Episodes(NamedTuple):
     variation: NDArray[np.int64]
     """Variation of the task, -1 where it was not recorded; (episode,)."""
     success: NDArray[np.bool_]
-    """Whether a step succeeded; true where that was not recorded. (episode,)"""
+    """Whether a step succeeded; true where that was not recorded; (episode,)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contents:
-    """Demonstrations and what is known about them."""
+    """Frames of demonstrations with their metadata; see ``Demonstrations``."""
 
     path: Path
     suite: str | None
@@ -44,7 +44,9 @@ class Contents:
     tasks: tuple[str, ...]
     instructions: Mapping[str, str]
     failures: Mapping[str, int]
+    """Number of episodes of each task in which the expert failed."""
     noise: float | None
+    """Largest standard deviation of the action noise; None if unknown."""
     robot: str
     """Name of the robot; empty if the data set does not say."""
     fps: float
@@ -54,15 +56,15 @@ class Contents:
     """Names of the observation features that policies read."""
     failed: Failed
     has_actions: bool = True
-    """Whether actions were recorded; where they were not, the column holds zeros."""
+    """Whether actions were recorded; otherwise, their column contains zeros."""
     episodes: Episodes
     columns: Mapping[str, NDArray[Any]]
-    """Vectors of frames, by the name of their feature; in memory, or in a file."""
+    """Vectors and images of frames, by feature: in memory, or in a file."""
     first: NDArray[np.int64]
-    """Row of the columns in which each episode begins; (episode,)."""
+    """Row of the columns at which each episode begins; (episode,)."""
 
     def column(self, name: str) -> NDArray[Any]:
-        """A vector of the episodes, one episode after the other; (frame, size)."""
+        """A feature of all episodes, one episode after the other; (frame, …)."""
         column, length = self.columns[name], self.episodes.length
         if len(column) == length.sum() and np.array_equal(
             self.first, self.episodes.start
@@ -71,12 +73,12 @@ class Contents:
         return in_memory(self.columns, self.first, length)[name]
 
     def starts(self, name: str) -> NDArray[Any]:
-        """A vector of the first frame of each episode; (episode, size)."""
+        """A feature of the first frame of each episode; (episode, …)."""
         return in_memory(self.columns, self.first, np.ones_like(self.first))[name]
 
 
 def fingerprint(contents: Contents) -> str:
-    """SHA-256 over names, instructions, episodes, states and actions, in hexadecimal."""
+    """SHA-256 of task names, instructions, episodes and columns, in hexadecimal."""
     digest = hashlib.sha256(
         json.dumps(
             [(task, contents.instructions[task]) for task in contents.tasks]
@@ -94,21 +96,22 @@ def fingerprint(contents: Contents) -> str:
 
 
 PerTask = int | Mapping[str, int] | None
-"""Numbers of episodes: the same of each task, or by the name of the task; None for all."""
+"""Number of episodes of every task, or numbers by the name of the task; None for all."""
 
 
 def selected(
     contents: Contents, tasks: Sequence[str] | None, per_task: PerTask
 ) -> Contents:
-    """The first episodes of some tasks; order of tasks and episodes stays.
+    """The first episodes of some tasks; tasks and episodes keep their order.
 
     Args:
-        contents: Where to select.
+        contents: Demonstrations to select from.
         tasks: Names of the tasks; None for all.
-        per_task: Number of episodes of each; None for all.
+        per_task: Number of episodes of each task; None for all.
 
     Raises:
-        InputError: If a task is unknown, or has too few episodes.
+        InputError: If a task is unknown or has too few episodes, or no task or less than
+            one episode is requested.
     """
     counts = per_task if isinstance(per_task, Mapping) else {}
     usual = None if isinstance(per_task, Mapping) else per_task
@@ -128,10 +131,10 @@ def selected(
 
 
 def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
-    """Some episodes, by their index, in this order.
+    """The episodes with these indices, in this order; all tasks keep their index.
 
     Raises:
-        InputError: If there is no such episode.
+        InputError: If there is no episode with an index.
     """
     count = len(contents.episodes.length)
     for episode in episodes:
@@ -144,9 +147,9 @@ def taken(contents: Contents, episodes: Sequence[int]) -> Contents:
 
 
 def succeeded(contents: Contents) -> Contents:
-    """The episodes to clone: without those marked as failed, unless ``failed`` is clone.
+    """The episodes to clone: successful ones, or all if ``failed`` is ``clone``.
 
-    Tasks without any remaining episode are left out, too.
+    Tasks without a remaining episode are left out, too.
 
     Raises:
         InputError: If no episode is left.
@@ -166,28 +169,28 @@ def succeeded(contents: Contents) -> Contents:
 
 
 def notes(contents: Contents) -> tuple[str, ...]:
-    """Sentences about the parts of a data set that training does not use."""
-    said = []
+    """Sentences about features and episodes that training does not use."""
+    sentences = []
     keys = {feature: key for key, feature in observed(contents.columns).items()}
     seen = [keys[name] for name in contents.observes]
     read = f"{seen[0]} alone" if len(seen) == 1 else ", ".join(seen)
     if contents.unused:
-        said.append(
+        sentences.append(
             f"Not used of {contents.path}: {', '.join(contents.unused)}; policies observe"
             f" {read}."
         )
     failed = int((~contents.episodes.success).sum())
     if failed and contents.failed == "omit":
-        said.append(
+        sentences.append(
             f"{failed} of the {len(contents.episodes.success)} episodes of {contents.path}"
             f" are marked as failed ({SUCCESS} is never true) and left out; --failed clone"
             " learns from them, too."
         )
-    return tuple(said)
+    return tuple(sentences)
 
 
 def renamed(contents: Contents, task: str, instruction: str) -> Contents:
-    """The same episodes, as if they all showed a task of this name."""
+    """The same episodes, all assigned to one task with this name and instruction."""
     episodes = contents.episodes
     return replace(
         contents,
@@ -211,15 +214,15 @@ def _first(contents: Contents, task: str, count: int | None) -> NDArray[np.int64
 def _subset(
     contents: Contents, tasks: tuple[str, ...], chosen: NDArray[np.int64]
 ) -> Contents:
-    """Some episodes; their frames are copied next to one another if they are few."""
+    """The chosen episodes; frames in a file are copied into memory if they fit."""
     old = contents.episodes
     length = old.length[chosen]
     start, first = np.cumsum(length) - length, contents.first[chosen]
     columns = contents.columns
     if not isinstance(columns, Records) or fits(columns, length):
         columns, first = in_memory(columns, first, length), start
-    place = {task: index for index, task in enumerate(tasks)}
-    index = np.array([place.get(task, -1) for task in contents.tasks])
+    position = {task: index for index, task in enumerate(tasks)}
+    index = np.array([position.get(task, -1) for task in contents.tasks])
     return replace(
         contents,
         tasks=tasks,

@@ -1,4 +1,4 @@
-"""How far the collection of one task has come, and what is to be done next."""
+"""Progress of the collection of one task, and the units to record next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,44 +10,45 @@ from robomtl.demonstrations.blocks import SOLVED, UNSTABLE, Unit
 from robomtl.demonstrations.collection_request import Request
 from robomtl.errors import EpisodesError, InputError
 
-_BLOCK = 5  # Variations a unit; seconds of work, the most that a kill loses.
-_PATIENCE = 10  # Episodes that may fail, besides one for each requested.
+_BLOCK = 5  # Variations per unit: seconds of work, the most that an interruption loses.
+_PATIENCE = 10  # Episodes that may fail, in addition to one for each requested.
 
 
 class Tally(NamedTuple):
-    """How the episodes of a task went, up to the last one kept."""
+    """Numbers of episodes of a task by outcome, up to the last one kept."""
 
     tried: int
     solved: int
     failed: int
-    """Never successful."""
+    """Number of episodes that were never successful."""
     unstable: int
-    """Broken off by an error, in a second env too."""
+    """Number of episodes that an error aborted, in a second env too."""
 
 
 @dataclass(kw_only=True)
 class Course:
     """The episodes of a task, in the order of its variations.
 
-    Units are planned in rounds: one just large enough if every episode succeeds, then
-    more for those that did not. Plans follow from the outcomes alone, so the units of a
-    request are always the same, whichever finish first and however often it is resumed.
+    Units are planned in rounds: the first is just large enough if every episode succeeds,
+    and later ones replace episodes that did not. Plans depend on the outcomes alone, so the
+    units of a request are always the same, in whichever order they finish and however often
+    the collection is resumed.
     """
 
     request: Request
     task: str
     variations: Sequence[int]
-    """All that the suite has, in order."""
+    """Variations that may be recorded, in order."""
     finished: dict[int, tuple[int, ...]] = field(default_factory=dict)
     """Outcomes of each finished unit, by its start."""
     error: str = ""
-    """Reason of the latest episode that broke off."""
+    """Error of the latest aborted episode; empty if none was aborted."""
 
     def planned(self) -> list[Unit]:
-        """The unfinished units of the running round; none once enough succeeded.
+        """The unfinished units of the current round; none once enough episodes count.
 
         Raises:
-            ValueError: If variations have run out.
+            InputError: If all variations have been tried.
         """
         outcomes: list[int] = []
         while units := self._round(outcomes):
@@ -69,7 +70,7 @@ class Course:
                 f"in the split '{self.request.split}' of {self.request.suite}; request "
                 f"at most {solved} episodes."
             )
-        if outcomes:  # A few more at once, for they may fail again.
+        if outcomes:  # A few more at once, since some may fail again.
             missing = max(missing, min(_BLOCK, self.request.episodes))
         end = min(start + missing, len(self.variations))
         return [self._unit(first, end) for first in range(start, end, _BLOCK)]
@@ -79,20 +80,20 @@ class Course:
         return Unit(self.task, first, tuple(int(variation) for variation in chosen))
 
     def _counted(self, outcomes: Sequence[int]) -> int:
-        """Number of episodes that count: a policy tries each variation once."""
+        """Number of episodes that count: solved ones, or all episodes of a policy."""
         return len(outcomes) if self.request.policy else outcomes.count(SOLVED)
 
     def finish(self, start: int, outcomes: Sequence[int], error: str = "") -> None:
-        """Takes the outcomes of the unit that begins at a place.
+        """Records the outcomes of a unit.
 
         Args:
-            start: The place.
-            outcomes: Of its episodes.
-            error: Reason of the last of them that broke off; empty if none did.
+            start: Index of the unit's first variation.
+            outcomes: Outcomes of its episodes.
+            error: Error of its last aborted episode; empty if none was aborted.
 
         Raises:
-            InputError: If more episodes have failed than is allowed.
-            EpisodesError: If most of those were broken off by errors.
+            InputError: If more episodes have failed than are allowed.
+            EpisodesError: If most of these were aborted by errors.
         """
         self.finished[start] = tuple(outcomes)
         self.error = error or self.error
@@ -102,8 +103,8 @@ class Course:
             broken = sum(unit.count(UNSTABLE) for unit in self.finished.values())
             if 2 * broken > failed:
                 raise EpisodesError(
-                    f"{broken} of {tried} episodes of '{self.task}' broke off; the last:"
-                    f" {self.error}. Finished episodes are kept."
+                    f"{broken} of {tried} episodes of '{self.task}' were aborted by errors;"
+                    f" the last: {self.error}. Finished episodes are kept."
                 )
             raise InputError(
                 f"The expert of '{self.task}' fails too often: in {failed} of {tried} "
@@ -119,11 +120,11 @@ class Course:
 
     @property
     def starts(self) -> list[int]:
-        """The first places of the finished units, in order."""
+        """Sorted indices of the first variations of the finished units."""
         return sorted(self.finished)
 
     def tally(self) -> Tally:
-        """How the episodes went, those after the last one kept left out."""
+        """Numbers of episodes by outcome, up to the last one kept."""
         outcomes = [o for start in self.starts for o in self.finished[start]]
         counted = np.cumsum([self._counted([outcome]) for outcome in outcomes])
         tried = int(np.searchsorted(counted, self.request.episodes)) + 1

@@ -23,18 +23,18 @@ class Part(NamedTuple):
     """The frames of one data file."""
 
     frames: slice
-    """Their place among all frames."""
+    """Range of the frames among all frames."""
     episodes: slice
-    """Their episodes."""
+    """Range of their episodes among all episodes."""
     columns: dict[str, NDArray[np.float32]]
-    """Their vectors by feature, actions clipped to [-1, 1], or zeros where none were
-    recorded; (frame, size)."""
+    """Vectors by feature, (frame, size); actions are clipped to [-1, 1], and zero if none
+    were recorded."""
     marks: Marks
-    """Their episodes' marks."""
+    """Marks of the episodes."""
 
 
 def read_columns(info: Info) -> list[str]:
-    """Columns of the data files that are read beside vectors."""
+    """Columns of the data files that are read besides vectors."""
     own = {layout.VARIATION: ("int64",), layout.SUCCESS: ("bool", "int64", "float32")}
     optional = [name for name in own if info.dtype(name) in own[name]]
     return [*_ORDER, *optional]
@@ -45,8 +45,8 @@ class DataFiles:
 
     Args:
         folder: Folder of the data set.
-        info: Describes its features.
-        index: Where its episodes lie.
+        info: Content of its ``meta/info.json``.
+        index: Index of its episodes.
         sizes: Length of each vector that is read, by feature.
     """
 
@@ -56,31 +56,31 @@ class DataFiles:
         self._folder, self._info, self._index = folder, info, index
         self._sizes = sizes
         self.paths = tuple(dict.fromkeys(index.files))
-        """Path of each."""
+        """Path of each file."""
 
     @property
     def recorded(self) -> dict[str, int]:
-        """Length of each vector that the files hold, by feature."""
+        """Length of each vector that the files contain, by feature."""
         named = self._info.features
         return {name: size for name, size in self._sizes.items() if name in named}
 
     @cached_property
     def length(self) -> NDArray[np.int64]:
-        """Number of frames of each, as meta/episodes lists them; (file,)."""
+        """Number of frames of each file, as meta/episodes lists them; (file,)."""
         number = {path: i for i, path in enumerate(self.paths)}
         owner = np.array([number[path] for path in self._index.files])
         return np.bincount(owner, self._index.length).astype(np.int64)
 
     @cached_property
     def first(self) -> NDArray[np.int64]:
-        """First frame of each; (file,)."""
+        """Index of the first frame of each file; (file,)."""
         return np.cumsum(self.length) - self.length
 
     def parts(self, faults: Faults) -> Iterator[Part]:
-        """The frames of each file, once the footers of all fit together.
+        """The frames of each file, after the footers of all files were checked.
 
         Args:
-            faults: Notes what is wrong with them.
+            faults: Receives the first fault of each kind.
 
         Raises:
             InputError: If a file is missing, damaged or too large, or contradicts others.
@@ -102,12 +102,12 @@ class DataFiles:
         file = Parquet(path, [*self.recorded, *read_columns(self._info)])
         if file.rows != listed:
             raise InputError(
-                f"{path} holds {file.rows} frames, meta/episodes lists {listed}."
+                f"{path} contains {file.rows} frames, meta/episodes lists {listed}."
             )
         return file
 
     def _check_size(self, files: Sequence[Parquet]) -> None:
-        """Refuses vectors that are longer than the files declare."""
+        """Refuses files that are too large, or vectors longer than the files declare."""
         declared = sum(file.declared for file in files)
         check_size(self._folder, declared, sum(file.disk for file in files))
         sizes, count = list(self.recorded.values()), sum(file.rows for file in files)
@@ -116,7 +116,7 @@ class DataFiles:
             raise InputError(
                 f"{self._folder / layout.INFO}: the features {names} have"
                 f" {' and '.join(map(str, sizes))} numbers, which is more than the data"
-                " files hold."
+                " files contain."
             )
 
     def _part(self, file: Parquet, first: int, faults: Faults) -> Part:
@@ -133,7 +133,7 @@ class DataFiles:
             and np.array_equal(owner, np.repeat(number, length))
         ):
             raise InputError(
-                f"{path} does not hold the frames in the order of meta/episodes."
+                f"{path} does not contain the frames in the order of meta/episodes."
             )
         changed = np.flatnonzero(task != np.repeat(task[start], length))
         if len(changed) and faults.changed_task is None:

@@ -1,4 +1,4 @@
-"""Demonstrations, read from a folder."""
+"""Demonstrations that are read from a folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,23 +39,23 @@ def _feature(name: str, shape: tuple[int, ...]) -> Feature:
 
 
 class Demonstrations:
-    """Episodes of tasks, whose frames are in memory or, if they are many, in a file.
+    """Episodes of tasks; their frames are in memory or, if they are many, in a file.
 
     Args:
-        path: Folder of a LeRobotDataset v3.0. Of data sets that robomtl did not collect,
-            each task is named by its instruction; images are left unread.
-        beyond: What is done with actions beyond [-1, 1]: ``refuse`` or ``clip``. Clipping
-            is right where the recorded simulator clips too, and wrong for joint angles.
-        failed: Whether training omits or clones episodes that their data set marks as
-            failed: ``omit`` or ``clone``. Cloning imitates failures as readily as
-            successes, so they are omitted by default.
+        path: Folder of a LeRobotDataset v3.0. If robomtl did not collect it, its tasks are
+            named by their instructions.
+        beyond: Handling of actions beyond [-1, 1]: ``refuse`` or ``clip``. Clipping is
+            right if the recorded simulator clips too, and wrong for joint angles.
+        failed: Handling, in training, of episodes that are marked as failed: ``omit`` or
+            ``clone``. Cloning imitates failures as readily as successes.
         observe: Names of the observation features that policies read: ``state``, further
             vectors, and images, such as ``image.corner2``. None for the images and the
-            proprioception where both are recorded, and else for the state.
+            proprioception if both are recorded, else for the state.
 
     Raises:
-        InputError: If the folder holds no such data set, an incomplete or contradictory
-            one, or numbers that cannot be learned from; the message names the file.
+        InputError: If the folder is not such a data set, or one that is incomplete or
+            contradictory or has values that cannot be learned from; the message names the
+            file.
     """
 
     @checked
@@ -73,27 +73,27 @@ class Demonstrations:
 
     @classmethod
     def of(cls, contents: Contents) -> "Demonstrations":
-        """Demonstrations held in memory."""
+        """Demonstrations with these contents."""
         demonstrations = cls.__new__(cls)
         demonstrations._contents = contents
         return demonstrations
 
     @property
     def path(self) -> Path:
-        """Folder they were read from."""
+        """Folder that the demonstrations were read from."""
         return self._contents.path
 
     @property
     def sets(self) -> tuple["Demonstrations", ...]:
-        """Data sets to learn from: itself; see ``Mixture``."""
+        """Data sets to learn from: only this one; see ``Mixture``."""
         return (self,)
 
     @property
     def weights(self) -> None:
-        """Weights of the data sets; there is one."""
+        """Weights of the data sets: none, since there is one data set."""
 
     def places(self, number: int) -> NDArray[np.int64]:
-        """Index among all tasks of each task; (task,). See ``Mixture``."""
+        """Index of each task of a data set among all tasks; (task,). See ``Mixture``."""
         return np.arange(len(self.tasks))
 
     @property
@@ -103,7 +103,7 @@ class Demonstrations:
 
     @property
     def origin(self) -> str:
-        """Origin of the episodes, as the end of a sentence about the data set."""
+        """Origin of the episodes, as the predicate of a sentence about the data set."""
         suite = self.suite
         if suite is None:
             return "is a data set of another tool"
@@ -111,12 +111,12 @@ class Demonstrations:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the parts that training does not use; empty if it uses all."""
+        """Sentences about what training does not use; empty if it uses everything."""
         return notes(self._contents)
 
     @property
     def suite_options(self) -> Mapping[str, Any]:
-        """Options with which ``robomtl.suite`` builds the suite again."""
+        """Options with which ``robomtl.suite`` rebuilds the suite."""
         return self._contents.suite_options
 
     @property
@@ -131,7 +131,7 @@ class Demonstrations:
 
     @property
     def failures(self) -> Mapping[str, int]:
-        """How often the expert failed before enough episodes of a task succeeded.
+        """Number of episodes in which the expert failed before enough succeeded, by task.
 
         Empty if robomtl did not collect the demonstrations.
         """
@@ -139,7 +139,7 @@ class Demonstrations:
 
     @property
     def noise(self) -> float | None:
-        """Greatest deviation of the disturbance; None if unknown."""
+        """Largest standard deviation of the action noise; None if unknown."""
         return self._contents.noise
 
     @property
@@ -159,33 +159,33 @@ class Demonstrations:
 
     @property
     def has_actions(self) -> bool:
-        """Whether actions were recorded; those of ``columns`` are zeros otherwise."""
+        """Whether actions were recorded; otherwise, those in ``columns`` are zeros."""
         return self._contents.has_actions
 
     def check_actions(self, reader: str) -> None:
         """Refuses episodes without actions.
 
         Args:
-            reader: What needs the actions, in the singular.
-
-        Raises:
-            InputError: If actions were not recorded; names what learns without them.
-        """
-        if not self.has_actions:
-            raise InputError(
-                f"{self.path} records no actions, and {reader} needs them; give episodes"
-                " with actions. Those without serve robomtl pretrain, by an objective that"
-                " reads no actions, such as latent_actions."
-            )
-
-    @property
-    def action(self) -> NDArray[np.float32]:
-        """Actions within [-1, 1], taken at these states; (frame, action).
+            reader: Name of what needs the actions, for the message; in the singular.
 
         Raises:
             InputError: If actions were not recorded.
         """
-        self.check_actions("what is requested")
+        if not self.has_actions:
+            raise InputError(
+                f"{self.path} records no actions, and {reader} needs them; give episodes"
+                " with actions, or run robomtl pretrain with an objective that reads no"
+                " actions, such as latent_actions."
+            )
+
+    @property
+    def action(self) -> NDArray[np.float32]:
+        """Actions at these states, within [-1, 1]; (frame, action).
+
+        Raises:
+            InputError: If actions were not recorded.
+        """
+        self.check_actions("the request")
         return self._contents.column(ACTION)
 
     @property
@@ -195,11 +195,11 @@ class Demonstrations:
 
     @property
     def columns(self) -> Mapping[str, NDArray[Any]]:
-        """Vectors of frames by the name of their feature, in the order of ``first``."""
+        """Vectors and images of frames by feature; see ``first`` for the episodes."""
         return self._contents.columns
 
     def size(self, column: str) -> int:
-        """Length of a vector of frames; reads no frame."""
+        """Length of a vector feature; reads no frame."""
         return row_shape(self._contents.columns, column)[0]
 
     @property
@@ -209,12 +209,12 @@ class Demonstrations:
 
     @property
     def first(self) -> NDArray[np.int64]:
-        """Row of the columns in which each episode begins; (episode,)."""
+        """Row of the columns at which each episode begins; (episode,)."""
         return self._contents.first
 
     @cached_property
     def embodiment(self) -> Embodiment:
-        """The robot: its recorded observation features, and its action."""
+        """The robot: its name, its recorded observation features, and its action."""
         contents = self._contents
         if contents.suite is None:
             name = contents.robot or self.path.name
@@ -232,29 +232,29 @@ class Demonstrations:
 
     @cached_property
     def groups(self) -> NDArray[np.int64]:
-        """Groups of episodes with the same task and goal, by an index; (episode,).
+        """Index of the group of each episode, which shares task and goal; (episode,).
 
-        The episodes of a task are one group, unless the suite hides its goals and says
+        The episodes of a task are one group, unless the suite hides its goals and declares
         which variations share one.
         """
         return groups(self._contents)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that can be learned from: names, wordings, episodes, frames."""
+        """Hash of all training data: task names, instructions, episodes and frames."""
         return fingerprint(self._contents)
 
     @checked
     def select(
         self, tasks: Sequence[str] | None = None, per_task: PerTask = None
     ) -> "Demonstrations":
-        """The first episodes of some tasks, and their frames only.
+        """The first episodes of some tasks.
 
-        Order of tasks and episodes stays, whatever the order of the names.
+        Tasks and episodes keep their order, whatever the order of the names.
 
         Args:
             tasks: Names of the tasks; None for all.
-            per_task: Number of episodes of each, or by task; None for all.
+            per_task: Number of episodes of every task, or numbers by task; None for all.
 
         Raises:
             ValueError: If a task is unknown, or has fewer episodes.
@@ -262,15 +262,15 @@ class Demonstrations:
         return self.of(selected(self._contents, tasks, per_task))
 
     def take(self, episodes: Sequence[int]) -> "Demonstrations":
-        """Some episodes, by their index, in this order; all tasks keep their index.
+        """The episodes with these indices, in this order; all tasks keep their index.
 
         Raises:
-            InputError: If there is no such episode.
+            InputError: If there is no episode with an index.
         """
         return self.of(taken(self._contents, episodes))
 
     def succeeded(self) -> "Demonstrations":
-        """The episodes that training clones: without failed ones, see ``failed``.
+        """The episodes that training clones: without failed ones, unless they are cloned.
 
         Raises:
             InputError: If no episode is left.
@@ -278,16 +278,16 @@ class Demonstrations:
         return self.of(succeeded(self._contents))
 
     def renamed(self, task: str, instruction: str) -> "Demonstrations":
-        """The same episodes, as if they all showed one task.
+        """The same episodes, all assigned to one task.
 
         Args:
-            task: Its name.
-            instruction: Its canonical instruction.
+            task: Name of the task.
+            instruction: Canonical instruction of the task.
         """
         return self.of(renamed(self._contents, task, instruction))
 
     def acting(self, action: NDArray[np.float32]) -> "Demonstrations":
-        """The same episodes with other actions; (frame, action)."""
+        """The same episodes with these actions; (frame, action)."""
         contents = self._contents
         columns = {name: contents.column(name) for name in contents.columns}
         columns[ACTION] = action

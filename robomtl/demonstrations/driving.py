@@ -1,11 +1,11 @@
-"""Who acts in recorded episodes, and whose actions are recorded as labels.
+"""Chooses the executed and the recorded action of each step of a collected episode.
 
-1. The expert acts, and is recorded: demonstrations.
+1. The expert acts, and its actions are recorded: demonstrations.
 2. A policy acts, and the expert labels the states that it visits (DAgger, Ross et al. 2011,
    arXiv:1011.0686, Algorithm 3.1, with β = 0 after the demonstrations). All episodes are
    kept, solved or not.
-3. A policy acts, and is recorded; solved episodes alone are kept (self-imitation of
-   successes, as RoboCat improves itself: Bousmalis et al. 2023, arXiv:2306.11706).
+3. A policy acts, and its actions are recorded; only solved episodes are kept (self-imitation
+   of successes, as in RoboCat's self-improvement: Bousmalis et al. 2023, arXiv:2306.11706).
 """
 
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task
 
 Labels = Literal["expert", "policy"]
-"""Whose actions are recorded where a policy acts."""
+"""Source of the recorded actions if a policy acts."""
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Rollouts:
-    """Episodes in which a policy acts."""
+    """Settings of episodes in which a policy acts."""
 
     agent: Agent
-    """Acts."""
+    """Policy that acts."""
     labels: Labels = "expert"
-    """Whose actions are recorded: the expert's, of every episode, or the policy's own, of
-    solved episodes alone."""
+    """Source of the recorded actions: the expert, in all episodes, or the policy itself, in
+    solved episodes only."""
 
     def __post_init__(self) -> None:
         """Checks the types.
@@ -45,16 +45,16 @@ class Rollouts:
 
 
 class Choice(NamedTuple):
-    """The action of a step, and its label."""
+    """The executed and the recorded action of a step."""
 
     acted: Action
-    """The action to execute, but for its disturbance; (action,)."""
+    """Action to execute, before noise is added; (action,)."""
     label: Action
-    """The action that is recorded; (action,)."""
+    """Action that is recorded; (action,)."""
 
 
 Choose = Callable[[Observation, Observation, int], Choice]
-"""Chooses for what the expert observes, what a policy observes of it, and the step."""
+"""Chooses an action, given the expert's and the policy's observation, and the step."""
 
 
 class Driver:
@@ -62,7 +62,7 @@ class Driver:
 
     Args:
         suite: Supplies the tasks.
-        rollouts: The policy that acts; None where the experts do.
+        rollouts: Policy that acts; None if the experts act.
     """
 
     def __init__(self, suite: Suite, rollouts: Rollouts | None) -> None:
@@ -71,7 +71,7 @@ class Driver:
 
     @property
     def labelled_by_expert(self) -> bool:
-        """Whether the actions of the expert are recorded."""
+        """Whether the expert's actions are recorded."""
         return self._rollouts is None or self._rollouts.labels == "expert"
 
     @property
@@ -86,9 +86,9 @@ class Driver:
 
         Args:
             task: Name of the task.
-            variation: Its variation.
+            variation: Variation of the task.
             size: Shape of an action.
-            expert: Demonstrates the task; None where its actions are not recorded.
+            expert: Expert of the task; None if its actions are not recorded.
         """
         where = f"{task}, variation {variation}"
 

@@ -1,4 +1,4 @@
-"""Groups of a data set's episodes with the same task and goal."""
+"""Groups of episodes with the same task and goal."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,9 @@ from robomtl.task import GoalSuite
 
 
 def groups(contents: Contents) -> NDArray[np.int64]:
-    """An index of groups, in the order of tasks and goals; (episode,).
+    """Index of the group of each episode, ordered by task and goal; (episode,).
 
-    The episodes of a task are one group, unless the suite hides its goals and says, by
+    The episodes of a task are one group, unless the suite hides its goals and declares, by
     ``goal_number``, which variations share one.
     """
     table = contents.episodes

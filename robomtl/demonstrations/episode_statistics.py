@@ -1,6 +1,6 @@
-"""The marks of episodes by the statistics that meta/episodes holds of each.
+"""Derives the marks of episodes from their statistics in meta/episodes.
 
-They make it possible to open a large data set without reading its frames.
+With these marks, a large data set is opened without reading its frames.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +22,16 @@ _Read = Callable[[Any, str, Path], NDArray[Any]]
 def marks_by_statistics(
     paths: Sequence[Path], sizes: Mapping[str, int], recorded: Sequence[str]
 ) -> Marks | None:
-    """The marks of all episodes; None if the statistics are missing or leave one open.
+    """The marks of all episodes; None if the statistics do not determine them.
 
-    They leave one open where a task or variation changes within an episode, or a number is
-    not finite or an action beyond [-1, 1], since only the frames tell at which step.
+    They do not if they are missing, if a task or variation changes within an episode, or if
+    a number is not finite or an action beyond [-1, 1], since only the frames show at which
+    step.
 
     Args:
         paths: The episode files.
         sizes: Length of each vector of the data files, by feature.
-        recorded: Columns of the data files that are read beside vectors.
+        recorded: Columns of the data files that are read besides vectors.
     """
     try:
         largest = {name: _extremes(paths, name, size) for name, size in sizes.items()}
@@ -52,7 +53,7 @@ def marks_by_statistics(
 
 
 def _extremes(paths: Sequence[Path], name: str, size: int) -> NDArray[np.float32]:
-    """The largest size of a number of each episode; (episode,)."""
+    """Largest magnitude of a feature's components in each episode; (episode,)."""
 
     def read(table: Any, column: str, path: Path) -> NDArray[np.float32]:
         largest: NDArray[np.float32] = np.abs(vectors(table, column, size, path)).max(1)
@@ -64,7 +65,11 @@ def _extremes(paths: Sequence[Path], name: str, size: int) -> NDArray[np.float32
 
 
 def _constant(paths: Sequence[Path], name: str) -> NDArray[np.int64]:
-    """The value that a feature has throughout each episode; (episode,)."""
+    """Value of a feature that is constant within each episode; (episode,).
+
+    Raises:
+        InputError: If it changes within an episode, or its statistics are missing.
+    """
     low, high = (_column(paths, f"stats/{name}/{end}", whole) for end in ("min", "max"))
     if not np.array_equal(low, high):
         raise InputError(f"'{name}' changes within an episode.")

@@ -1,4 +1,4 @@
-"""Episodes of an expert or a policy, recorded block by block in worker processes."""
+"""Records episodes of an expert or a policy in worker processes, unit by unit."""
 
 import hashlib
 import json
@@ -24,18 +24,21 @@ from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Tr
 
 
 class _Episode(NamedTuple):
-    """How an episode went."""
+    """Outcome and frames of one episode."""
 
     outcome: int
+    """``FAILED``, ``SOLVED`` or ``UNSTABLE``."""
     frames: Sequence["_Frame"] = ()
+    """Recorded frames; none if the episode is not kept."""
     error: str = ""
+    """Error that aborted the episode; empty if none did."""
 
 
 class _Frame(NamedTuple):
     state: NDArray[np.float32]
     action: Action
     executed: Action
-    """The action with its disturbance."""
+    """Action that was executed: the chosen one with noise."""
     reward: float
     success: bool
     others: Mapping[str, NDArray[Any]]
@@ -47,34 +50,34 @@ class _Bench(NamedTuple):
     task: str
     env: Env
     expert: Expert | None
-    """None where its actions are not recorded."""
+    """Expert of the task; None if its actions are not recorded."""
     hidden: slice
-    """Part of the expert's state that the suite does not show."""
+    """Slice of the expert's state that the suite hides."""
     others: Sequence[str]
-    """Names of the observation features beside the state, without pictures that the env
-    draws on demand: those are drawn of solved episodes alone."""
+    """Names of the observation features besides the state, without images that the env
+    renders on demand: those are rendered afterwards, for episodes that are kept."""
 
     def shown(self, observation: Observation) -> Observation:
-        """The expert's observation where a policy would have this one."""
+        """The expert's observation that corresponds to a policy's observation."""
         env = self.env
         return env.expert_observation if isinstance(env, Privileged) else observation
 
 
 @dataclass
 class Recorder:
-    """Records units of a suite; keeps the env of the last task.
+    """Records units of a suite; keeps the env of the latest task.
 
     Actions are executed with noise, if it was requested, while the recorded label
     is the expert's own action at the visited state (DART, Laskey et al. 2017,
-    arXiv:1703.09327). The deviation of an episode is drawn uniformly from 0 to
-    ``request.noise``, a simplification: DART fits it to the policy's error.
+    arXiv:1703.09327). The standard deviation of an episode's noise is drawn uniformly from
+    0 to ``request.noise``, a simplification: DART fits it to the policy's error.
 
     Args:
         suite: Supplies envs and experts. If it hides goals, its ``expert_suite`` shows
             them to the expert, and zeros are recorded in their place.
-        request: What to collect.
-        rollouts: The policy that acts; None where the experts do. It observes what is
-            recorded, and its actions are disturbed in the same way.
+        request: Settings of the collection.
+        rollouts: Policy that acts; None if the experts act. It observes the recorded
+            features, and its actions are executed with noise in the same way.
     """
 
     suite: Suite
@@ -90,8 +93,8 @@ class Recorder:
     def __call__(self, unit: Unit) -> Block:
         """Records the episodes of a unit.
 
-        An episode that an error of the simulator or the expert breaks off is tried once
-        more in a new env.
+        An episode that an error of the simulator or the expert aborts is tried once more in
+        a new env.
 
         Raises:
             ValueError: If a state or the expert's action is not finite; the message
@@ -156,7 +159,7 @@ class Recorder:
     def _seen(
         self, bench: _Bench, variation: int, key: int, frames: list[_Frame]
     ) -> list[_Frame]:
-        """The frames with the pictures that the env draws on demand."""
+        """The frames with the images that the env renders on demand."""
         space: Any = bench.env.observation_space
         seen = further_features(space)
         if set(seen) == set(bench.others):
@@ -209,25 +212,25 @@ def _failure(error: BaseException, step: int) -> str:
 
 
 class Disturbance:
-    """Adds noise to an episode's actions; the same for the same names and seed."""
+    """Adds Gaussian noise to an episode's actions, seeded by request, task and variation."""
 
     def __init__(self, request: Request, task: str, variation: int) -> None:
         key = json.dumps([request.seed, task, variation]).encode()
         seed = int.from_bytes(hashlib.sha256(key).digest()[:16], "big")
         self._generator = np.random.default_rng(seed)
-        self._deviation = self._generator.uniform(0, request.noise)
+        self._std = self._generator.uniform(0, request.noise)
         self._undisturbed = request.undisturbed
 
     def __call__(self, action: Action) -> Action:
-        """The action to execute, within [-1, 1]; (action,)."""
+        """The action with noise, clipped to [-1, 1]; (action,)."""
         size = max(len(action) - self._undisturbed, 0)
         executed = action.astype(np.float64)
-        executed[:size] += self._deviation * self._generator.standard_normal(size)
+        executed[:size] += self._std * self._generator.standard_normal(size)
         return np.clip(executed, -1, 1).astype(np.float32)
 
 
 def _stacked(frames: list[_Frame], observations: Any, actions: Any) -> dict[str, Any]:
-    """Columns of frames; their widths are right even where there is no frame."""
+    """Columns of frames; their widths are correct even without frames."""
     return {
         "state": np.array([f.state for f in frames], np.float32).reshape(
             len(frames), *observations["state"].shape

@@ -11,13 +11,13 @@ Statistics = dict[str, list[float] | list[int]]
 
 
 def statistics(values: NDArray[Any]) -> Statistics:
-    """Every statistic of a feature over frames, each a list of one number a component.
+    """Statistics of a feature over frames, each a list with one number per component.
 
     LeRobot estimates the quantiles of an episode by histograms, and bounds those of a
-    data set by the extremes over its episodes; these are exact.
+    data set by the extremes over its episodes; the ones here are exact.
 
     Args:
-        values: Shape (frame,) or (frame, component), of at least one frame.
+        values: At least one frame; (frame,) or (frame, component).
     """
     table = values.reshape(len(values), -1).astype(np.float64)
     quantiles = np.quantile(table, list(_QUANTILES.values()), axis=0)
@@ -32,13 +32,13 @@ def statistics(values: NDArray[Any]) -> Statistics:
 
 
 class RunningStatistics:
-    """Statistics of a feature over frames that come in blocks, within bounded memory.
+    """Statistics of a feature over blocks of frames, computed in bounded memory.
 
-    Quantiles are those of every frame until the frames take more than the limit, and from
-    then on of every second, every fourth and so on; the others are always exact.
+    Quantiles are exact until the frames exceed the limit; from then on they are those of
+    every second frame, every fourth and so on. All other statistics are exact.
 
     Args:
-        limit: Size of the frames that are kept [bytes].
+        limit: Largest size of the frames that are kept [bytes].
     """
 
     def __init__(self, limit: int = 16 * 2**20) -> None:
@@ -50,7 +50,7 @@ class RunningStatistics:
         self._squares: NDArray[Any] | float = 0.0
 
     def add(self, values: NDArray[Any]) -> None:
-        """Takes the next frames; (frame,) or (frame, component)."""
+        """Adds the next frames; (frame,) or (frame, component)."""
         self._kept.append(values[-self._count % self._stride :: self._stride])
         self._count += len(values)
         while sum(each.nbytes for each in self._kept) > self._limit:
@@ -63,33 +63,33 @@ class RunningStatistics:
         self._squares = self._squares + (table**2).sum(0)
 
     def result(self) -> Statistics:
-        """The statistics of all frames so far, of which there is at least one."""
-        found = statistics(np.concatenate(self._kept))
+        """The statistics of all frames so far, at least one."""
+        of_kept = statistics(np.concatenate(self._kept))
         if self._stride == 1:
-            return found
+            return of_kept
         mean = np.asarray(self._sum) / self._count
         variance = np.maximum(np.asarray(self._squares) / self._count - mean**2, 0)
         exact = {"min": self._low, "max": self._high, "mean": mean}
         exact["std"] = np.sqrt(variance)
         plain = {name: np.asarray(each).tolist() for name, each in exact.items()}
-        return {**found, **plain, "count": [self._count]}
+        return {**of_kept, **plain, "count": [self._count]}
 
 
 class ImageStatistics:
-    """Statistics of each colour of images, from counts of each of its 256 values."""
+    """Statistics of each colour channel of images, from counts of its 256 values."""
 
     def __init__(self) -> None:
         self._counts = np.zeros((3, 256), np.int64)
         self._images = 0
 
     def add(self, images: NDArray[np.uint8]) -> None:
-        """Takes the next images; (image, height, width, 3)."""
+        """Adds the next images; (image, height, width, 3)."""
         for colour, counts in enumerate(self._counts):
             counts += np.bincount(images[..., colour].reshape(-1), minlength=256)
         self._images += len(images)
 
     def result(self) -> dict[str, Any]:
-        """Statistics from 0 to 1 as LeRobot stores them, of shape (3, 1, 1)."""
+        """Statistics of values from 0 to 1, of shape (3, 1, 1) as LeRobot stores them."""
         values, below = np.arange(256) / 255, self._counts.cumsum(1)
         total = below[:, -1]
         mean = self._counts @ values / total
@@ -101,19 +101,19 @@ class ImageStatistics:
             "std": np.sqrt((self._counts * squares).sum(1) / total),
         }
         for name, fraction in _QUANTILES.items():
-            place = fraction * (total - 1)
-            low, high = (_ordered(below, at(place)) for at in (np.floor, np.ceil))
-            found[name] = low + (high - low) * (place - np.floor(place))
+            rank = fraction * (total - 1)
+            low, high = (_ordered(below, end(rank)) for end in (np.floor, np.ceil))
+            found[name] = low + (high - low) * (rank - np.floor(rank))
         shaped = {n: each[:, None, None].tolist() for n, each in found.items()}
         return {**shaped, "count": [self._images]}
 
 
-def _ordered(below: NDArray[np.int64], place: NDArray[Any]) -> NDArray[np.float64]:
-    """The value at a place of the ordered values of each colour, from 0 to 1.
+def _ordered(below: NDArray[np.int64], rank: NDArray[Any]) -> NDArray[np.float64]:
+    """The value with a rank among the sorted values of each channel, from 0 to 1.
 
     Args:
-        below: Number of values up to each of the 256; (colour, 256).
-        place: Counted from 0; (colour,).
+        below: Number of values up to each of the 256; (channel, 256).
+        rank: Rank, counted from 0; (channel,).
     """
-    value: NDArray[np.float64] = (below <= place[:, None]).sum(1) / 255
+    value: NDArray[np.float64] = (below <= rank[:, None]).sum(1) / 255
     return value

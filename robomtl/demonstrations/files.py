@@ -15,11 +15,11 @@ _FIELD = re.compile(r"\{(chunk_index|file_index)(?::0?([1-9])d)?\}")
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a file of a data set, checked.
+    """The path of a file of a data set, after checking the file.
 
     Args:
         folder: Folder of the data set.
-        name: Path of the file from there.
+        name: Path of the file relative to the folder.
 
     Raises:
         InputError: If the file is missing, is not a regular file, such as a pipe, or lies
@@ -47,10 +47,10 @@ def check_template(template: str, where: Path) -> None:
 
     Args:
         template: Such as ``data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet``.
-        where: File that holds it, for the message.
+        where: File that contains the template, for the message.
 
     Raises:
-        InputError: If it has other fields, or may lead out of the data set.
+        InputError: If the template has other fields, or may lead out of the data set.
     """
     literal = _FIELD.sub("0", template)
     parts = literal.split("/")
@@ -64,7 +64,7 @@ def check_template(template: str, where: Path) -> None:
 
 
 def filled(template: str, chunk: int, file: int) -> str:
-    """The path of a file of a chunk by a checked template."""
+    """The path of a file of a chunk, by a checked template."""
     numbers = {"chunk_index": chunk, "file_index": file}
     return _FIELD.sub(lambda field: f"{numbers[field[1]]:0{field[2] or 1}d}", template)
 
@@ -72,18 +72,18 @@ def filled(template: str, chunk: int, file: int) -> str:
 def paths_of(
     folder: Path, template: str, chunk: NDArray[np.int64], file: NDArray[np.int64]
 ) -> tuple[Path, ...]:
-    """The path of the file in which each episode lies; one object for each file.
+    """The path of the file that contains each episode; one object for each file.
 
     Args:
         folder: Folder of the data set.
-        template: Of the paths in it, checked.
-        chunk: The chunk of each episode's file; (episode,).
-        file: The number of each episode's file; (episode,).
+        template: Checked template of the paths relative to the folder.
+        chunk: Chunk of each episode's file; (episode,).
+        file: Number of each episode's file; (episode,).
 
     Raises:
         InputError: If there are more files than are read.
     """
-    places, index = np.unique([chunk, file], axis=1, return_inverse=True)
-    check_rows(folder / template, places.shape[1], layout.MOST_FILES)
-    paths = [folder / filled(template, *each) for each in places.T.tolist()]
+    numbers, index = np.unique([chunk, file], axis=1, return_inverse=True)
+    check_rows(folder / template, numbers.shape[1], layout.MOST_FILES)
+    paths = [folder / filled(template, *each) for each in numbers.T.tolist()]
     return tuple(paths[each] for each in index.ravel().tolist())

@@ -1,4 +1,4 @@
-"""Writes the frames of a data file into the file of records when one is first read."""
+"""Stores the frames of a data file in the cache when one of them is first read."""
 
 import os
 from collections.abc import Callable
@@ -19,40 +19,40 @@ from robomtl.files.durable import append_line, read_lines, writing_into
 from robomtl.progress import progress
 
 FILLED = "filled.txt"
-"""Lists the data files whose frames are stored, by number; missing where all are."""
+"""File that lists the numbers of data files whose frames are stored; none if all are."""
 _EVERY = 256 * 2**20  # Bytes after which stored frames are listed.
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Filling:
-    """Fills the file of records of a data set.
+    """Fills the cached file of records of a data set.
 
     Several processes may fill the same file: each data file is read once.
     """
 
     folder: Path
-    """Entry of the cache."""
+    """Folder of the cache entry."""
     origin: Path
     """Folder of the data set."""
     files: DataFiles
-    """The data files."""
+    """Data files of the data set."""
     marks: Marks
-    """The marks of all episodes, by statistics; frames that differ are refused."""
+    """Marks of all episodes, from statistics; frames that contradict them are refused."""
     check: Check
     """Refuses frames that cannot be learned from."""
     changed: Callable[[], bool]
-    """Says whether a file of the data set has changed since the entry was made."""
+    """Whether a file of the data set has changed since it was opened."""
 
     def __call__(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
-        """Stores the frames of some runs, unless they are stored already.
+        """Stores the data files with frames of these runs, unless they are stored already.
 
         Args:
-            start: First frame of each; (run,).
-            length: Number of frames of each; (run,).
+            start: First frame of each run of consecutive frames; (run,).
+            length: Number of frames of each run; (run,).
 
         Raises:
             InputError: If a data file is damaged, contradicts others, or has changed.
-            DiskFullError: If there is no space for them.
+            DiskFullError: If the disk is full.
         """
         if not self._missing.any():
             return
@@ -60,14 +60,14 @@ class Filling:
         if not wanted.any():
             return
         with lock_of(self.folder):
-            self._missing[self._listed()] = False  # Those that another process stored.
+            self._missing[self._listed()] = False  # By another process.
             numbers = np.flatnonzero(wanted & self._missing).tolist()
             if numbers:
                 self._store(numbers)
 
     @cached_property
     def _missing(self) -> NDArray[np.bool_]:
-        """Whether the frames of a file may have to be stored; (file,)."""
+        """Whether the frames of each file may have to be stored; (file,)."""
         missing = np.full(len(self.files.paths), True)
         missing[self._listed()] = False
         return missing
@@ -84,7 +84,7 @@ class Filling:
     def _touched(
         self, start: NDArray[np.int64], length: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Whether a run has frames of a file; (file,)."""
+        """Whether each file contains frames of a run; (file,)."""
         start, end = start[length > 0], (start + length)[length > 0] - 1
         begins, ends = (
             np.searchsorted(self.files.first, frame, side="right") - 1
@@ -99,7 +99,7 @@ class Filling:
     def _store(self, numbers: list[int]) -> None:
         if self.changed():
             raise InputError(
-                f"{self.origin} has changed since it was opened; give the command again."
+                f"{self.origin} has changed since it was opened; run the command again."
             )
         done, size = list[int](), 0
         with ExitStack() as stack:
@@ -123,22 +123,26 @@ class Filling:
                 advance(len(records))
 
     def _read(self, number: int) -> Part:
-        """The frames of a data file, which are as the statistics say."""
+        """The frames of a data file.
+
+        Raises:
+            InputError: If they have a fault or contradict the statistics.
+        """
         faults = Faults()
         part = self.files.part(number, faults)
-        said = self.marks.of(part.episodes)
-        alike = all(
-            np.array_equal(getattr(said, name), getattr(part.marks, name))
+        expected, actual = self.marks.of(part.episodes), part.marks
+        same = all(
+            np.array_equal(getattr(expected, name), getattr(actual, name))
             for name in ("task", "variation", "success")
         )
-        if alike and faults == Faults() and np.all(part.marks.largest <= said.largest):
+        if same and faults == Faults() and np.all(actual.largest <= expected.largest):
             return part
         before, after = (
             self.marks.of(slice(part.episodes.start)),
             self.marks.of(slice(part.episodes.stop, None)),
         )
-        self.check(joined((before, part.marks, after)), faults)
+        self.check(joined((before, actual, after)), faults)
         raise InputError(
-            f"{self.files.paths[number]} does not hold what meta/episodes says of its"
+            f"{self.files.paths[number]} contradicts the statistics in meta/episodes of its"
             " tasks, variations, successes or actions."
         )

@@ -1,4 +1,4 @@
-"""Finished units of a collection, safe on disk until the data set is written."""
+"""Stores finished units of a collection on disk until the data set is written."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ from robomtl.files.request import check_there, claim
 _PLAN = "plan.json"
 
 STAGING = ".collecting"
-"""Folder inside the data set's own, as long as it is being collected."""
+"""Folder of the units, inside that of the data set while it is being collected."""
 
 
 class Plan(Protocol):
-    """The plan that decides the content of the units."""
+    """Settings that determine the content of the units."""
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -31,16 +31,16 @@ class Plan(Protocol):
         ...
 
     def plain(self) -> dict[str, Any]:
-        """The plan as JSON gives it back."""
+        """The plan as JSON types."""
         ...
 
 
 class Staging:
-    """The finished units of one request, and the data set until it is whole.
+    """The finished units of one request, and the data set until it is complete.
 
     Args:
         out: Folder of the data set.
-        request: The plan of what is collected into it.
+        request: Settings that determine the data set.
     """
 
     def __init__(self, out: Path, request: Plan) -> None:
@@ -50,25 +50,31 @@ class Staging:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Holds the folder, so that no other process collects into it.
+        """Locks the folder, so that no other process collects into it.
 
         Raises:
-            InputError: If another process does, if it was begun for another request, or
-                if there are other things in it.
+            InputError: If another process collects into the folder, it was begun for
+                another request, or it contains something else.
         """
         check_may_be_folder(self.out)
         if not self._folder.exists() and self.out.exists() and any(self.out.iterdir()):
             raise InputError(
-                f"{self.out} is not empty and holds no data set; give a new folder."
+                f"{self.out} is not empty and not a data set; give a new folder."
             )
         with locked(self._folder):
-            discard_partial(self.out)  # Of a report beside the data set.
+            discard_partial(self.out)  # A partial report beside the data set.
             plan, units = self._folder / _PLAN, self._folder.glob("task-*/*.npz")
             claim(plan, self._request.plain(), finished=units)
             yield
 
     def save(self, task: str, start: int, block: Block) -> None:
-        """Keeps the result of the unit of a task that begins at a place; durable."""
+        """Stores the result of a unit, durably.
+
+        Args:
+            task: Name of the unit's task.
+            start: Index of its first variation.
+            block: Its result.
+        """
         check_there(self._folder / _PLAN)
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:
@@ -78,7 +84,7 @@ class Staging:
                 save(file, **arrays)
 
     def has(self, task: str, start: int) -> bool:
-        """Whether the unit is finished."""
+        """Whether the unit that begins at ``start`` is finished."""
         return self._path(task, start).exists()
 
     def load(self, task: str, start: int) -> Block:
@@ -89,9 +95,15 @@ class Staging:
         """
         path = self._path(task, start)
         try:
-            return Block.of(read_arrays(path))
+            arrays = read_arrays(path)
         except InputError as error:
             raise InputError(f"{error} Delete it and collect again.") from error
+        try:
+            return Block.of(arrays)
+        except InputError as error:
+            raise InputError(
+                f"{path} is damaged: {error}. Delete it and collect again."
+            ) from error
 
     def fresh_folder(self) -> Path:
         """An empty folder in which to write the data set."""
@@ -100,9 +112,10 @@ class Staging:
         return folder
 
     def publish(self) -> None:
-        """Moves the written data set to its place; its ``meta`` folder comes last.
+        """Moves the written data set into its folder; its ``meta`` folder comes last.
 
-        Killed at any point, this leaves either no ``meta`` folder or a whole data set.
+        Interrupted at any point, this leaves either no ``meta`` folder or a complete data
+        set.
         """
         written = self._folder / "dataset"
         for name in ("videos", "data", "meta"):
@@ -113,7 +126,7 @@ class Staging:
         self.remove()
 
     def remove(self) -> None:
-        """Removes what was kept; the data set is whole without it."""
+        """Removes the stored units, which a complete data set does not need."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, task: str, start: int) -> Path:
