@@ -247,7 +247,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
     "an action beyond 1": (
         DATA,
         entry("action", 5, [0.0, -25.0]),
-        "an action is 25 in size in task 'open-door', episode 1, step 1;.*beyond='clip'",
+        "an action has magnitude 25 in task 'open-door', episode 1, step 1;.*beyond='clip'",
     ),
     "an episode of two tasks": (
         DATA,

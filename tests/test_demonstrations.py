@@ -564,7 +564,7 @@ def test_an_interrupted_collection_says_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / ".collecting").mkdir()
     with pytest.raises(
         ValueError,
-        match="interrupted. Wait for the command that writes it, or give it again",
+        match="interrupted. Wait for the command that writes it, or run it again",
     ):
         Demonstrations(tmp_path)
 
@@ -574,7 +574,7 @@ def test_an_empty_data_set_is_refused(own: Path) -> None:
     edit(own, "meta/info.json", lambda info: info | none)
     path = own / EPISODES
     pq.write_table(pq.read_table(path).slice(0, 0), path)
-    with pytest.raises(ValueError, match="own holds no episode"):
+    with pytest.raises(ValueError, match="own has no episodes"):
         Demonstrations(own)
 
 
@@ -584,7 +584,7 @@ def test_an_episode_without_frames_is_refused(own: Path) -> None:
         return columns
 
     edit(own, EPISODES, emptied)
-    with pytest.raises(ValueError, match="episode 1 has no frame"):
+    with pytest.raises(ValueError, match="episode 1 has no frames"):
         Demonstrations(own)
 
 

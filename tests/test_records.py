@@ -240,7 +240,7 @@ def test_actions_beyond_are_refused_or_clipped_whichever_comes_first(own: Path) 
     for _ in range(2):
         assert Demonstrations(own, beyond="clip").action[5].tolist() == [0.5, -1.0]
         with pytest.raises(
-            InputError, match="25 in size in task 'open-door', episode 1"
+            InputError, match="magnitude 25 in task 'open-door', episode 1"
         ):
             Demonstrations(own)
 
@@ -275,7 +275,10 @@ def test_a_data_file_is_read_when_a_frame_of_it_is(
     [
         (entry("variation", 0, 7), "contradicts the statistics in meta/episodes"),
         (entry("task_index", 0, 1), "changes its task at step 1"),
-        (entry("action", 0, [0.5, -25.0]), "25 in size in task 'open-door', episode 0"),
+        (
+            entry("action", 0, [0.5, -25.0]),
+            "magnitude 25 in task 'open-door', episode 0",
+        ),
         (entry("observation.state", 0, [0.0, np.nan, 0.0]), "is not finite in task"),
     ],
 )
@@ -357,9 +360,7 @@ def test_records_of_another_size_than_their_frames_are_refused(own: Path) -> Non
     assert isinstance(data.columns, frame_file.Records)
     with (data.columns.folder / "frames.bin").open("r+b") as file:
         file.truncate(8)
-    with pytest.raises(
-        InputError, match=r"frames.bin has 8 bytes in place of .*remove"
-    ):
+    with pytest.raises(InputError, match=r"frames.bin has 8 bytes instead of .*remove"):
         Demonstrations(own).state[:]
     shutil.rmtree(data.columns.folder)
     assert np.isfinite(Demonstrations(own).state).all()
@@ -371,7 +372,7 @@ def test_marks_of_another_number_of_episodes_are_refused(own: Path) -> None:
     path = data.columns.folder / "episodes.parquet"
     pq.write_table(pq.read_table(path).slice(0, 0), path)
     with pytest.raises(
-        InputError, match=r"episodes.parquet marks 0 episodes in place of 4; remove"
+        InputError, match=r"episodes.parquet has 0 episodes instead of 4; remove"
     ):
         Demonstrations(own)
 

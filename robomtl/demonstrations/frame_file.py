@@ -1,7 +1,7 @@
-"""Frames in one file: a record of float32 numbers for each, read by position.
+"""Frames in a file: one record of float32 numbers per frame, read by position.
 
-Pages of a mapped file count as memory of the process that touches them, and stay. Reading
-by position leaves them to the system's cache, and takes less time than a page fault.
+Pages of a mapped file count as memory of the process that touches them. Reading by position
+leaves them to the system's page cache, and takes less time than a page fault.
 """
 
 import math
@@ -21,38 +21,38 @@ from robomtl.errors import InputError
 from robomtl.files.untrusted import check_file
 
 LIMIT = 128 * 2**20
-"""Bytes of vectors up to which frames are kept in memory."""
+"""Largest size of frames that are kept in memory [bytes]."""
 BLOCK = 16 * 2**20
-"""Bytes that are read at once where all frames are gone through."""
+"""Size of the blocks in which all frames are read [bytes]."""
 VECTORS = "frames"
-"""Name of the file that holds all vectors."""
+"""Name of the file with all vectors, see ``file_of``."""
 _ITEM = np.dtype(np.float32).itemsize
 
 Fill = Callable[[NDArray[np.int64], NDArray[np.int64]], None]
-"""Stores the records of runs of frames, by their first frames and lengths."""
+"""Stores the records of runs of frames, given their first frames and lengths."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Records(Mapping[str, NDArray[Any]]):
-    """Frames in files; as a mapping, each feature as a mapped array."""
+    """Frames in files; as a mapping, it has each feature as a memory-mapped array."""
 
     folder: Path
     """Folder of the files: one for all vectors, and one for each feature of images."""
     frames: int
     """Number of records."""
     sizes: Mapping[str, int]
-    """Length of each vector, in the order in which they lie in a record."""
+    """Length of each vector, in the order of a record."""
     images: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Shape of the images of each camera, by feature."""
     fill: Fill | None = field(default=None, repr=False)
-    """Stores the vectors of some runs of frames first; None where all are stored."""
+    """Stores vectors before they are read; None if all are stored."""
     _files: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Opens the files, so that they can be read even after they were replaced.
 
         Raises:
-            InputError: If one is missing, or has another size than its frames.
+            InputError: If a file is missing, or its size contradicts the number of frames.
         """
         sizes = {name: math.prod(shape) for name, shape in self.images.items()}
         files = {
@@ -65,38 +65,38 @@ class Records(Mapping[str, NDArray[Any]]):
         check_file(path, limit=2**62)
         file = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, file)
-        found = os.fstat(file).st_size
-        if found != size:
+        actual = os.fstat(file).st_size
+        if actual != size:
             raise InputError(
-                f"{path} has {found:,} bytes in place of {size:,}; remove"
-                f" {self.folder}, so that it is made anew."
+                f"{path} has {actual:,} bytes instead of {size:,}; remove {self.folder},"
+                " so that it is created again."
             )
         return file
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process opens the files again, with all frames stored."""
+        """Stores all frames, so that another process only opens the files."""
         self.ready(np.zeros(1, np.int64), np.full(1, self.frames))
         fields = self.folder, self.frames, dict(self.sizes), dict(self.images)
         return _reopened, fields
 
     @property
     def width(self) -> int:
-        """Numbers in a record."""
+        """Number of values in a record."""
         return sum(self.sizes.values())
 
     @property
     def size(self) -> int:
-        """Bytes of a frame."""
+        """Size of a frame, with images [bytes]."""
         return self.width * _ITEM + sum(map(math.prod, self.images.values()))
 
     def part(self, name: str) -> slice:
-        """Place of a vector in a record."""
+        """Slice of a record with a vector."""
         names = list(self.sizes)
         start = sum(self.sizes[each] for each in names[: names.index(name)])
         return slice(start, start + self.sizes[name])
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """A feature of all frames, mapped; (frame, …)."""
+        """A feature of all frames, memory-mapped; (frame, …)."""
         if name in self.images:
             return self._mapped(name, np.uint8, self.images[name])
         if name not in self.sizes:
@@ -109,11 +109,11 @@ class Records(Mapping[str, NDArray[Any]]):
         return self.images[name] if name in self.images else (self.sizes[name],)
 
     def ready(self, start: NDArray[np.int64], length: NDArray[np.int64]) -> None:
-        """Stores the vectors of several runs, which are otherwise stored when read.
+        """Stores the vectors of several runs now, instead of when they are read.
 
         Args:
-            start: First frame of each; (run,).
-            length: Number of frames of each; (run,).
+            start: First frame of each run; (run,).
+            length: Number of frames of each run; (run,).
         """
         if self.fill is not None:
             end = np.minimum(start + length, self.frames)
@@ -131,11 +131,11 @@ class Records(Mapping[str, NDArray[Any]]):
         return len(self.sizes) + len(self.images)
 
     def read(self, rows: NDArray[np.int64], steps: int) -> NDArray[np.float32]:
-        """Records from some rows on; zeros past the end. (row, step, number).
+        """Consecutive records from each row on, zeros past the end; (row, step, value).
 
         Args:
-            rows: First record of each; (row,).
-            steps: Number of records of each.
+            rows: Index of the first record; (row,).
+            steps: Number of records from each row on.
         """
         return self.runs(rows, np.full(len(rows), steps)).reshape(
             len(rows), steps, self.width
@@ -144,11 +144,11 @@ class Records(Mapping[str, NDArray[Any]]):
     def runs(
         self, start: NDArray[np.int64], length: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Records of several runs, one after the other; (record, number).
+        """Records of several runs, one after the other; (record, value).
 
         Args:
-            start: First record of each; (run,).
-            length: Number of records of each; (run,).
+            start: First record of each run; (run,).
+            length: Number of records of each run; (run,).
 
         Raises:
             InputError: If the file was cut short since it was opened.
@@ -165,8 +165,8 @@ class Records(Mapping[str, NDArray[Any]]):
 
         Args:
             name: Feature of the images.
-            start: First frame of each; (run,).
-            length: Number of frames of each; (run,).
+            start: First frame of each run; (run,).
+            length: Number of frames of each run; (run,).
 
         Raises:
             InputError: If the file was cut short since it was opened.
@@ -186,16 +186,16 @@ class Records(Mapping[str, NDArray[Any]]):
             return
         record = values[0].nbytes
         content, file = values.data.cast("B"), self._files[name]
-        count, place = 0, 0
+        count, position = 0, 0
         for offset, size in zip(
             (start * record).tolist(), (length * record).tolist(), strict=True
         ):
-            count += os.preadv(file, [content[place : place + size]], offset)
-            place += size
-        there = np.minimum(length, self.frames - start).sum()
-        if count != there * record:
+            count += os.preadv(file, [content[position : position + size]], offset)
+            position += size
+        available = np.minimum(length, self.frames - start).sum()
+        if count != available * record:
             raise InputError(
-                f"{self.folder / file_of(name)} was cut short while it was read; give the"
+                f"{self.folder / file_of(name)} was cut short while it was read; run the"
                 " command again."
             )
 
@@ -219,12 +219,12 @@ def blocks(
     start: NDArray[np.int64],
     length: NDArray[np.int64],
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """The columns of some episodes, a few episodes at a time where they lie in a file.
+    """The columns of some episodes: at once, or in blocks of episodes from a file.
 
     Args:
-        columns: Of all frames.
+        columns: Columns of all frames.
         start: First frame of each episode; (episode,).
-        length: Number of frames; (episode,).
+        length: Number of frames of each episode; (episode,).
     """
     if not isinstance(columns, Records):
         rows = rows_of(start, length)
@@ -241,11 +241,11 @@ def blocks(
 
 
 def parts_of(length: NDArray[np.int64], size: int) -> Iterator[slice]:
-    """Slices of some episodes, each of about ``BLOCK`` bytes.
+    """Slices of consecutive episodes, each of about ``BLOCK`` bytes.
 
     Args:
-        length: Number of frames of each; (episode,).
-        size: Bytes of a frame.
+        length: Number of frames of each episode; (episode,).
+        size: Size of a frame [bytes].
     """
     ends = np.cumsum(length) * size
     marks = np.arange(0, int(ends.max(initial=0)) + BLOCK, BLOCK)
@@ -254,18 +254,18 @@ def parts_of(length: NDArray[np.int64], size: int) -> Iterator[slice]:
 
 
 def rows_of(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The frames of some episodes, one episode after the other; (frame,).
+    """Indices of the frames of some episodes, one episode after the other; (frame,).
 
     Args:
-        start: First frame of each; (episode,).
-        length: Number of frames; (episode,).
+        start: First frame of each episode; (episode,).
+        length: Number of frames of each episode; (episode,).
     """
     before = np.cumsum(length) - length
     return np.repeat(start - before, length) + np.arange(int(length.sum()))
 
 
 def fits(columns: Mapping[str, NDArray[Any]], length: NDArray[np.int64]) -> bool:
-    """Whether episodes of these lengths are few enough to lie in memory."""
+    """Whether the columns of episodes of these lengths have at most ``LIMIT`` bytes."""
     if isinstance(columns, Records):
         size = columns.size
     else:
@@ -287,12 +287,12 @@ def in_memory(
     start: NDArray[np.int64],
     length: NDArray[np.int64],
 ) -> dict[str, NDArray[Any]]:
-    """The columns of some episodes, copied next to one another.
+    """The columns of some episodes, copied into contiguous arrays.
 
     Args:
-        columns: Of all frames.
+        columns: Columns of all frames.
         start: First frame of each episode; (episode,).
-        length: Number of frames; (episode,).
+        length: Number of frames of each episode; (episode,).
     """
     parts = list(blocks(columns, start, length))
     if len(parts) == 1:

@@ -1,4 +1,4 @@
-"""The frames of a data set: checked file by file, and kept in memory or in a file."""
+"""Frames of a data set, checked file by file and kept in memory or in the cache."""
 
 import math
 import os
@@ -36,7 +36,7 @@ from robomtl.nearest import unknown
 from robomtl.pictures import IMAGE, PROPRIOCEPTION
 from robomtl.progress import progress
 
-_FORMAT = 2  # To be raised when the same data set is to be stored otherwise.
+_FORMAT = 2  # Increased when the same data set is stored in another form.
 _MARKS = "episodes.parquet"
 _PICTURES = layout.IMAGES, layout.OBSERVATION + IMAGE
 
@@ -44,19 +44,18 @@ _PICTURES = layout.IMAGES, layout.OBSERVATION + IMAGE
 def read_frames(
     folder: Path, info: Info, index: Index, observe: Sequence[str], check: Check
 ) -> tuple[Mapping[str, NDArray[Any]], Marks]:
-    """The vectors of all frames by feature, and the marks of all episodes.
+    """The features of all frames, (frame, …) by name, and the marks of all episodes.
 
     Frames that do not fit in memory are read and checked once, and kept as records in a
-    file of the cache for as long as the files of the data set stay as they are. Where
-    meta/episodes holds statistics of each episode, a data file is read when a frame of it
-    is.
+    file of the cache until a file of the data set changes. If meta/episodes has statistics
+    of each episode, a data file is read when a frame of it is first used.
 
     Args:
         folder: Folder of the data set.
-        info: Describes its features.
-        index: Where its episodes lie.
+        info: Content of its ``meta/info.json``.
+        index: Index of its episodes.
         observe: Names of the observation features that are read.
-        check: Called before anything is kept or given back.
+        check: Called before anything is stored or returned.
 
     Raises:
         InputError: If a file is missing, damaged or too large, or contradicts the others.
@@ -91,10 +90,10 @@ def read_frames(
 
 
 def default_features(info: Info) -> tuple[str, ...]:
-    """The observation features that policies read unless others are named.
+    """Names of the observation features that policies read by default.
 
-    They are the images and the proprioception of a data set with both, which leaves out
-    the state, where objects and goals are; and the state of any other.
+    If a data set has images and proprioception, they are these, without the state, which
+    contains objects and goals; otherwise, the state.
     """
     images = sorted(
         key.removeprefix(layout.OBSERVATION)
@@ -106,18 +105,18 @@ def default_features(info: Info) -> tuple[str, ...]:
 
 
 class Found(NamedTuple):
-    """The observation features that are read, by their names in the data set."""
+    """Observation features that are read, by their names in the data set."""
 
     vectors: tuple[str, ...]
     images: Mapping[str, tuple[int, ...]]
-    """With the shape of each."""
+    """Shape of the images of each feature."""
 
 
 def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
-    """The observation features of a data set that have these names.
+    """The features of a data set for names of observation features.
 
     Raises:
-        InputError: If there is none of a name, or it is neither a vector nor a video.
+        InputError: If a name is unknown, or its feature is neither a vector nor a video.
     """
     named = {
         key.removeprefix(layout.OBSERVATION).removeprefix("images."): key
@@ -130,7 +129,7 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
             if name.startswith(IMAGE) and not _has_pictures(info):
                 camera = name.removeprefix(IMAGE)
                 message += (
-                    " It has no pictures; collect with --cameras, or add them:"
+                    " It has no images; collect with --cameras, or add them:"
                     f" robomtl data add-camera {folder} --cameras {camera} --out NEW."
                 )
             raise InputError(message)
@@ -153,8 +152,8 @@ class _Source:
 
     Args:
         folder: Folder of the data set.
-        info: Describes its features.
-        index: Where its episodes lie.
+        info: Content of its ``meta/info.json``.
+        index: Index of its episodes.
         sizes: Length of each vector that is read, by feature.
         images: Shape of the images that are read, by feature.
     """
@@ -173,15 +172,15 @@ class _Source:
         self._clips = {key: read_clips(folder, info, index, key) for key in images}
 
     def states(self) -> list[tuple[str, int, int, int]]:
-        """Name, size and times of each file of the data set, by which changes show."""
+        """Name, size and times of each file of the data set, which reveal changes."""
         meta = [self._folder / layout.INFO, *self._index.listed_in]
-        found = []
+        states = []
         videos = [path for clips in self._clips.values() for path in clips.files]
         for path in (*meta, *self._files.paths, *dict.fromkeys(videos)):
             name = str(path.relative_to(self._folder))
             state = inside(self._folder, name).stat()
-            found.append((name, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
-        return found
+            states.append((name, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+        return states
 
     def _decode(self, key: str, keep: Keep) -> Iterator[int]:
         """Decodes the images of a camera; see ``decode_images``."""
@@ -209,7 +208,10 @@ class _Source:
         return {**columns, **pictures}, marks
 
     def store(self, new: Path, check: Check) -> None:
-        """Writes marks and images into a folder, and records unless they can wait."""
+        """Writes marks and images into a folder, and records unless they are filled later.
+
+        They are filled later if statistics determine the marks.
+        """
         self._check_room(new)
         marks = self._known_marks(check)
         if marks is None:
@@ -221,32 +223,32 @@ class _Source:
         write_table(new / _MARKS, pa.table(marks._asdict()))
 
     def _check_room(self, new: Path) -> None:
-        """Refuses images of all cameras that are more than the disk has room for."""
+        """Refuses images that exceed the free space of the disk."""
         count = self._info.total_frames
         size = count * sum(map(math.prod, self._images.values()))
         free = shutil.disk_usage(new).free
         if size > free:
             raise InputError(
                 f"The images of {self._folder} ({', '.join(self._images)}; {count:,}"
-                f" frames) take {size:,} bytes as they are kept for training, and"
-                f" {new.parent} has {free:,} free; set ROBOMTL_CACHE to a folder with more,"
-                " or observe fewer cameras."
+                f" frames) need {size:,} bytes in the cache, and {new.parent} has"
+                f" {free:,} free; set ROBOMTL_CACHE to a folder with more, or observe"
+                " fewer cameras."
             )
 
     def _known_marks(self, check: Check) -> Marks | None:
-        """The marks by statistics; None if the frames have to be read for them."""
+        """The marks from statistics; None if the frames have to be read for them."""
         sizes, recorded = self._files.recorded, read_columns(self._info)
         marks = marks_by_statistics(self._index.listed_in, sizes, recorded)
         if marks is None:
             return None
         try:
             check(marks, Faults())
-        except InputError:  # Reading the frames says it with their file and step.
+        except InputError:  # Reading the frames raises it with their file and step.
             return None
         return marks
 
     def _make_room(self, new: Path) -> None:
-        """Makes an empty file of records."""
+        """Creates a file for the records of all frames, without content."""
         frame = sum(self._sizes.values()) * np.float32().itemsize
         size = self._info.total_frames * frame
         paths = [self._folder / name for name, *_ in self.states()]
@@ -266,12 +268,12 @@ class _Source:
                 file.write(np.concatenate(list(part.columns.values()), axis=1).data)
                 marks.append(part.marks)
                 advance(part.frames.stop - part.frames.start)
-        found = joined(marks)
-        check(found, faults)
-        return found
+        every = joined(marks)
+        check(every, faults)
+        return every
 
     def filling(self, kept: Path, marks: Marks, check: Check) -> Filling | None:
-        """Fills the records of an entry where they are missing; None if none can be."""
+        """Fills missing records of a cache entry; None if it was written with all."""
         if not (kept / FILLED).exists():
             return None
         before = self.states()
@@ -285,7 +287,7 @@ class _Source:
         )
 
     def _store_pictures(self, new: Path, key: str, size: int) -> None:
-        """Writes the images of a camera, of so many bytes each."""
+        """Writes the images of a camera, each of ``size`` bytes."""
         count = self._info.total_frames
         title = f"Decoding {key} once"
         with (new / file_of(key)).open("wb") as file, progress(title, count) as advance:

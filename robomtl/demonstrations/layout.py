@@ -1,16 +1,17 @@
-"""Names, types and places of a LeRobotDataset v3.0 on disk.
+"""Names, types and paths of a LeRobotDataset v3.0 on disk.
 
 Verified against LeRobot 0.6.1 and its main branch at commit 7427f318 (August 2026):
 ``src/lerobot/datasets/utils.py`` (paths and ``DatasetInfo``), ``feature_utils.py`` (column
 types), ``dataset_writer.py`` (data files), ``dataset_metadata.py`` (tasks and episodes),
-``compute_stats.py`` (statistics), and ``_save_episode_video`` of the writer (videos). A data set holds:
+``compute_stats.py`` (statistics), and ``_save_episode_video`` of the writer (videos). A data
+set contains:
 
-* ``data/chunk-000/file-000.parquet``: one row a frame, one column a feature, one row
-  group an episode. Vectors are fixed-size lists; features of shape (1,) are scalars.
-* ``meta/episodes/chunk-000/file-000.parquet``: one row an episode: its length, tasks,
-  place in the data and statistics.
+* ``data/chunk-000/file-000.parquet``: one row per frame, one column per feature, one row
+  group per episode. Vectors are fixed-size lists; features of shape (1,) are scalars.
+* ``meta/episodes/chunk-000/file-000.parquet``: one row per episode: its length, tasks,
+  position in the data and statistics.
 * ``videos/observation.image.CAMERA/chunk-000/file-000.mp4``: images of several episodes,
-  one after the other; the episode files say when each begins.
+  one after the other; the episode files record the time at which each begins.
 * ``meta/tasks.parquet``: instructions (the pandas index ``task``) and ``task_index``.
 * ``meta/stats.json``: statistics of each feature over all frames.
 * ``meta/info.json``: features, counts and path templates.
@@ -39,9 +40,9 @@ VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.m
 EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 
 OBSERVATION = "observation."
-"""Begins the names of what is observed."""
+"""Prefix of observation features."""
 IMAGES = f"{OBSERVATION}images."
-"""Begins the names of images, before that of the camera."""
+"""Prefix of image features, before the name of the camera."""
 STATE = f"{OBSERVATION}state"
 ACTION = "action"
 REWARD = "next.reward"
@@ -50,23 +51,23 @@ VARIATION = "variation"
 TASK_INDEX = "task_index"
 
 FILES_PER_CHUNK = 1000
-FILE_MB = 100  # Size at which a new file is begun, as LeRobot does.
-VIDEO_FILE_MB = 200  # LeRobot's default.
-MOST_EPISODES = MOST_TASKS = 1_000_000  # Of a data set that is read.
-MOST_FILES = 500_000  # Of one kind.
+FILE_MB = 100  # Size at which a new file is begun; LeRobot's default.
+VIDEO_FILE_MB = 200  # The same for videos; LeRobot's default.
+MOST_EPISODES = MOST_TASKS = 1_000_000  # Limits of a data set that is read.
+MOST_FILES = 500_000  # Limit of the files of one kind.
 
 Features = Mapping[str, Mapping[str, Any]]
 
 
 Video = Literal["h264", "lossless"]
-"""How videos are stored: ``h264`` loses a little, ``lossless`` nothing and takes more room."""
+"""Encoding of videos: ``h264`` is lossy and smaller, ``lossless`` is exact."""
 
 
 def usual_video(options: Mapping[str, Any]) -> Video:
-    """How pictures are stored unless the caller chooses: without loss where cameras are named.
+    """Default encoding: ``lossless`` if the options name cameras, else ``h264``.
 
     H.264 with colours at half the resolution turns a red goal of two pixels grey, while a
-    policy that acts sees the simulator's own pictures.
+    policy that acts sees the simulator's own images.
 
     Args:
         options: Options of the suite.
@@ -84,20 +85,20 @@ class Sizes(NamedTuple):
     fps: int
     """Steps per second of simulated time [1/s]."""
     others: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    """Name and shape of each observation feature beside the state: (length,) of a vector,
+    """Name and shape of each observation feature besides the state: (length,) of a vector,
     (height, width, 3) of an image."""
     video: Video = "h264"
-    """How images are stored."""
+    """Encoding of images."""
     marks: tuple[str, ...] = (REWARD, SUCCESS, VARIATION)
-    """What is known of each step beside the observation and the action."""
+    """Features of each step besides the observation and the action that are known."""
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
     """The features of a frame, as ``meta/info.json`` describes them.
 
     ``timestamp`` counts seconds from the episode's start; ``index`` counts frames over the
-    whole data set. ``next.reward`` and ``next.success`` are what the step returned that
-    executed the frame's action.
+    whole data set. ``next.reward`` and ``next.success`` are returned by the step that
+    executes the frame's action.
     """
     marks = {REWARD: "float32", SUCCESS: "bool", VARIATION: "int64"}
     return {
@@ -114,7 +115,7 @@ def features(sizes: Sizes) -> dict[str, dict[str, Any]]:
 
 
 def data_schema(described: Features) -> Any:
-    """The arrow schema of the data files: exactly the features, as LeRobot demands."""
+    """The arrow schema of the data files: all features but videos, as LeRobot requires."""
     columns = [(n, _column(f)) for n, f in described.items() if f["dtype"] != "video"]
     return pa.schema(columns)
 
@@ -141,7 +142,7 @@ def info(
 
 
 def pandas_index(index: str, column: str) -> dict[bytes, bytes]:
-    """Schema metadata by which pandas takes a column of strings as the index.
+    """Schema metadata that makes pandas use a column of strings as the index.
 
     Args:
         index: Name of the column of strings.
@@ -170,13 +171,13 @@ def pandas_index(index: str, column: str) -> dict[bytes, bytes]:
 
 
 def column_of(name: str, shape: Sequence[int]) -> str:
-    """Name of the LeRobot feature that holds an observation feature."""
+    """Name of the LeRobot feature that stores an observation feature."""
     named = len(shape) == 3 and not name.startswith(IMAGE)
     return f"{IMAGES if named else OBSERVATION}{name}"
 
 
 def observed(columns: Iterable[str]) -> dict[str, str]:
-    """Names of observation features, by the LeRobot features that hold them."""
+    """Names of observation features, by the LeRobot features that store them."""
     return {
         name: name.removeprefix(IMAGES).removeprefix(OBSERVATION)
         for name in columns
@@ -206,7 +207,7 @@ def _other(name: str, shape: tuple[int, ...], sizes: Sizes) -> dict[str, Any]:
 
 
 def pixel_format(shape: Sequence[int], video: Video) -> str:
-    """How videos of images of this shape store colours; 4:2:0 needs even sides."""
+    """FFmpeg's pixel format for videos of this image shape; 4:2:0 needs even sides."""
     if video == "lossless":
         return "gbrp"
     return "yuv444p" if shape[0] % 2 or shape[1] % 2 else "yuv420p"
@@ -225,5 +226,5 @@ def _names(stem: str, size: int) -> list[str]:
 def _column(feature: Mapping[str, Any]) -> Any:
     scalar = pa.from_numpy_dtype(feature["dtype"])
     (size,) = feature["shape"]
-    # LeRobot's reader takes features of shape (1,) as scalars, never as lists.
+    # LeRobot reads features of shape (1,) as scalars, never as lists.
     return scalar if size == 1 else pa.list_(pa.field("element", scalar), size)

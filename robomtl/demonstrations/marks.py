@@ -1,4 +1,4 @@
-"""Marks of episodes that are read from their frames, and the faults of frames."""
+"""Marks of episodes, such as their task and success, and faults of frames."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,25 +14,25 @@ from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
 
 ROUNDING = 1e-5
-"""By how much an action may exceed 1 without being refused."""
+"""Tolerance by which an action may exceed 1."""
 
 
 class Marks(NamedTuple):
     """Task, variation, success and largest action of each episode; each (episode,)."""
 
     task: NDArray[np.int64]
-    """Task index of its first frame."""
+    """Task index of the episode's first frame."""
     variation: NDArray[np.int64]
-    """Variation of its first frame; -1 where it was not recorded."""
+    """Variation of the episode's first frame; -1 where it was not recorded."""
     success: NDArray[np.bool_]
     """Whether a step succeeded; true where that was not recorded."""
     largest: NDArray[np.float32]
-    """Size of its largest action, before clipping."""
+    """Largest magnitude of an action component, before clipping."""
     largest_step: NDArray[np.int64]
-    """Step of that action; 0 where statistics alone are known."""
+    """Step with the largest magnitude; 0 if only statistics are known."""
 
     def of(self, episodes: slice) -> "Marks":
-        """The marks of some of the episodes."""
+        """The marks of a range of episodes."""
         task, variation, success, largest, step = self
         return Marks(
             task[episodes],
@@ -45,16 +45,16 @@ class Marks(NamedTuple):
 
 @dataclass
 class Faults:
-    """The first frame at which something is wrong."""
+    """First frame with a fault of each kind."""
 
     changed_task: int | None = None
-    """Frame of another task than the first of its episode."""
+    """First frame with another task than the beginning of its episode, if any."""
     not_finite: dict[str, int] = field(default_factory=dict)
-    """Frame with a number that is not finite, by the feature."""
+    """First frame with a number that is not finite, by feature."""
 
 
 Check = Callable[[Marks, Faults], None]
-"""Refuses what cannot be learned from."""
+"""Raises an error if episodes with these marks and faults cannot be learned from."""
 
 
 def marks_in(
@@ -71,10 +71,10 @@ def marks_in(
         path: The file, for messages.
         task: Task index of the first frame of each episode; (episode,).
         action: Actions before clipping; (frame, action).
-        start: Row in which each episode begins; (episode,).
+        start: Row at which each episode begins; (episode,).
 
     Raises:
-        InputError: If a column holds other than it should.
+        InputError: If a variation is not an integer, or a success not a boolean.
     """
     variation, success = np.full(len(task), -1), np.full(len(task), True)
     if layout.VARIATION in table.column_names:
@@ -85,8 +85,8 @@ def marks_in(
     largest = np.maximum.reduceat(size, start)
     length = np.diff(start, append=len(size))
     row = np.arange(len(size))
-    there = np.where(size == np.repeat(largest, length), row, len(size))
-    step = np.minimum.reduceat(there, start) - start
+    candidates = np.where(size == np.repeat(largest, length), row, len(size))
+    step = np.minimum.reduceat(candidates, start) - start
     return Marks(task, variation, success, largest, step)
 
 
@@ -103,13 +103,13 @@ def read_marks(path: Path, episodes: int) -> Marks:
         episodes: Number of episodes of the data set.
 
     Raises:
-        InputError: If the file is damaged, or marks another number of episodes.
+        InputError: If the file is damaged, or has another number of episodes.
     """
     table = Parquet(path, Marks._fields).table()
     if len(table) != episodes:
         raise InputError(
-            f"{path} marks {len(table):,} episodes in place of {episodes:,}; remove"
-            f" {path.parent}, so that it is made anew."
+            f"{path} has {len(table):,} episodes instead of {episodes:,}; remove"
+            f" {path.parent}, so that it is created again."
         )
     task, variation, step = (
         whole(table, name, path) for name in ("task", "variation", "largest_step")

@@ -44,20 +44,22 @@ class Info:
         return layout.ACTION in self.features
 
     def dtype(self, name: str) -> object:
-        """The type that a feature is said to have; None where there is none."""
+        """The declared ``dtype`` of a feature; None if the feature or its type is missing."""
         described = self.features.get(name)
         return described.get("dtype") if isinstance(described, dict) else None
 
 
 class Index(NamedTuple):
-    """The index of episodes that the episode files hold, one entry an episode."""
+    """Index of the episodes, one entry per episode; read from the episode files."""
 
     start: NDArray[np.int64]
+    """Index of the first frame; (episode,)."""
     length: NDArray[np.int64]
+    """Number of frames; (episode,)."""
     files: tuple[Path, ...]
-    """The data file of each episode."""
+    """Data file of each episode."""
     listed_in: tuple[Path, ...]
-    """The episode files."""
+    """Paths of the episode files."""
 
 
 class _Listed(NamedTuple):
@@ -83,10 +85,10 @@ LISTED = (
 
 
 def read_info(folder: Path) -> Info:
-    """The content of ``meta/info.json``, once it describes what can be read here.
+    """The content of ``meta/info.json``, checked.
 
     Raises:
-        InputError: If the folder holds no data set of this version, or a field is missing
+        InputError: If the folder is not a data set of this version, or a field is missing
             or of another type.
     """
     _check_folder(folder)
@@ -102,23 +104,23 @@ def _check_folder(folder: Path) -> None:
     path = folder / layout.INFO
     if not folder.is_dir():
         raise InputError(
-            f"{folder} {holding(folder)}; give the folder of a data set. Download one of a"
-            " hub first: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
+            f"{folder} {holding(folder)}; give the folder of a data set. To use one of a"
+            " hub, download it: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
         )
     if os.path.lexists(path):
         return
     if (folder / STAGING).exists():
         raise InputError(
             f"{folder} is incomplete: it is being written, or its writing was interrupted."
-            " Wait for the command that writes it, or give it again, and it is completed."
+            " Wait for the command that writes it, or run it again to complete it."
         )
     outer = folder.absolute().parent
     if (outer / layout.INFO).exists():
         raise InputError(f"{folder} is not a data set, but {outer} is one; give that.")
-    if there := holding(folder):
+    if content := holding(folder):
         inside = folder / "demonstrations"
-        such = f", such as {inside}" if (inside / layout.INFO).exists() else ""
-        raise InputError(f"{folder} {there}; give the folder of a data set{such}.")
+        example = f", such as {inside}" if (inside / layout.INFO).exists() else ""
+        raise InputError(f"{folder} {content}; give the folder of a data set{example}.")
     raise InputError(
         f"{folder} is not a data set: {layout.INFO} is missing. It is written last, "
         "so if recording was interrupted, the data set is incomplete."
@@ -138,10 +140,10 @@ def _check_version(path: Path, version: object) -> None:
 
 
 def action_size(folder: Path, info: Info) -> int:
-    """Length of an action; 1 where none were recorded, for a column of zeros.
+    """Length of an action; 1 if none were recorded, for a column of zeros.
 
     Raises:
-        InputError: If the feature is no vector of numbers.
+        InputError: If the feature is not a vector of numbers.
     """
     return vector_size(folder, info, layout.ACTION) if info.has_actions else 1
 
@@ -150,7 +152,7 @@ def vector_size(folder: Path, info: Info, name: str) -> int:
     """Length of a vector feature that is read.
 
     Raises:
-        InputError: If the feature is missing or no vector of numbers.
+        InputError: If the feature is missing or not a vector of numbers.
     """
     path, features = folder / layout.INFO, info.features
     if name not in features:
@@ -163,20 +165,20 @@ def vector_size(folder: Path, info: Info, name: str) -> int:
     if not vector or not 0 < shape[0] < 2**31:
         raise InputError(
             f"{path}: feature '{name}' has shape {str(shape)[:80]}; it must be one vector"
-            " a frame, such as [4]."
+            " per frame, such as [4]."
         )
     return int(shape[0])
 
 
 def read_index(folder: Path, info: Info) -> Index:
-    """Where the episodes lie.
+    """The index of the episodes of a data set.
 
     Raises:
         InputError: If the episode files are missing, damaged or too large, or contradict
             ``meta/info.json`` or one another.
     """
     found = sorted(folder.glob("meta/episodes/*/*.parquet"))
-    # Systems leave files of their own, such as macOS' ._file-000.parquet.
+    # Operating systems leave hidden files, such as ._file-000.parquet of macOS.
     paths = [path for path in found if not path.name.startswith(".")]
     if not paths:
         raise InputError(f"{folder}/meta/episodes has no file; it is incomplete.")
@@ -210,17 +212,16 @@ def _check_listed(folder: Path, info: Info, listed: _Listed) -> None:
             f"{layout.INFO} {declared[0]} of {declared[1]}."
         )
     if not found[0]:
-        raise InputError(f"{folder} holds no episode.")
+        raise InputError(f"{folder} has no episodes.")
     if length.min() < 1:
-        raise InputError(f"{where}: episode {length.argmin()} has no frame.")
+        raise InputError(f"{where}: episode {length.argmin()} has no frames.")
     follows = np.array_equal(listed.start, np.cumsum(length) - length)
     counted = np.array_equal(listed.number, np.arange(len(length)))
     if not (follows and counted and np.array_equal(listed.end, listed.start + length)):
         raise InputError(f"{where} does not list the episodes one after the other.")
-    for name, places in (("chunk", listed.chunk), ("file", listed.file)):
-        if places.min() < 0:
-            episode, place = places.argmin(), places.min()
+    for name, numbers in (("chunk", listed.chunk), ("file", listed.file)):
+        if numbers.min() < 0:
             raise InputError(
-                f"{where}: data/{name}_index of episode {episode} is {place}; it must be"
-                " at least 0."
+                f"{where}: data/{name}_index of episode {numbers.argmin()} is"
+                f" {numbers.min()}; it must be at least 0."
             )

@@ -1,4 +1,4 @@
-"""Several data sets from which one policy learns."""
+"""Mixtures: several data sets that are trained on together."""
 
 import hashlib
 import json
@@ -21,30 +21,31 @@ from robomtl.nearest import check_known
 
 
 class _Key(NamedTuple):
-    """The key by which tasks of two data sets are one task."""
+    """Key of a task; tasks of two data sets with equal keys are one task."""
 
     suite: str
-    """Name of the suite; empty where a data set names none."""
+    """Name of the suite; empty if a data set names none."""
     name: str
     instruction: str
 
 
 class Mixture:
-    """Data sets from which training draws together.
+    """Several data sets that training samples from.
 
-    Tasks of one suite that share their name and instruction are one task. Tasks of several
-    suites have the name of their suite before their own, as in ``robomtl.joint``. Other tasks
-    that share a name are distinguished by the name of their data set's folder.
+    Tasks of one suite that share their name and instruction are one task. If the data sets
+    have several suites, the name of the suite precedes that of the task, as in
+    ``robomtl.joint``. Other tasks that share a name are distinguished by the name of their
+    data set's folder.
 
     Args:
         sets: At least one data set, each once.
-        weights: Of each data set, its fraction of the samples being proportional; within a
-            data set, tasks are drawn as they are from it alone. None draws tasks as from
-            one data set that has all episodes.
+        weights: Weight of each data set, to which its fraction of the samples is
+            proportional; within a data set, tasks are sampled as from it alone. None
+            samples tasks as from one data set with all episodes.
 
     Raises:
-        InputError: If there is no data set or one twice, or the weights are not one number
-            above 0 for each.
+        InputError: If there is no data set or one is given twice, or the weights are not
+            one number above 0 for each.
     """
 
     @checked
@@ -114,7 +115,7 @@ class Mixture:
 
     @property
     def suite_options(self) -> Mapping[str, Any]:
-        """Options of that suite."""
+        """Options of the suite of all data sets; empty if there is no such suite."""
         return self._suite[1]
 
     @property
@@ -135,10 +136,11 @@ class Mixture:
 
         Args:
             tasks: Names of the tasks in the mixture; None for all.
-            per_task: Number of episodes of each, or by task; None for all.
+            per_task: Number of episodes of every task in each data set, or numbers by task;
+                None for all.
 
         Returns:
-            A data set if the tasks are of one alone, whose tasks have their own names;
+            A data set, with its own task names, if all tasks are of one data set;
             otherwise a mixture.
 
         Raises:
@@ -169,12 +171,12 @@ class Mixture:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the parts that training does not use; empty if it uses all."""
+        """Sentences about what training does not use; empty if it uses everything."""
         return tuple(note for each in self.sets for note in each.notes)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that can be learned from, and of the weights."""
+        """Hash of all training data and of the weights."""
         parts = [each.fingerprint for each in self.sets]
         return hashlib.sha256(json.dumps([parts, self.weights]).encode()).hexdigest()
 
@@ -196,18 +198,18 @@ class Mixture:
 
 
 Data = Demonstrations | Mixture
-"""What a policy learns from."""
+"""Training data of a policy: one data set or a mixture."""
 
 
 def observed_by_choice(data: Data) -> tuple[str, ...]:
-    """Names of the features that policies read; empty where they read all there are."""
+    """Names of the features that policies read; empty if they read all recorded ones."""
     recorded = {name for each in data.sets for name in observed(each.columns).values()}
     read = dict.fromkeys(name for each in data.sets for name in each.observes)
     return () if {*read} == recorded else tuple(read)
 
 
 def described(data: Data) -> dict[str, Any]:
-    """The entry of ``run.json`` on the data of a run."""
+    """Description of training data for ``run.json``."""
     whole: dict[str, Any] = {"episodes": len(data), "sha256": data.fingerprint}
     if chosen := observed_by_choice(data):
         whole["observe"] = list(chosen)
@@ -235,7 +237,7 @@ def _keys(data: Demonstrations) -> list[_Key]:
 
 
 def _named(keys: Sequence[_Key], paths: Sequence[Path]) -> dict[_Key, str]:
-    """A name for each task, plain where all are of one suite and no other has it."""
+    """A unique name for each task: its own, or with that of its suite or folder."""
     first = dict(reversed(list(zip(keys, paths, strict=True))))
     several = len({key.suite for key in keys} - {""}) > 1
     named: dict[_Key, str] = {}

@@ -1,4 +1,4 @@
-"""Reads a LeRobotDataset v3.0, its own or another's, and refuses what is not sound."""
+"""Reads a LeRobotDataset v3.0 of any tool, and refuses one that is not sound."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +19,8 @@ from robomtl.features import STATE
 
 Beyond = Literal["refuse", "clip"]
 
-_KEPT = ("next.done", "timestamp", "frame_index", layout.REWARD)  # Of each episode.
+# Features that no policy observes, and that are not reported as unused.
+_KEPT = ("next.done", "timestamp", "frame_index", layout.REWARD)
 
 
 def _names(folder: Path, about: About, marks: Marks) -> list[str]:
@@ -33,7 +34,7 @@ def _names(folder: Path, about: About, marks: Marks) -> list[str]:
     return [about.names[number] for number in marks.task.tolist()]
 
 
-def _place(index: Index, frame: int) -> tuple[int, int]:
+def _position(index: Index, frame: int) -> tuple[int, int]:
     """Episode and step of a frame."""
     episode = int(np.searchsorted(index.start, frame, side="right")) - 1
     return episode, int(frame - index.start[episode])
@@ -49,14 +50,14 @@ def _check(
 ) -> None:
     """Refuses frames that cannot be learned from."""
     if faults.changed_task is not None:
-        episode, step = _place(index, faults.changed_task)
+        episode, step = _position(index, faults.changed_task)
         raise InputError(
-            f"{folder}: episode {episode} changes its task at step {step}; robomtl takes "
-            "one task an episode."
+            f"{folder}: episode {episode} changes its task at step {step}; robomtl needs "
+            "one task per episode."
         )
     names = _names(folder, about, marks)
     for name, frame in faults.not_finite.items():
-        episode, step = _place(index, frame)
+        episode, step = _position(index, frame)
         raise InputError(
             f"{folder}: '{name}' is not finite in task '{names[episode]}', episode "
             f"{episode}, step {step}."
@@ -64,7 +65,7 @@ def _check(
     episode = int(marks.largest.argmax())
     if beyond == "refuse" and marks.largest[episode] > 1 + ROUNDING:
         raise InputError(
-            f"{folder}: an action is {marks.largest[episode]:g} in size in task "
+            f"{folder}: an action has magnitude {marks.largest[episode]:g} in task "
             f"'{names[episode]}', episode {episode}, step {marks.largest_step[episode]}; "
             "policies act within [-1, 1]. If the simulator clips actions, read with "
             "beyond='clip' (on the command line: --beyond clip); else scale them: robomtl "
@@ -81,16 +82,17 @@ def read(
     """The demonstrations in a folder.
 
     Args:
-        folder: Of a LeRobotDataset v3.0.
-        beyond: What is done with actions beyond [-1, 1].
-        failed: What training does with episodes that are marked as failed; those that an
-            expert labels while a policy acts are cloned in any case.
+        folder: Folder of a LeRobotDataset v3.0.
+        beyond: Handling of actions beyond [-1, 1].
+        failed: Handling, in training, of episodes that are marked as failed; those that an
+            expert labelled while a policy acted are always cloned.
         observe: Names of the observation features that policies read; None for
-            ``default_features``. The state is read in any case.
+            ``default_features``. The state is always read, too.
 
     Raises:
-        InputError: If the folder holds no such data set, an incomplete or contradictory
-            one, or numbers that cannot be learned from; the message names the file.
+        InputError: If the folder is not such a data set, or one that is incomplete or
+            contradictory or has values that cannot be learned from; the message names the
+            file.
     """
     info = read_info(folder)
     instructions = read_tasks(folder)
@@ -101,7 +103,7 @@ def read(
     reads = (STATE, *(name for name in observes if name != STATE))
     columns, marks = read_frames(folder, info, index, reads, check)
     names = _names(folder, about, marks)
-    # Tasks without an episode are left out: nothing can be learned of them.
+    # Tasks without an episode are left out.
     tasks = tuple(dict.fromkeys(about.names[i] for i in np.unique(marks.task).tolist()))
     number = {name: i for i, name in enumerate(tasks)}
     words = {about.names[i]: instructions[i] for i in instructions}
@@ -119,7 +121,7 @@ def read(
             sorted({*info.features} - {*_KEPT, *read_columns(info), *columns})
         ),
         observes=observes,
-        failed="clone" if about.corrected else failed,  # The expert's labels are right.
+        failed="clone" if about.corrected else failed,  # Its labels are valid.
         has_actions=info.has_actions,
         episodes=Episodes(
             task=np.array([number[name] for name in names]),

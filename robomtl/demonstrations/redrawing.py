@@ -1,4 +1,4 @@
-"""Pictures of an episode that was recorded without them, drawn as it is played again."""
+"""Renders images of an episode that was recorded without them, by replaying it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from robomtl.pictures import Sighted
 from robomtl.task import Action, Env, Observation
 
 TOLERANCE = 1e-4
-"""Largest difference of a component of the state at which a picture still shows the
-recorded frame; processors round sums in the last digits."""
+"""Largest difference between a component of a replayed and a recorded state; processors
+round sums differently in the last digits."""
 
 
 class Played(NamedTuple):
-    """An episode as it was recorded."""
+    """A recorded episode that is to be replayed."""
 
     task: str
     variation: int
     states: Sequence[NDArray[np.float32]]
-    """The states, one a frame."""
+    """Recorded states, one per frame."""
     executed: Iterator[Action]
-    """The actions that were executed in these frames."""
+    """Executed actions, one per frame."""
 
 
 def redrawn(
@@ -34,16 +34,16 @@ def redrawn(
     hidden: slice = slice(0),
     beat: Callable[[], None] = lambda: None,
 ) -> Iterator[Observation]:
-    """The features beside the state of each recorded frame of an episode.
+    """The observation features besides the state, of each recorded frame of an episode.
 
     Args:
-        env: Of the task; it draws on demand.
+        env: Env of the task, which renders on demand.
         played: The episode.
-        hidden: Part of the env's state that was recorded as zeros.
+        hidden: Slice of the env's state that was recorded as zeros.
         beat: Called at each step.
 
     Raises:
-        SimulationError: If a state differs from the recorded one.
+        SimulationError: If a replayed state differs from the recorded one.
     """
     assert isinstance(env, Sighted)
     task, variation, states, executed = played
@@ -65,9 +65,9 @@ def redrawn(
 
 
 def difference(seen: NDArray[np.float32], recorded: NDArray[np.float32]) -> str:
-    """How the state of a frame played again differs from the recorded; empty if not."""
+    """The difference of a replayed from a recorded state, in words; empty if none."""
     if seen.shape != recorded.shape:
-        return f"the state has {len(seen)} components, and {len(recorded)} recorded"
+        return f"the state has {len(seen)} components, the recorded one {len(recorded)}"
     apart = np.abs(seen - recorded)
     worst = int(apart.argmax())
     if apart[worst] <= TOLERANCE:

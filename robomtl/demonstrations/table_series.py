@@ -1,4 +1,4 @@
-"""A table in parquet files, written one after the other, each up to a size."""
+"""Writes a table into a series of parquet files of limited size."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,24 +12,24 @@ from robomtl.demonstrations import layout
 from robomtl.files.durable import replacing
 
 
-class Place(NamedTuple):
-    """The numbers of a file within a series."""
+class FileNumber(NamedTuple):
+    """Number of a file in a series, and of its chunk."""
 
     chunk: int
     file: int
 
-    def next(self, files_per_chunk: int) -> "Place":
-        """The file after this one."""
+    def next(self, files_per_chunk: int) -> "FileNumber":
+        """The number of the next file."""
         if self.file == files_per_chunk - 1:
-            return Place(self.chunk + 1, 0)
-        return Place(self.chunk, self.file + 1)
+            return FileNumber(self.chunk + 1, 0)
+        return FileNumber(self.chunk, self.file + 1)
 
 
 class TableSeries:
-    """Parquet files written one after the other, each up to a size.
+    """A series of parquet files of limited size, written one after the other.
 
     Args:
-        folder: Where the data set lies.
+        folder: Folder of the data set.
         path: Template of the files' paths.
         limit: Size at which a new file is begun [MB].
     """
@@ -37,7 +37,7 @@ class TableSeries:
     def __init__(self, folder: Path, path: str, limit: float) -> None:
         self._folder, self._path = folder, path
         self._limit = limit * 1024**2
-        self._place = Place(0, 0)
+        self._number = FileNumber(0, 0)
         self._file: Any = None
         self._writer: Any = None
         self._stack = ExitStack()
@@ -53,25 +53,25 @@ class TableSeries:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def place(self, size: int) -> Place:
-        """The file that the next table will lie in.
+    def file_for(self, size: int) -> FileNumber:
+        """The number of the file that the next table will be written into.
 
         Args:
-            size: Its size in memory [byte]; the part of the file that it takes is at most about this.
+            size: Size of the table in memory [bytes], about the most that it needs on disk.
         """
         if self._writer is not None and self._file.tell() + size >= self._limit:
             self._close()
-            self._place = self._place.next(layout.FILES_PER_CHUNK)
-        return self._place
+            self._number = self._number.next(layout.FILES_PER_CHUNK)
+        return self._number
 
     def write(self, table: Any) -> None:
-        """Adds a table as one row group, in the place just named."""
+        """Writes a table as one row group into the file that ``file_for`` returned."""
         writer = self._writer or self._open(table.schema)
         writer.write_table(table, row_group_size=len(table))
 
     def _open(self, schema: Any) -> Any:
-        place = self._place
-        path = self._path.format(chunk_index=place.chunk, file_index=place.file)
+        number = self._number
+        path = self._path.format(chunk_index=number.chunk, file_index=number.file)
         temporary = self._stack.enter_context(replacing(self._folder / path))
         self._file = self._stack.enter_context(pa.OSFile(str(temporary), "wb"))
         writer = pq.ParquetWriter(self._file, schema, write_page_checksum=True)

@@ -25,10 +25,11 @@ _FEATURES = (np.dtype(np.float32), 1), (np.dtype(np.uint8), 3)
 
 
 def check_alike(suite: Suite, request: Request) -> None:
-    """Compares the envs of the requested tasks, where those of a suite may differ.
+    """Checks that the requested tasks fit into one data set, if envs may differ.
 
     Raises:
-        InputError: If they do; see ``refuse_unlike``.
+        InputError: If the sizes of two tasks differ, see ``refuse_unlike``, or their
+            embodiments.
     """
     if not envs_may_differ(suite) or len(request.tasks) < 2:
         return
@@ -45,16 +46,16 @@ def check_alike(suite: Suite, request: Request) -> None:
 
 
 def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
-    """Refuses to put two tasks into one data set that differ in what it has one of.
+    """Refuses two tasks whose sizes differ, which cannot be in one data set.
 
     Args:
         task: Name of a task.
-        sizes: Its sizes.
+        sizes: Sizes of that task.
         other: Name of the other task.
-        others: The sizes of that.
+        others: Sizes of the other task.
 
     Raises:
-        InputError: If they differ; the message says in what.
+        InputError: If the sizes differ; the message names the difference.
     """
     shown = [(*each[:3], dict(each.others)) for each in (sizes, others)]
     for words, here, there in zip(_WORDS, *shown, strict=True):
@@ -74,9 +75,9 @@ def _sizes(suite: Suite, task: str) -> Sizes:
 
 
 def further_features(observed: gymnasium.spaces.Dict) -> list[str]:
-    """Names of the observation features beside the state, in alphabetical order.
+    """Names of the recorded observation features besides the state, sorted.
 
-    These are float32 vectors and uint8 images; what else an env observes is not recorded.
+    These are float32 vectors and uint8 images; other features are not recorded.
     """
     return sorted(
         name

@@ -1,4 +1,4 @@
-"""Images of episodes, written as the videos of a LeRobotDataset v3.0."""
+"""Writes images of episodes as the videos of a LeRobotDataset v3.0."""
 
 from contextlib import ExitStack
 from fractions import Fraction
@@ -12,25 +12,25 @@ from robomtl.demonstrations import layout
 from robomtl.evaluation.mp4 import REPEATABLE, load_av
 from robomtl.files.durable import replacing
 
-# Every other frame is a whole image, as LeRobot has it, so that viewers jump quickly.
+# Every second frame is a keyframe, as in LeRobot, so that viewers seek quickly.
 _OPTIONS = {"preset": "veryfast", "g": "2", "bf": "0", **REPEATABLE}
 _CODECS: dict[layout.Video, tuple[str, dict[str, str]]] = {
     "h264": ("libx264", {**_OPTIONS, "crf": "18"}),
     "lossless": ("libx264rgb", {**_OPTIONS, "qp": "0"}),
 }
-"""Encoder and its options; that of ``lossless`` writes H.264 of red, green and blue, which
-any FFmpeg decodes (profile High 4:4:4 Predictive)."""
+"""Encoder and its options; ``lossless`` is H.264 in RGB, which any FFmpeg decodes (profile
+High 4:4:4 Predictive)."""
 
 
 class VideoSeries:
-    """Videos of a camera, written one after the other, each up to a size.
+    """A series of videos of a camera of limited size, written one after the other.
 
     Args:
-        folder: Where the data set lies.
+        folder: Folder of the data set.
         key: Name of the feature, such as ``observation.images.top``.
         fps: Frames per second [1/s].
         limit: Size from which a new file is begun [MB].
-        video: How images are stored.
+        video: Encoding of images.
 
     Raises:
         MissingExtraError: If PyAV is missing; names the extra.
@@ -56,7 +56,7 @@ class VideoSeries:
         self._stack = ExitStack()
 
     def add(self, images: NDArray[np.uint8]) -> dict[str, int | float]:
-        """Appends an episode; returns its place, by columns of the episode files."""
+        """Appends an episode; returns its location as columns of the episode files."""
         if self._container is None or self._path.stat().st_size >= self._limit:
             self._open(images[0].shape)
         assert self._container is not None
@@ -82,7 +82,7 @@ class VideoSeries:
         self._stack.close()
 
     def discard(self, *error: Any) -> None:
-        """Leaves no file that is not whole."""
+        """Removes files that are incomplete, after an error."""
         self._stack.__exit__(*error)
 
     def _open(self, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Images of episodes, read from the videos of a LeRobotDataset v3.0."""
+"""Reads images of episodes from the videos of a LeRobotDataset v3.0."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,30 +20,30 @@ from robomtl.evaluation.mp4 import load_av
 from robomtl.execution.cores import cores
 from robomtl.files.parquet import Parquet
 
-_STRETCH = 2000  # Images that are decoded one after the other.
+_STRETCH = 2000  # Images that one thread decodes at a time.
 _KEY = re.compile(r"[\w.-]+")
 
 
 class Clips(NamedTuple):
-    """The videos of a camera's images, one entry an episode."""
+    """Location of the images of a camera, one entry per episode."""
 
     files: tuple[Path, ...]
-    """The video of each."""
+    """Video of each episode."""
     first: NDArray[np.int64]
-    """Number of its first frame in the video."""
+    """Number of the episode's first image in its video; (episode,)."""
 
 
 def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int, ...]:
-    """(height, width, 3) of the images of a feature of ``meta/info.json``.
+    """Shape (height, width, 3) of the images of a feature of ``meta/info.json``.
 
     Raises:
-        InputError: If they are no videos of colour images.
+        InputError: If the feature is not a video of colour images.
     """
     kind, shape = described.get("dtype"), described.get("shape")
     if kind != "video":
         raise InputError(
-            f"{path}: feature '{key}' is of type {kind}; robomtl trains on images of"
-            f" videos, which robomtl import {path.parent.parent} --out NEW makes of others."
+            f"{path}: feature '{key}' is of type {kind}; robomtl trains on images in"
+            f" videos. Import the data set: robomtl import {path.parent.parent} --out NEW."
         )
     fault = shape_fault(shape)
     if fault:
@@ -52,7 +52,7 @@ def image_shape(path: Path, key: str, described: Mapping[str, Any]) -> tuple[int
 
 
 def shape_fault(shape: Any) -> str:
-    """What is wrong with a recorded shape of colour images; empty if nothing is."""
+    """The fault of a recorded shape of colour images, in words; empty if it has none."""
     sides = shape if isinstance(shape, list) else []
     if len(sides) != 3 or any(type(side) is not int for side in sides):
         return f"has shape {str(shape)[:80]}"
@@ -62,10 +62,10 @@ def shape_fault(shape: Any) -> str:
 
 
 def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
-    """The videos that hold the images of a camera.
+    """The location of the images of a camera in videos.
 
     Raises:
-        InputError: If the episode files do not say it, or not as numbers.
+        InputError: If ``meta/info.json`` or the episode files lack it, or it is invalid.
     """
     if not _KEY.fullmatch(key) or info.video_path is None:
         raise InputError(f"{folder / layout.INFO} does not say where '{key}' lies.")
@@ -77,13 +77,13 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
     parts = []
     for path in index.listed_in:
         table = Parquet(path, columns).table()
-        place = [whole(table, name, path) for name in columns[:2]]
+        numbers = [whole(table, name, path) for name in columns[:2]]
         start = scalars(table, columns[2], path).astype(np.float64)
         if not (np.isfinite(start) & (start >= 0) & (start < 1e9)).all():
             raise InputError(
                 f"{path}: column '{columns[2]}' holds no times of a video."
             )
-        parts.append((*place, np.round(start * info.fps).astype(np.int64)))
+        parts.append((*numbers, np.round(start * info.fps).astype(np.int64)))
     chunk, file, first = (np.concatenate(each) for each in zip(*parts, strict=True))
     if min(chunk.min(), file.min()) < 0:
         raise InputError(f"{folder}/meta/episodes has a file of '{key}' below 0.")
@@ -91,31 +91,31 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
 
 
 class Stretch(NamedTuple):
-    """Images of a video that lie about one another."""
+    """Neighbouring images of a video, which one thread decodes."""
 
     path: Path
-    """The video."""
+    """Path of the video."""
     numbers: NDArray[np.int64]
-    """Numbers of the images in the video, in order."""
+    """Sorted numbers of the images in the video."""
     rows: NDArray[np.int64]
-    """Numbers of their frames."""
+    """Index of the frame of each image."""
 
 
 Keep = Callable[[int, Picture], None]
-"""Takes the number of a frame and its image."""
+"""Stores the image of a frame, given the index of the frame."""
 
 
 def stretches(folder: Path, index: Index, clips: Clips) -> list[Stretch]:
-    """All images of a camera, in stretches that can be decoded at the same time.
+    """The images of a camera, in stretches that can be decoded at the same time.
 
     Raises:
         InputError: If a video is missing.
     """
-    there: dict[Path, list[int]] = {}
+    episodes_of: dict[Path, list[int]] = {}
     for episode, path in enumerate(clips.files):
-        there.setdefault(path, []).append(episode)
+        episodes_of.setdefault(path, []).append(episode)
     found = []
-    for path, episodes in there.items():
+    for path, episodes in episodes_of.items():
         inside(folder, str(path.relative_to(folder)))
         length = index.length[episodes]
         numbers = rows_of(clips.first[episodes], length)
@@ -134,14 +134,14 @@ def decode_images(
     shape: tuple[int, ...],
     keep: Keep,
 ) -> Iterator[int]:
-    """Numbers of images that were decoded, as they are: stretches side by side.
+    """Decodes stretches in parallel; yields the number of images of each finished one.
 
     Args:
-        found: What is decoded.
-        info: Says how many images there are in a second.
-        index: Where episodes lie, for messages.
-        shape: Of an image.
-        keep: Called in threads, one for each core, with the number of a frame and its
+        found: Stretches to decode.
+        info: Content of ``meta/info.json``, with the frame rate.
+        index: Index of the episodes, for messages.
+        shape: Expected shape of an image.
+        keep: Called in threads, one for each core, with the index of a frame and its
             image.
 
     Raises:
@@ -160,7 +160,7 @@ def decode_images(
 def images_of(
     stretch: Stretch, info: Info, index: Index, shape: tuple[int, ...]
 ) -> Iterator[tuple[int, Picture]]:
-    """The images of a stretch, each with the number of its frame.
+    """The images of a stretch, each with the index of its frame.
 
     Raises:
         InputError: If the video is damaged, of another size, or too short.
@@ -182,7 +182,7 @@ def images_of(
 
 
 def count_images(path: Path) -> int:
-    """The number of images of a video, by its packets; nothing is decoded.
+    """The number of images in a video, by its packets; nothing is decoded.
 
     Raises:
         InputError: If the video is damaged.
@@ -198,11 +198,11 @@ def count_images(path: Path) -> int:
 def _decoded(
     path: Path, fps: float, shape: tuple[int, ...], *, first: int
 ) -> Iterator[tuple[int, Picture]]:
-    """The images of a video from a number on, each with its number, by its time."""
+    """The images of a video from a number on, each with its number, from its time."""
     av = load_av()
     try:
         with av.open(str(path), metadata_errors="replace") as container:
-            if first:  # Decoding begins at the last image before that stands alone.
+            if first:  # Decoding begins at the last keyframe before it.
                 container.seek(int(first / fps * av.time_base))
             for frame in container.decode(video=0):
                 number = round(float(frame.time or 0) * fps)

@@ -17,23 +17,24 @@ from robomtl.demonstrations.feature_statistics import (
     statistics,
 )
 from robomtl.demonstrations.layout import Sizes
-from robomtl.demonstrations.table_series import Place, TableSeries
+from robomtl.demonstrations.table_series import FileNumber, TableSeries
 from robomtl.demonstrations.video_series import VideoSeries
 from robomtl.files.durable import write_json
 from robomtl.files.parquet import write_table
 
-_SAMPLE = 8  # Images of an episode that statistics are taken of, about.
-_EPISODES_PER_GROUP = 500  # Rows that are held before they are written.
+_SAMPLE = 8  # Approximate number of images per episode that statistics are taken of.
+_EPISODES_PER_GROUP = 500  # Rows that are kept in memory before they are written.
 
 Columns = dict[str, NDArray[Any]]
 
 
 class Recorded(NamedTuple):
-    """One episode as it was recorded."""
+    """A recorded episode."""
 
     task: int
     """Index of the task."""
     variation: int
+    """Variation of the task; -1 if unknown."""
     state: NDArray[np.float32]
     """(step, state)."""
     action: NDArray[np.float32]
@@ -43,19 +44,19 @@ class Recorded(NamedTuple):
     success: NDArray[np.bool_]
     """(step,)."""
     others: Mapping[str, NDArray[Any]] = MappingProxyType({})
-    """Observation features beside the state, by name; (step, …)."""
+    """Observation features besides the state, by name; (step, …)."""
 
 
 class Header(NamedTuple):
-    """The header of a data set: everything besides its episodes."""
+    """Header of a data set, which describes all but its episodes."""
 
     instructions: Sequence[str]
-    """Instruction of each task, in the order of the task index; no two equal."""
+    """Instruction of each task, in the order of the task index; no two are equal."""
     sizes: Sizes
     robot_type: str
-    """What LeRobot calls the robot; the family of the suite."""
+    """LeRobot's ``robot_type``: the family of the suite, or the name of the robot."""
     robomtl: Mapping[str, Any]
-    """The content of ``meta/robomtl.json``; without content, the file is left out."""
+    """Content of ``meta/robomtl.json``; if empty, the file is left out."""
 
 
 def write(
@@ -65,14 +66,14 @@ def write(
     *,
     file_mb: float = layout.FILE_MB,
 ) -> None:
-    """Writes a data set; ``meta/info.json``, which makes it one, comes last.
+    """Writes a data set; ``meta/info.json``, which completes it, comes last.
 
     The same header and episodes give the same bytes.
 
     Args:
         folder: A new or empty folder.
-        header: What it says besides its episodes.
-        episodes: In the order in which they are to be stored; at least one.
+        header: Header of the data set.
+        episodes: At least one episode, in the order of the data set.
         file_mb: Size at which a new file is begun [MB].
     """
     written = _Written(folder, header, file_mb)
@@ -95,7 +96,7 @@ def write(
 
 
 class _Cameras:
-    """The images of all cameras, written as videos."""
+    """Writes the images of all cameras as videos."""
 
     def __init__(self, folder: Path, sizes: Sizes) -> None:
         shapes = {name: shape for name, shape in sizes.others if len(shape) == 3}
@@ -123,7 +124,7 @@ class _Cameras:
                 series.discard(kind, error, trace)
 
     def add(self, episode: Recorded) -> dict[str, Any]:
-        """Writes the images of an episode; returns columns of its row."""
+        """Writes the images of an episode; returns columns of its row in meta/episodes."""
         row: dict[str, Any] = {}
         for name, series in self._series.items():
             images = episode.others[name]
@@ -141,9 +142,9 @@ class _Cameras:
 
 
 class _Written:
-    """The files of frames and episodes, written as episodes come.
+    """Writes the files of frames and episodes, one episode at a time.
 
-    Memory holds statistics and the rows of a few episodes, not the frames.
+    Statistics and the rows of a few episodes are kept in memory, but no frames.
     """
 
     def __init__(self, folder: Path, header: Header, file_mb: float) -> None:
@@ -156,9 +157,9 @@ class _Written:
         self._rows: list[dict[str, Any]] = []
         self._stack = ExitStack()
         self.episodes = 0
-        """Number of episodes so far."""
+        """Number of episodes written so far."""
         self.frames = 0
-        """Number of frames so far."""
+        """Number of frames written so far."""
 
     def __enter__(self) -> "_Written":
         for each in (self._listed, self._data, self._cameras):
@@ -177,10 +178,10 @@ class _Written:
             [_array(columns[field.name], field.type) for field in self._schema],
             schema=self._schema,
         )
-        place = self._data.place(table.nbytes)
+        number = self._data.file_for(table.nbytes)
         self._data.write(table)
         task = self._header.instructions[episode.task]
-        self._rows.append(_row(columns, task, place) | self._cameras.add(episode))
+        self._rows.append(_row(columns, task, number) | self._cameras.add(episode))
         for name, each in self._statistics.items():
             each.add(columns[name])
         self.episodes += 1
@@ -194,13 +195,13 @@ class _Written:
         return {**own, **self._cameras.described()}
 
     def flush(self) -> None:
-        """Writes the rows of the latest episodes, which must happen before the end."""
+        """Writes the rows that are kept in memory; must be called after the last episode."""
         if not self._rows:
             return
         table = pa.Table.from_pylist(self._rows)
-        place = self._listed.place(table.nbytes)
-        for kind, number in (("chunk", place.chunk), ("file", place.file)):
-            column = pa.array(np.full(len(table), number))
+        number = self._listed.file_for(table.nbytes)
+        for kind, value in (("chunk", number.chunk), ("file", number.file)):
+            column = pa.array(np.full(len(table), value))
             table = table.append_column(f"meta/episodes/{kind}_index", column)
         self._listed.write(table)
         self._rows.clear()
@@ -234,14 +235,14 @@ def _array(values: NDArray[Any], kind: Any) -> Any:
     return pa.FixedSizeListArray.from_arrays(flat, type=kind)  # type: ignore[call-overload]
 
 
-def _row(columns: Columns, task: str, place: Place) -> dict[str, Any]:
+def _row(columns: Columns, task: str, number: FileNumber) -> dict[str, Any]:
     index = columns["index"]
     row = {
         "episode_index": int(columns["episode_index"][0]),
         "tasks": [task],
         "length": len(index),
-        "data/chunk_index": place.chunk,
-        "data/file_index": place.file,
+        "data/chunk_index": number.chunk,
+        "data/file_index": number.file,
         "dataset_from_index": int(index[0]),
         "dataset_to_index": int(index[-1]) + 1,
     }
