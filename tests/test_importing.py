@@ -163,7 +163,7 @@ def test_a_filter_key_takes_a_subset(made: Path, tmp_path: Path) -> None:
         InputError, match="Unknown filter key 'trains'. Did you mean 'tra"
     ):
         check_source(made / "can.hdf5", ImportConfig(filter_key="trains"))
-    with pytest.raises(InputError, match="robomimic files alone have filter keys"):
+    with pytest.raises(InputError, match="only robomimic files have filter keys"):
         check_source(made / "minari", ImportConfig(filter_key="train"))
 
 
@@ -387,11 +387,11 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "too few frames": (
         columns_of(lambda columns: {k: v[:-1] for k, v in columns.items()}),
-        "1 of 3 episodes are broken. Of episode 1: .* holds 3 frames, .* lists 4.",
+        "1 of 3 episodes are broken. Of episode 1: .* contains 3 frames, .* lists 4.",
     ),
     "frames of another episode": (
         columns_of(having("episode_index", [2] * 4)),
-        "does not hold the frames of episode 1",
+        "does not contain the frames of episode 1",
     ),
     "two tasks": (
         columns_of(having("task_index", [0, 0, 1, 1])),
@@ -463,11 +463,11 @@ def test_pictures_of_an_enormous_shape_are_left_out_and_refused(own: Path) -> No
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"\x80\x04N.", "row 2 of 'observation.images.top' holds a damaged picture"),
-        (None, "row 2 of 'observation.images.top' holds no picture"),
+        (b"\x80\x04N.", "row 2 of 'observation.images.top' has a damaged image"),
+        (None, "row 2 of 'observation.images.top' has no image"),
         (
             foreign_sets.encoded(np.zeros((9, 9, 3), np.uint8)),
-            "holds a picture of 9 x 9",
+            "has an image of 9 x 9",
         ),
     ],
 )
@@ -525,32 +525,32 @@ def no_group(file: Any) -> None:
 
 
 HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
-    "numbers where a group belongs": (no_group, "/data is not a group; it holds no"),
+    "numbers where a group belongs": (no_group, "/data is not a group; it has no"),
     "an external link": (external, "'object' is a link to /etc/other.hdf5, '/secret'"),
     "a soft link": (soft, "'object' is a link to elsewhere in the file"),
-    "data in other files": (virtual, "'actions' keeps its data in other files"),
+    "data in other files": (virtual, "'actions' stores its data in other files"),
     "raw data in other files": (
         replaced(
             "actions", shape=(6, 2), dtype="f8", external=[("/etc/passwd", 0, 96)]
         ),
-        "'actions' keeps its data in other files",
+        "'actions' stores its data in other files",
     ),
     "groups inside themselves": (nested, "groups nested deeper than 8 levels"),
     "objects": (
         replaced("actions", data=["a"] * 6, dtype=WORDS_TYPE),
-        "'actions' holds Python objects or texts, which robomtl does not load",
+        "'actions' contains Python objects or texts, which robomtl does not load",
     ),
     "an opaque type": (
         replaced("actions", data=np.zeros(6, "V8")),
-        "'actions' holds .*, not numbers",
+        "'actions' contains .*, not numbers",
     ),
     "a pickle in an attribute": (
         attribute("env_args", np.void(b"\x80\x04\x95cos\nsystem")),
-        "the attribute 'env_args' is no text; robomtl loads no pickles",
+        "the attribute 'env_args' is not a string; robomtl loads no pickles",
     ),
     "a pickle as a text": (
         attribute("env_args", b"\x80\x04N."),
-        "the attribute 'env_args' is no text; robomtl loads no pickles",
+        "the attribute 'env_args' is not a string; robomtl loads no pickles",
     ),
     "an attribute that is no JSON": (
         attribute("env_args", "cos\nsystem\n(S'true'\ntR."),
@@ -569,7 +569,7 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
             file["data/demo_1/obs"].__delitem__("object"),
             file["data/demo_1/obs"].create_dataset("object", data=np.zeros((4, 5))),
         ),
-        r"Episode 1: 'obs/object' has the shape \(5,\) a frame, and \(2,\) elsewhere",
+        r"Episode 1: 'obs/object' has the shape \(5,\) per frame, and \(2,\) elsewhere",
     ),
     "unequal lengths": (
         replaced("obs/object", data=np.zeros((5, 2))),
@@ -581,7 +581,7 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
     ),
     "a name that is no text": (
         lambda file: file["data/demo_0/obs"].create_dataset(b"\xff", data=[1.0] * 6),
-        "demo_0/obs has an entry whose name is no text",
+        "demo_0/obs has an entry whose name is not UTF-8",
     ),
     "no actions": (
         lambda file: file["data/demo_2"].__delitem__("actions"),
@@ -597,11 +597,11 @@ STATE = ("state=obs/object+obs/robot0_eef_pos",)
 MINARI: dict[str, tuple[Callable[[Path], None], str]] = {
     "an absurd number of episodes": (
         json_of("data/metadata.json", having("total_episodes", 10**12)),
-        "holds 3 episodes, metadata.json declares 1000000000000",
+        "has 3 episodes, metadata.json declares 1000000000000",
     ),
     "another number of steps": (
         json_of("data/metadata.json", having("total_steps", 18)),
-        "holds 17 steps, metadata.json declares 18",
+        "has 17 steps, metadata.json declares 18",
     ),
     "another storage": (
         json_of("data/metadata.json", having("data_format", "zarr")),
@@ -621,7 +621,7 @@ MINARI: dict[str, tuple[Callable[[Path], None], str]] = {
         lambda folder: (folder / "data/main_data.hdf5").write_bytes(
             b"\x89HDF\r\n\x1a\n"
         ),
-        "main_data.hdf5 is no HDF5 file, or cut short",
+        "main_data.hdf5 is not HDF5, or cut short",
     ),
     "unequal lengths": (
         lambda folder: change(
@@ -634,7 +634,7 @@ MINARI: dict[str, tuple[Callable[[Path], None], str]] = {
             folder / "data/main_data.hdf5",
             replaced("observations/pixels", data=np.zeros((7, 9), np.uint8)),
         ),
-        "'observations/pixels', row 0 holds a damaged picture, neither PNG nor",
+        "'observations/pixels', row 0 has a damaged image, neither PNG nor",
     ),
 }
 
@@ -665,7 +665,7 @@ ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
                 "actions", foreign_sets.minari_columns(1)["actions"]
             ),
         ),
-        "part-0.arrow: 2 entries are named 'actions'; each must have a name",
+        "part-0.arrow: 2 entries are named 'actions'; each must have a different",
     ),
     "a file that is cut": (
         lambda path: path.write_bytes(path.read_bytes()[:300]),
@@ -682,7 +682,7 @@ ARROW: dict[str, tuple[Callable[[Path], None], str]] = {
     },
     "a file of another kind": (
         lambda path: path.write_bytes(b"\x80\x04N."),
-        "part-0.arrow is no Arrow file",
+        "part-0.arrow is not an Arrow file",
     ),
     "a file that is missing": (lambda path: path.unlink(), "part-0.arrow is missing"),
 }
@@ -734,11 +734,14 @@ def test_unsound_data_is_refused(
         (("state",), "'state' names no column; write FEATURE=COLUMN"),
         (
             ("state=agentview_image",),
-            "'state' takes vectors, and a column .* holds images",
+            "'state' needs vectors, but one of its columns contains images",
         ),
-        (("image.top=object",), "'image.top' takes one column of images"),
-        (("image/top=agentview_image",), "The feature 'image/top' cannot be named so"),
-        (("success=object",), "'success' takes one column of one number a frame"),
+        (("image.top=object",), "'image.top' needs one column of images"),
+        (
+            ("image/top=agentview_image",),
+            "'image/top' is not a valid name of a feature",
+        ),
+        (("success=object",), "'success' needs one column of one number per frame"),
         (("success=dones", "action="), "No column is known to be the action; name it"),
         (
             ("success=obs/robot0_gripper_qpos",),
@@ -756,18 +759,14 @@ def test_unfit_choices_of_columns_are_refused(
 def test_unknown_formats_and_folders_are_refused(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist; give the file or folder"):
         check_source(tmp_path / "none")
-    with pytest.raises(
-        InputError, match=r"no format that is known. Looked for meta/info"
-    ):
+    with pytest.raises(InputError, match=r"no known format. Looked for meta/info"):
         check_source(tmp_path)
     (tmp_path / "text.txt").write_text("a")
-    with pytest.raises(InputError, match="text.txt is no HDF5 file, or cut short"):
+    with pytest.raises(InputError, match="text.txt is not HDF5, or cut short"):
         check_source(tmp_path / "text.txt")
     with pytest.raises(InputError, match="is not empty and not a data set"):
         import_data(made / "can.hdf5", tmp_path)
-    with pytest.raises(
-        InputError, match="holds a data set that robomtl did not import"
-    ):
+    with pytest.raises(InputError, match="is a data set that robomtl did not import"):
         import_data(made / "can.hdf5", made / "lerobot-video")
     with pytest.raises(InputError, match="fps is -1; give a number above 0"):
         replace(ImportConfig(), fps=-1.0)

@@ -81,7 +81,7 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
         start = scalars(table, columns[2], path).astype(np.float64)
         if not (np.isfinite(start) & (start >= 0) & (start < 1e9)).all():
             raise InputError(
-                f"{path}: column '{columns[2]}' holds no times of a video."
+                f"{path}: column '{columns[2]}' does not contain times of a video."
             )
         parts.append((*numbers, np.round(start * info.fps).astype(np.int64)))
     chunk, file, first = (np.concatenate(each) for each in zip(*parts, strict=True))

@@ -1,4 +1,4 @@
-"""Which format a data set is in."""
+"""Detects the format of a data set of another tool, and opens it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,42 +12,47 @@ from robomtl.importing.robomimic import Robomimic, files_in
 from robomtl.importing.source import Source
 
 Format = Literal["auto", "lerobot", "robomimic", "minari"]
-"""Formats that are imported; ``auto`` finds out by the files that are there."""
+"""Formats that are imported; ``auto`` detects the format from the files."""
 
 
 def open_source(path: Path, kind: Format, filter_key: str | None) -> Source:
-    """A data set in one of the formats.
+    """Opens a data set of another tool.
 
     Args:
-        path: Its file or folder.
-        kind: The format.
+        path: File or folder of the data set.
+        kind: Format of the data set.
         filter_key: Subset of a robomimic file; None for all episodes.
 
     Raises:
-        InputError: If nothing is there, the format is unknown, or the data set is damaged.
+        InputError: If the path does not exist, the format is unknown, the data set is
+            damaged, or a filter key is given for another format than robomimic.
         MissingExtraError: If h5py is needed and missing.
     """
     if not path.exists():
         raise InputError(
-            f"{path} does not exist; give the file or folder of a data set. Download one"
-            " of a hub first: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
+            f"{path} does not exist; give the file or folder of a data set. To use one of a"
+            " hub, download it: hf download --repo-type dataset OWNER/NAME --local-dir DIR."
         )
-    found = _found(path) if kind == "auto" else kind
-    if filter_key is not None and found != "robomimic":
+    format_ = _detected(path) if kind == "auto" else kind
+    if filter_key is not None and format_ != "robomimic":
         raise InputError(
-            f"filter_key is {filter_key!r}, and {path} is of the format {found}; robomimic"
-            " files alone have filter keys."
+            f"filter_key is {filter_key!r}, and {path} is of the format {format_}; only"
+            " robomimic files have filter keys."
         )
     openers: dict[str, Callable[[], Source]] = {
         "lerobot": lambda: LeRobot(path),
         "minari": lambda: Minari(path),
         "robomimic": lambda: Robomimic(path, filter_key),
     }
-    return openers[found]()
+    return openers[format_]()
 
 
-def _found(path: Path) -> str:
-    """The format, by the files that are there."""
+def _detected(path: Path) -> str:
+    """The format of a data set, detected from its files.
+
+    Raises:
+        InputError: If it is in no known format.
+    """
     if (path / layout.INFO).exists():
         return "lerobot"
     if (data_folder(path) / METADATA).exists():
@@ -55,7 +60,7 @@ def _found(path: Path) -> str:
     if path.is_file() or files_in(path):
         return "robomimic"
     raise InputError(
-        f"{path} is in no format that is known. Looked for {layout.INFO} (LeRobot),"
+        f"{path} is in no known format. Looked for {layout.INFO} (LeRobot),"
         f" {METADATA}, here or in data/ (Minari), and an HDF5 file, or a folder of *.hdf5"
         " (robomimic, LIBERO)."
     )

@@ -1,8 +1,8 @@
-"""HDF5 files that anyone may have written: numbers and texts that lie in the file itself.
+"""Reads HDF5 files from untrusted sources: numbers and texts that are in the file itself.
 
-HDF5 can point into other files: by external links, by raw data in files beside it, and by
-virtual data sets. Nothing of that is followed, soft links neither. Python objects, which
-some tools keep as pickles in attributes or data sets, are never loaded.
+HDF5 can refer to other files by external links, external raw data and virtual data sets.
+None of these is followed, nor are soft links. Python objects, which some tools store as
+pickles in attributes or data sets, are never loaded.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,29 +21,28 @@ from robomtl.files.parquet import check_size
 from robomtl.files.untrusted import check_file
 from robomtl.nearest import unknown
 
-_DEPTH = (
-    8  # Levels of groups that are searched for columns; groups may contain themselves.
-)
+# Levels of groups that are searched for columns; a group may contain itself.
+_DEPTH = 8
 _ERRORS = (OSError, RuntimeError, ValueError, TypeError, KeyError)
-"""What h5py raises on damaged files."""
+"""Errors that h5py raises on damaged files."""
 _PICKLE = b"\x80"  # No text in UTF-8 begins with it.
 
 
 def load_h5py() -> ModuleType:
-    """h5py.
+    """The module h5py.
 
     Raises:
-        MissingExtraError: If it is missing; names the extra.
+        MissingExtraError: If h5py is missing; the message names the extra.
     """
     return library("h5py", extra="import", need="HDF5 files need h5py")
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The root group of a file.
+    """Opens a file, and yields its root group.
 
     Raises:
-        InputError: If the file is missing, not regular, or no HDF5.
+        InputError: If the file is missing, not regular, or not HDF5.
         MissingExtraError: If h5py is missing.
     """
     h5py = load_h5py()
@@ -51,21 +50,21 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
-        raise InputError(f"{path} is no HDF5 file, or cut short: {error}") from error
+        raise InputError(f"{path} is not HDF5, or cut short: {error}") from error
     with file:
         yield file
 
 
 def member(group: Any, name: str) -> Any:
-    """A group or data set inside a group, by its path from there.
+    """A group or data set inside a group, by its path relative to the group.
 
     Raises:
-        InputError: If it is missing, with the nearest name, or lies behind a link.
+        InputError: If it is missing or behind a link; the message has the nearest name.
     """
     h5py = load_h5py()
     for part in name.split("/"):
         if not isinstance(group, h5py.Group):
-            raise InputError(f"{at(group)} is not a group; it cannot hold '{part}'.")
+            raise InputError(f"{at(group)} is not a group; it cannot contain '{part}'.")
         link = _guarded(group, partial(group.get, part, getlink=True))
         if link is None:
             raise InputError(f"{at(group)}: {unknown('entry', part, keys(group))}")
@@ -73,82 +72,83 @@ def member(group: Any, name: str) -> Any:
             target = getattr(link, "filename", "") or "elsewhere in the file"
             raise InputError(
                 f"{at(group)}: '{part}' is a link to {target}, '{link.path}'; robomtl"
-                " follows no links. Put the data itself there (h5repack, h5copy)."
+                " follows no links. Copy the data into its place (h5repack, h5copy)."
             )
         group = _guarded(group, partial(group.__getitem__, part))
     return group
 
 
 def keys(group: Any) -> list[str]:
-    """Names of the entries of a group, links among them.
+    """Names of the entries of a group, including links.
 
     Raises:
-        InputError: If it is no group, or a name is no text, which h5py gives as bytes.
+        InputError: If it is not a group, or a name is not UTF-8, which h5py returns as
+            bytes.
     """
     if not isinstance(group, load_h5py().Group):
-        raise InputError(f"{at(group)} is not a group; it holds no entries.")
-    found: list[str] = _guarded(group, lambda: list(group.keys()))
-    if not all(isinstance(name, str) for name in found):
-        raise InputError(f"{at(group)} has an entry whose name is no text.")
-    return found
+        raise InputError(f"{at(group)} is not a group; it has no entries.")
+    entries: list[str] = _guarded(group, lambda: list(group.keys()))
+    if not all(isinstance(name, str) for name in entries):
+        raise InputError(f"{at(group)} has an entry whose name is not UTF-8.")
+    return entries
 
 
 def columns_below(group: Any, depth: int = _DEPTH) -> Iterator[tuple[str, Any]]:
-    """Every data set inside a group, with its path from there, in the order of the file.
+    """The data sets below a group, each with its relative path, in the order of the file.
 
     Raises:
-        InputError: If one lies behind a link, or groups are nested deeper than 8 levels.
+        InputError: If one is behind a link, or groups are nested deeper than 8 levels.
     """
     if not depth:
         raise InputError(f"{at(group)} has groups nested deeper than {_DEPTH} levels.")
     h5py = load_h5py()
     for name in keys(group):
-        found = member(group, name)
-        if isinstance(found, h5py.Group):
-            below = columns_below(found, depth - 1)
+        entry = member(group, name)
+        if isinstance(entry, h5py.Group):
+            below = columns_below(entry, depth - 1)
             yield from ((f"{name}/{each}", column) for each, column in below)
         else:
-            yield name, found
+            yield name, entry
 
 
 def unusable(column: Any) -> str:
-    """The reason why a data set holds no numbers that can be read; empty if it does."""
+    """The reason why a data set has no readable numbers; empty if it has."""
     h5py = load_h5py()
     if not isinstance(column, h5py.Dataset):
-        return "is no data set"
+        return "is not a data set"
     if column.external or column.is_virtual:
-        return "keeps its data in other files"
+        return "stores its data in other files"
     if column.dtype.kind == "O":
-        return "holds Python objects or texts, which robomtl does not load"
+        return "contains Python objects or texts, which robomtl does not load"
     if column.dtype.kind not in "fiub":
-        return f"holds {column.dtype}, not numbers"
-    return "" if column.shape else "holds a single value"
+        return f"contains {column.dtype}, not numbers"
+    return "" if column.shape else "contains a single value"
 
 
 def numbers(column: Any) -> NDArray[Any]:
     """The content of a data set of numbers.
 
     Raises:
-        InputError: If it holds anything else, lies in another file, is damaged, or would
-            inflate far beyond its size on disk.
+        InputError: If it contains anything else, is stored in another file, is damaged, or
+            would inflate far beyond its size on disk.
     """
     if reason := unusable(column):
         raise InputError(f"{at(column)} {reason}.")
     stored = column.id.get_storage_size()
     check_size(Path(at(column)), int(column.size) * column.dtype.itemsize, stored)
-    found: NDArray[Any] = _guarded(column, lambda: column[()])
-    return found
+    values: NDArray[Any] = _guarded(column, lambda: column[()])
+    return values
 
 
 def encoded_pictures(column: Any) -> Sequence[bytes]:
-    """The pictures in a data set of encoded bytes, one a row.
+    """The encoded images in a data set of bytes, one per row.
 
     Raises:
-        InputError: If it holds anything else.
+        InputError: If it contains anything else.
     """
     h5py = load_h5py()
     if column.external or column.is_virtual:
-        raise InputError(f"{at(column)} keeps its data in other files.")
+        raise InputError(f"{at(column)} stores its data in other files.")
     if h5py.check_vlen_dtype(column.dtype) == np.uint8 and column.ndim == 1:
         check_size(
             Path(at(column)), 16 * int(column.size), column.id.get_storage_size()
@@ -156,37 +156,37 @@ def encoded_pictures(column: Any) -> Sequence[bytes]:
         return [each.tobytes() for each in _guarded(column, lambda: column[()])]
     if column.dtype == np.uint8 and column.ndim == 2:
         return [each.tobytes() for each in numbers(column)]
-    raise InputError(f"{at(column)} holds {column.dtype}, not encoded pictures.")
+    raise InputError(f"{at(column)} contains {column.dtype}, not encoded images.")
 
 
 def names(column: Any) -> list[str]:
-    """The texts in a data set of fixed-length or variable-length texts.
+    """The strings in a data set of fixed-length or variable-length strings.
 
     Raises:
-        InputError: If it holds anything else.
+        InputError: If it contains anything else.
     """
     h5py = load_h5py()
     kind = h5py.check_string_dtype(column.dtype)
     if kind is None or column.ndim != 1 or column.external or column.is_virtual:
-        raise InputError(f"{at(column)} holds {column.dtype}, not a list of names.")
+        raise InputError(f"{at(column)} contains {column.dtype}, not a list of names.")
     stored = column.id.get_storage_size()
     check_size(Path(at(column)), int(column.size) * (kind.length or 16), stored)
-    found: list[str] = _guarded(
+    values: list[str] = _guarded(
         column, lambda: column.asstr(errors="replace")[()].tolist()
     )
-    return found
+    return values
 
 
 def rows(column: Any) -> int:
-    """The number of rows of a data set; 0 of anything else."""
+    """Number of rows of a data set; 0 for anything else."""
     return int((getattr(column, "shape", ()) or (0,))[0])
 
 
 def text(group: Any, name: str) -> str | None:
-    """An attribute that is a text; None if it is missing.
+    """An attribute that is a string; None if it is missing.
 
     Raises:
-        InputError: If it is anything else, such as a pickle.
+        InputError: If the attribute is anything else, such as a pickle.
     """
     if name not in _guarded(group, lambda: list(group.attrs.keys())):
         return None
@@ -194,23 +194,23 @@ def text(group: Any, name: str) -> str | None:
     raw = value.encode(errors="surrogateescape") if isinstance(value, str) else value
     if not isinstance(raw, bytes) or raw.startswith(_PICKLE):
         raise InputError(
-            f"{at(group)}: the attribute '{name}' is no text; robomtl loads no pickles and"
-            " other Python objects."
+            f"{at(group)}: the attribute '{name}' is not a string; robomtl loads no pickles"
+            " or other Python objects."
         )
     return raw.decode(errors="replace")
 
 
 def count(group: Any, name: str) -> int | None:
-    """An attribute that is a whole number; None if it is missing.
+    """An attribute that is an integer; None if it is missing.
 
     Raises:
-        InputError: If it is anything else.
+        InputError: If the attribute is anything else.
     """
     if name not in _guarded(group, lambda: list(group.attrs.keys())):
         return None
     value = _guarded(group, lambda: group.attrs[name])
     if not isinstance(value, int | np.integer):
-        raise InputError(f"{at(group)}: the attribute '{name}' is no whole number.")
+        raise InputError(f"{at(group)}: the attribute '{name}' is not an integer.")
     return int(value)
 
 
@@ -220,7 +220,11 @@ def at(entry: Any) -> str:
 
 
 def _guarded(entry: Any, read: Callable[[], Any]) -> Any:
-    """The result of a call into h5py, whose errors become a sentence."""
+    """The result of a call into h5py, whose errors are converted to a message.
+
+    Raises:
+        InputError: If h5py raises an error.
+    """
     try:
         return read()
     except _ERRORS as error:

@@ -1,4 +1,4 @@
-"""What was found in a data set, as plain data and in sentences."""
+"""Report on a data set of another tool, as plain data and as sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NotRequired, TypedDict
@@ -25,7 +25,7 @@ _SHOWN = 5  # Entries of a list that a sentence shows.
 
 
 class FeatureReport(TypedDict):
-    """A feature of the imported data set, and what its numbers are."""
+    """Report on a feature: its columns in the source, its shape and its values."""
 
     columns: Annotated[list[str], Meta(min_length=1)]
     shape: Annotated[list[int], Meta(min_length=1)]
@@ -36,7 +36,7 @@ class FeatureReport(TypedDict):
 
 
 class ActionReport(TypedDict):
-    """The actions, before they are scaled or clipped."""
+    """Report on the actions, before they are scaled or clipped."""
 
     size: int
     low: list[float | None]
@@ -46,7 +46,7 @@ class ActionReport(TypedDict):
 
 
 class Report(TypedDict):
-    """What was found in a data set; see ``sentences``."""
+    """Report on a data set; ``sentences`` explains its fields."""
 
     format: str
     episodes: int
@@ -75,14 +75,14 @@ def report_of(
     fps: float | None,
     scale: Scale | None,
 ) -> Report:
-    """What was found, as JSON can hold it.
+    """The report on a data set, as JSON types.
 
     Args:
-        about: What the data set says besides its episodes.
+        about: Metadata of the data set.
         features: Columns that are imported, by feature.
-        found: What is in the episodes.
-        fps: Frames per second that are given for the data set; None for its own.
-        scale: How actions are scaled; None if they are not.
+        found: Survey of the episodes.
+        fps: Frames per second [1/s] that replace those of the data set; None for its own.
+        scale: Scaling of the actions; None if they are not scaled.
     """
     known = any(found.succeeded.values()) and not found.odd_success
     failed = [n for n, succeeded in found.succeeded.items() if not succeeded]
@@ -108,7 +108,7 @@ def report_of(
 
 
 def sentences(report: Report) -> Iterator[str]:
-    """The report in sentences, the most important first."""
+    """The sentences of a report: facts first, then warnings."""
     fps = f"{report['fps']:g}" if report["fps"] else f"{ASSUMED_FPS:g} (assumed)"
     yield (
         f"{report['format']}: {report['episodes']} episodes of {report['frames']} frames,"
@@ -171,12 +171,12 @@ def _tasks(found: Survey) -> dict[str, int]:
 
 def _duplicated(about: About, found: Survey) -> list[list[str]]:
     """Instructions that occur twice, or differ only in capitals, dots and spaces."""
-    alike = dict[str, list[str]]()
+    groups = dict[str, list[str]]()
     for instruction in dict.fromkeys(found.instructions.values()):
         plain = "".join(each for each in instruction.lower() if each.isalnum())
-        alike.setdefault(plain, []).append(instruction)
+        groups.setdefault(plain, []).append(instruction)
     twice = [[each, each] for each in about.duplicated]
-    return twice + [group for group in alike.values() if len(group) > 1]
+    return twice + [group for group in groups.values() if len(group) > 1]
 
 
 def _feature(
@@ -228,7 +228,7 @@ def _about_action(action: ActionReport) -> str:
 
 
 def _ending_early(found: Survey) -> list[int]:
-    """Episodes much shorter than others of their task, by their numbers."""
+    """Numbers of episodes that are much shorter than the median of their task."""
     of_task = dict[str, list[int]]()
     for number, instruction in found.instructions.items():
         of_task.setdefault(instruction, []).append(number)

@@ -1,4 +1,4 @@
-"""What is imported of a data set, and how."""
+"""Settings of an import."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,37 +12,37 @@ from robomtl.ranges import check_types, settings
 @settings
 @dataclass(frozen=True, kw_only=True)
 class ImportConfig:
-    """What is imported of a data set of another tool, and how."""
+    """Settings of an import of a data set of another tool."""
 
     format: Format = "auto"
     """lerobot (versions 2.0, 2.1 and 3.0), robomimic (LIBERO's files, too) or minari; auto
-    finds out by the files that are there."""
+    detects the format from the files."""
     features: tuple[str, ...] = ()
-    """Columns by the features that they become, such as state=obs/object+obs/eef_pos
+    """Columns of each feature, such as state=obs/object+obs/eef_pos
     image.top=observation.images.top action=actions success=rewards; + joins vectors. If an
-    observation feature is named, no other is imported, but for the state."""
+    observation feature is named, no other is imported except the state."""
     instruction: str | None = None
-    """Task sentence of every episode, in place of those of the data set."""
+    """Task sentence of every episode; replaces those of the data set."""
     robot: str | None = None
-    """Name of the robot, in place of the one that the data set gives."""
+    """Name of the robot; replaces the one of the data set."""
     fps: float | None = None
-    """Frames per second [1/s], in place of those that the data set gives."""
+    """Frames per second [1/s]; replaces those of the data set."""
     filter_key: str | None = None
     """Subset of a robomimic file, such as train, by its name under mask."""
     beyond: Literal["scale", "clip"] = "scale"
-    """What is done with components of actions beyond [-1, 1]: scale maps the declared or
-    recorded range of each to [-1, 1]; clip cuts off, as some simulators do."""
+    """Handling of action components beyond [-1, 1]: scale maps the declared or recorded
+    range of each to [-1, 1]; clip cuts off, as some simulators do."""
     broken: Literal["refuse", "omit"] = "refuse"
-    """What is done with episodes that cannot be learned from: not finite, damaged, or with
-    videos of another length."""
+    """Handling of episodes that cannot be learned from: not finite, damaged, or with videos
+    of another length."""
     video: Video = "h264"
-    """How pictures are stored: h264 or lossless, which takes more room."""
+    """Encoding of images: h264 is lossy and smaller, lossless is exact."""
 
     def __post_init__(self) -> None:
         """Checks the values.
 
         Raises:
-            InputError: If one is out of range.
+            InputError: If a value is out of range.
         """
         check_types(self)
         if self.fps is not None and not 0 < self.fps <= 100_000:
@@ -50,4 +50,6 @@ class ImportConfig:
         for name in ("instruction", "robot", "filter_key"):
             value = getattr(self, name)
             if value is not None and not (value.strip() and value.isprintable()):
-                raise InputError(f"{name} is {value!r}; give a text, or leave it out.")
+                raise InputError(
+                    f"{name} is {value!r}; give a printable text, or leave it out."
+                )

@@ -1,4 +1,4 @@
-"""Which columns of a data set become which features."""
+"""Assigns columns of a data set to the features that are imported."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,23 +11,23 @@ from robomtl.pictures import IMAGE
 ACTION, REWARD, STATE, SUCCESS = "action", "reward", "state", "success"
 _MARKS = (ACTION, REWARD, SUCCESS)
 _NAME = re.compile(r"[A-Za-z]\w{0,99}")
-_SHOWN = 5  # Columns that a message gives a reason for.
+_SHOWN = 5  # Columns that a message lists as unusable.
 _CAMERA = re.compile(r"[\w-]{1,99}")
 
 Features = Mapping[str, tuple[str, ...]]
-"""The columns of each feature, which are joined in this order."""
+"""Columns of each feature, in the order in which they are joined."""
 
 
 def chosen_features(words: Iterable[str], about: About) -> Features:
     """The columns of each feature that is imported.
 
     Args:
-        words: Such as ``state=obs/object+obs/robot0_eef_pos``.
-        about: Has the columns, and those that are usual.
+        words: Assignments such as ``state=obs/object+obs/robot0_eef_pos``.
+        about: Metadata with the columns, and with their default features.
 
     Raises:
         InputError: If a word has another form, a column is unknown or of another kind, or
-            nothing becomes the state or the action.
+            the state or the action has no column.
     """
     named = dict(_parsed(word, about) for word in words)
     observed = named.keys() - {*_MARKS}
@@ -53,13 +53,13 @@ def chosen_features(words: Iterable[str], about: About) -> Features:
 
 
 def of_images(features: Features, about: About) -> list[str]:
-    """The columns of images among those that are imported."""
+    """The imported columns of images."""
     every = [each for columns in features.values() for each in columns]
     return [each for each in every if about.columns[each].kind == "image"]
 
 
 def of_vectors(features: Features, about: About) -> list[str]:
-    """The columns of vectors among those that are imported, each once."""
+    """The imported columns of vectors, each once."""
     every = [each for columns in features.values() for each in columns]
     vectors = (each for each in every if about.columns[each].kind == "vector")
     return [*dict.fromkeys(vectors)]
@@ -75,14 +75,14 @@ def _parsed(word: str, about: About) -> tuple[str, tuple[str, ...]]:
     pattern = _CAMERA if name.startswith(IMAGE) else _NAME
     if not pattern.fullmatch(camera):
         raise InputError(
-            f"The feature {name!r} cannot be named so; give state, action, reward, success,"
-            " image.CAMERA, or a name of letters, digits and _."
+            f"{name!r} is not a valid name of a feature; give state, action, reward,"
+            " success, image.CAMERA, or a name of letters, digits and _."
         )
     return name, tuple(_resolved(each, about) for each in columns.split("+") if each)
 
 
 def _resolved(name: str, about: About) -> str:
-    """The column of a name, whose beginning may be left out where no other ends so."""
+    """The full name of a column, whose beginning may be left out if the end is unique."""
     if name in about.columns:
         return name
     ends = [c for c in about.columns if c.endswith((f"/{name}", f".{name}"))]
@@ -100,11 +100,11 @@ def _check(name: str, columns: Sequence[Column]) -> None:
     kinds = {column.kind for column in columns}
     if name.startswith(IMAGE):
         if kinds != {"image"} or len(columns) > 1:
-            raise InputError(f"'{name}' takes one column of images.")
+            raise InputError(f"'{name}' needs one column of images.")
     elif kinds != {"vector"}:
         raise InputError(
-            f"'{name}' takes vectors, and a column named for it holds images; call those"
-            f" {IMAGE}{name}."
+            f"'{name}' needs vectors, but one of its columns contains images; name the"
+            f" feature {IMAGE}{name}."
         )
     if name in (REWARD, SUCCESS) and [column.shape for column in columns] != [(1,)]:
-        raise InputError(f"'{name}' takes one column of one number a frame.")
+        raise InputError(f"'{name}' needs one column of one number per frame.")

@@ -37,14 +37,14 @@ from robomtl.importing.survey import Survey, joined, read_episode, survey
 from robomtl.progress import progress
 
 IMPORT = "meta/import.json"
-"""File of an imported data set with its source, the settings, and the bounds of actions."""
+"""File of an imported data set with its source, its settings, and the bounds of actions."""
 REPORT = "report.json"
-"""File beside an imported data set with what was found in the source."""
+"""File with the report on the source, in the folder of the imported data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """All that an imported data set depends on."""
+    """Settings that determine an imported data set."""
 
     source: Path
     config: ImportConfig
@@ -59,7 +59,7 @@ class _Plan:
 
 
 class _Found(NamedTuple):
-    """A data set that has been read once."""
+    """Result of reading a data set once."""
 
     source: Source
     config: ImportConfig
@@ -69,7 +69,7 @@ class _Found(NamedTuple):
 
     @property
     def success_known(self) -> bool:
-        """Whether the column of successes says which episodes succeeded."""
+        """Whether the column of successes shows which episodes succeeded."""
         return any(self.survey.succeeded.values()) and not self.survey.odd_success
 
     def report(self) -> Report:
@@ -81,14 +81,15 @@ class _Found(NamedTuple):
 
 @checked
 def check_source(source: Path | str, config: ImportConfig | None = None) -> Report:
-    """What is in a data set of another tool; nothing is written.
+    """The report on a data set of another tool; nothing is written.
 
     Args:
-        source: Its file or folder.
-        config: What would be imported, and how.
+        source: File or folder of the data set.
+        config: Settings of the import; the defaults if None.
 
     Raises:
-        InputError: If it is damaged, of an unknown format, or lacks a named column.
+        InputError: If the data set is damaged, of an unknown format, or lacks a named
+            column.
         MissingExtraError: If a library that reads it is missing.
     """
     return _read(located(source), config or ImportConfig()).report()
@@ -98,19 +99,23 @@ def check_source(source: Path | str, config: ImportConfig | None = None) -> Repo
 def import_data(
     source: Path | str, out: Path | str, config: ImportConfig | None = None
 ) -> Demonstrations:
-    """A data set of another tool, written as one of robomtl.
+    """Imports a data set of another tool.
 
-    It is written into a hidden folder of the new one and moved when it is whole; after an
-    interruption, the same call begins anew. The same call for a whole data set returns it.
+    The new data set is written into a hidden folder inside ``out`` and moved when it is
+    complete. After an interruption, the same call starts again; once the data set is
+    complete, the same call returns it.
 
     Args:
-        source: Its file or folder.
+        source: File or folder of the data set.
         out: Folder for the new data set.
-        config: What is imported, and how.
+        config: Settings of the import; the defaults if None.
+
+    Returns:
+        The imported demonstrations.
 
     Raises:
         InputError: If the data set is damaged, of an unknown format, lacks a named column,
-            or has broken episodes that are not to be omitted, or if ``out`` holds
+            or has broken episodes that are not to be omitted, or if ``out`` contains
             something else.
         MissingExtraError: If a library that reads it is missing.
     """
@@ -123,29 +128,34 @@ def import_data(
             write_json(staging.out / REPORT, found.report())
             _write(found, staging.fresh_folder(), plan)
             staging.publish()
-    staging.remove()  # A kill may have come between publishing and tidying up.
+    staging.remove()  # Left if the process was killed while it published.
     return Demonstrations(staging.out)
 
 
 def _whole(out: Path, plan: _Plan) -> bool:
-    """Whether the data set is there already.
+    """Whether the data set is complete already.
 
     Raises:
-        InputError: If the folder holds another data set.
+        InputError: If the folder contains another data set.
     """
     if not (out / layout.INFO).exists():
         return False
     if not (out / IMPORT).exists():
         raise InputError(
-            f"{out} holds a data set that robomtl did not import; give a new folder."
+            f"{out} is a data set that robomtl did not import; give a new folder."
         )
-    there = read_json(out / IMPORT, dict[str, Any]).get("request")
-    refuse_other(out, there if isinstance(there, dict) else {}, plan.plain())
+    recorded = read_json(out / IMPORT, dict[str, Any]).get("request")
+    refuse_other(out, recorded if isinstance(recorded, dict) else {}, plan.plain())
     return True
 
 
 def _read(path: Path, config: ImportConfig) -> _Found:
-    """Reads a data set once."""
+    """Reads a data set once.
+
+    Raises:
+        InputError: If a named column of successes has other values than 0 and 1; see also
+            ``check_source``.
+    """
     source = open_source(path, config.format, config.filter_key)
     features = chosen_features(config.features, source.about)
     found = survey(source, features, config.instruction)
@@ -226,7 +236,7 @@ def _sizes(found: _Found) -> Sizes:
 
 
 def _recorded(found: _Found, instructions: list[str]) -> Iterator[Recorded]:
-    """The episodes to keep, as they are written."""
+    """The episodes that are imported, in the form in which they are written."""
     every = [*dict.fromkeys(each for c in found.features.values() for each in c)]
     task = {instruction: index for index, instruction in enumerate(instructions)}
     for number, instruction in found.survey.instructions.items():

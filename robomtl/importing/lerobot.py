@@ -1,4 +1,4 @@
-"""Reads LeRobot data sets of versions 2.0, 2.1 and 3.0, with images of videos and of parquet."""
+"""Reads LeRobot data sets of versions 2.0, 2.1 and 3.0; images in videos or in parquet."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,10 +37,10 @@ class LeRobot:
     """Episodes of a LeRobot data set.
 
     Args:
-        folder: Of the data set.
+        folder: Folder of the data set.
 
     Raises:
-        InputError: If it is damaged, or of a version that is not read.
+        InputError: If the data set is damaged, or of a version that is not read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,10 +50,10 @@ class LeRobot:
         self._counts: dict[Path, int] = {}
         self._kept: tuple[Path, tuple[str, ...], Any] | None = None
         self.about = self._about()
-        """What the data set says besides its episodes."""
+        """Metadata of the data set."""
 
     def _about(self) -> About:
-        """What the ``meta`` folder says."""
+        """Metadata from the ``meta`` folder."""
         meta = self._meta
         columns, wrong = dict[str, Column](), dict[str, str]()
         for name, described in meta.info.features.items():
@@ -93,7 +93,10 @@ class LeRobot:
         return Episode(self._instruction(number, path, table), found)
 
     def check_images(self, number: int, columns: Sequence[str]) -> None:
-        """Refuses an episode whose videos are not as long as it is."""
+        """Refuses an episode whose videos lack images, or have too many in version 2.
+
+        See ``Source``.
+        """
         length = int(self._meta.index.length[number])
         for name in columns:
             if not self._is_video(name):
@@ -121,7 +124,7 @@ class LeRobot:
         return clips.files[number], int(clips.first[number])
 
     def _frames(self, number: int, names: tuple[str, ...]) -> tuple[Path, Any]:
-        """The rows of an episode in its data file, of which the latest stays in memory."""
+        """Path of an episode's data file, and its rows; the latest file stays in memory."""
         index = self._meta.index
         path = index.files[number]
         if self._kept is None or self._kept[:2] != (path, names):
@@ -132,13 +135,13 @@ class LeRobot:
         table, first = self._kept[2], self._first[path]
         if len(table) != self._rows[path]:
             raise InputError(
-                f"{path} holds {len(table)} frames, and the data set lists"
+                f"{path} contains {len(table)} frames, and the data set lists"
                 f" {self._rows[path]}."
             )
         length = int(index.length[number])
         part = table.slice(int(index.start[number]) - first, length)
         if (whole(part, "episode_index", path) != number).any():
-            raise InputError(f"{path} does not hold the frames of episode {number}.")
+            raise InputError(f"{path} does not contain the frames of episode {number}.")
         return path, part
 
     @cached_property
@@ -164,7 +167,7 @@ class LeRobot:
         if len(changed):
             raise InputError(
                 f"{path}: episode {number} changes its task at step {changed[0]}; robomtl"
-                " takes one task an episode."
+                " needs one task per episode."
             )
         if int(task[0]) not in self._meta.tasks:
             raise InputError(
@@ -191,7 +194,7 @@ class LeRobot:
             or column.type.get_field_index("bytes") < 0
         ):
             raise InputError(
-                f"{path}: column '{name}' holds {column.type}, not pictures."
+                f"{path}: column '{name}' contains {column.type}, not images."
             )
         check_length(str(path), name, len(column), length)
         for row, content in enumerate(column.field("bytes")):
@@ -202,8 +205,8 @@ def _column(described: Any) -> Column:
     """A feature of ``meta/info.json`` as a column.
 
     Raises:
-        InputError: If it is neither a vector of numbers nor an image in colour; the
-            message is what follows the name of the feature.
+        InputError: If the feature is neither a vector of numbers nor a colour image; the
+            message is a predicate, which follows the name of the feature.
     """
     kind = described.get("dtype") if isinstance(described, dict) else None
     shape = described.get("shape") if isinstance(described, dict) else None
@@ -219,7 +222,7 @@ def _column(described: Any) -> Column:
     if str(kind) in _NUMBERS | {"bool"} and len(sizes) == 1 and type(sizes[0]) is int:
         if 0 < sizes[0] <= COMPONENTS:
             return Column("vector", (sizes[0],))
-    raise InputError(f"has {str(kind)[:40]} of shape {str(shape)[:80]} a frame")
+    raise InputError(f"has {str(kind)[:40]} of shape {str(shape)[:80]} per frame")
 
 
 def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:

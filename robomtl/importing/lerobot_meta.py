@@ -1,12 +1,12 @@
-"""The ``meta`` folder of LeRobot data sets of versions 2.0, 2.1 and 3.0, brought to one form.
+"""Reads the ``meta`` folder of LeRobot data sets of versions 2.0, 2.1 and 3.0.
 
 Verified against LeRobot's commits 3354d919 (v2.1: ``common/datasets/utils.py``) and 7427f318
-(v3.0, and ``convert_dataset_v21_to_v30.py``). Version 2 keeps a file an episode:
+(v3.0, and ``convert_dataset_v21_to_v30.py``). Version 2 has one file per episode:
 
 * ``meta/episodes.jsonl``: ``episode_index`` and ``length`` of each episode.
 * ``meta/tasks.jsonl``: ``task_index`` and ``task``, the sentence.
 * ``data/chunk-000/episode_000000.parquet``: the frames of an episode.
-* ``videos/chunk-000/KEY/episode_000000.mp4``: its images of a camera.
+* ``videos/chunk-000/KEY/episode_000000.mp4``: the images of a camera in an episode.
 
 A chunk has ``chunks_size`` episodes. Version 3 is described in ``demonstrations/layout.py``.
 """
@@ -43,15 +43,15 @@ _Line = TypeVar("_Line")
 
 @dataclass(frozen=True, kw_only=True)
 class LeRobotMeta:
-    """What the ``meta`` folder says."""
+    """Content of the ``meta`` folder, in one form for all versions."""
 
     version: str
     info: Info
     index: Index
     tasks: Mapping[int, str]
-    """Task sentences, of which several may be equal."""
+    """Task sentence of each task index; several may be equal."""
     chunk: int = 0
-    """Episodes a chunk; of version 2."""
+    """Number of episodes per chunk in version 2; 0 in version 3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def read_meta(folder: Path) -> LeRobotMeta:
     """The content of the ``meta`` folder.
 
     Raises:
-        InputError: If it is damaged, contradictory, or of another version.
+        InputError: If the folder is damaged, contradictory, or of another version.
     """
     path = inside(folder, layout.INFO)
     content = read_json(path, dict[str, Any])
@@ -101,10 +101,10 @@ def read_meta(folder: Path) -> LeRobotMeta:
 
 
 def clips_of(folder: Path, meta: LeRobotMeta, key: str) -> Clips:
-    """Where the images of a camera lie.
+    """The location of the images of a camera.
 
     Raises:
-        InputError: If the data set does not say it.
+        InputError: If the metadata lack it, or it is invalid.
     """
     if meta.version not in _FIRST:
         return read_clips(folder, meta.info, meta.index, key)
@@ -117,7 +117,12 @@ def clips_of(folder: Path, meta: LeRobotMeta, key: str) -> Clips:
 
 
 def _index(folder: Path, info: Info, chunk: int) -> Index:
-    """Where the episodes of a data set of version 2 lie."""
+    """The index of the episodes of a data set of version 2.
+
+    Raises:
+        InputError: If the list of episodes is damaged, or contradicts itself or
+            ``meta/info.json``.
+    """
     where = folder / _EPISODES
     lines = sorted(_lines(folder, _EPISODES, _Episode), key=lambda e: e.episode_index)
     found = len(lines), sum(line.length for line in lines)
@@ -128,12 +133,12 @@ def _index(folder: Path, info: Info, chunk: int) -> Index:
             f" {declared[0]} of {declared[1]}."
         )
     if not lines:
-        raise InputError(f"{folder} holds no episode.")
+        raise InputError(f"{folder} has no episodes.")
     if [line.episode_index for line in lines] != [*range(len(lines))]:
         raise InputError(f"{where} does not list the episodes 0 to {len(lines) - 1}.")
     length = np.array([line.length for line in lines], np.int64)
     if length.min() < 1:
-        raise InputError(f"{where}: episode {length.argmin()} has no frame.")
+        raise InputError(f"{where}: episode {length.argmin()} has no frames.")
     template = _of_version_3(info.data_path)
     check_template(template, folder / layout.INFO)
     files = _files(folder, template, len(lines), chunk)
@@ -141,7 +146,7 @@ def _index(folder: Path, info: Info, chunk: int) -> Index:
 
 
 def _of_version_3(template: str) -> str:
-    """A template of paths with the fields of version 3, where a chunk numbers its files."""
+    """A path template of version 2, with its fields named as in version 3."""
     named = template.replace("{episode_chunk", "{chunk_index")
     return named.replace("{episode_index", "{file_index")
 
@@ -152,7 +157,7 @@ def _files(folder: Path, template: str, count: int, chunk: int) -> tuple[Path, .
 
 
 def _lines(folder: Path, name: str, form: type[_Line]) -> list[_Line]:
-    """The entries of a file with a JSON object a line."""
+    """The entries of a file with one JSON object per line."""
     path = inside(folder, name)
     lines = read_file(path, limit=LINES_LIMIT).splitlines()
     check_rows(path, len(lines), layout.MOST_EPISODES)
@@ -164,16 +169,18 @@ def _lines(folder: Path, name: str, form: type[_Line]) -> list[_Line]:
 
 
 def _tasks_of_parquet(folder: Path) -> dict[int, str]:
-    """The task sentences of a data set of version 3, of which several may be equal."""
+    """Task sentence of each task index in version 3; several may be equal."""
     path, table, words = tasks_table(folder)
     column = table[words].combine_chunks()
     if not pa.types.is_dictionary(column.type):
-        raise InputError(f"{path}: column '{words}' holds {column.type}, not texts.")
+        raise InputError(
+            f"{path}: column '{words}' contains {column.type}, not strings."
+        )
     known = [
         each if isinstance(each, str) else "" for each in column.dictionary.to_pylist()
     ]
-    places = [-1 if at is None else at for at in column.indices.to_pylist()]
-    instructions = [known[at] if at >= 0 else "" for at in places]
+    codes = [-1 if code is None else code for code in column.indices.to_pylist()]
+    instructions = [known[code] if code >= 0 else "" for code in codes]
     return dict(
         zip(whole(table, "task_index", path).tolist(), instructions, strict=True)
     )

@@ -2,16 +2,16 @@
 
 Verified against Minari's main branch at commit 1880118a (``dataset/minari_storage.py``,
 ``_storages/hdf5_storage.py``, ``serialization.py``, ``docs/content/dataset_standards.md``).
-A data set is a folder with a folder ``data``, which holds:
+A data set is a folder with a folder ``data``, which contains:
 
 * ``metadata.json``: numbers of episodes and steps, the format, and the spaces of
-  observations and actions, each as JSON in a text.
+  observations and actions, each as a string of JSON.
 * The episodes, in HDF5 or Arrow: ``observations``, ``actions``, ``rewards``,
   ``terminations``, ``truncations`` and ``infos`` of each.
 
-There is one observation more than actions, the last of which is left out here. Infos have
-one entry more as well, the first of which is that of the reset. Images of 32 pixels and more
-a side are stored as JPEG, unless ``jpeg_encoding`` is false.
+There is one more observation than there are actions; the last one is left out here. Infos
+have one more entry, too; the first one, from the reset, is left out. Images of at least 32
+pixels a side are stored as JPEG, unless ``jpeg_encoding`` is false.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ class Minari:
         path: Folder of the data set, or its folder ``data``.
 
     Raises:
-        InputError: If it is damaged or contradictory, or stored otherwise.
+        InputError: If the data set is damaged or contradictory, or its storage is unknown.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,7 +80,7 @@ class Minari:
             )
         self._lengths = self._listed()
         self.about = self._about()
-        """What the data set says besides its episodes."""
+        """Metadata of the data set."""
 
     def _stored(self, path: Path, within: str) -> Storage:
         kind = self._metadata.data_format
@@ -102,14 +102,14 @@ class Minari:
         ):
             if count != declared:
                 raise InputError(
-                    f"{self._folder} holds {count} {name}, {METADATA} declares {declared}."
+                    f"{self._folder} has {count} {name}, {METADATA} declares {declared}."
                 )
         if not lengths:
-            raise InputError(f"{self._folder} holds no episode.")
+            raise InputError(f"{self._folder} has no episodes.")
         return lengths
 
     def _about(self) -> About:
-        """What ``metadata.json`` and the first episode say."""
+        """Metadata from ``metadata.json`` and the first episode."""
         columns = {n: leaf.column for n, leaf in self._spaces.items() if leaf.column}
         wrong = {n: leaf.reason for n, leaf in self._spaces.items() if leaf.reason}
         for name, found in self._storage.further().items():
@@ -145,7 +145,7 @@ class Minari:
         return Episode(in_words(self._env), found)
 
     def check_images(self, number: int, columns: Sequence[str]) -> None:
-        """Refuses an episode whose images are not as many as its frames."""
+        """Refuses an episode whose images differ in number from its frames."""
         for name in columns:
             self._rows(number, name, self._storage.rows(number, name))
 
@@ -166,13 +166,13 @@ class Minari:
             if values[0].size != np.prod(expected):
                 raise InputError(
                     f"{self._folder}: episode {number}: '{name}' has the shape"
-                    f" {values.shape[1:]} a frame, and {METADATA} says {expected}."
+                    f" {values.shape[1:]} per frame, and {METADATA} declares {expected}."
                 )
             return values.reshape(len(values), *expected)
         return values[:, None] if values.ndim == 1 else values
 
     def _rows(self, number: int, name: str, length: int) -> slice:
-        """The rows of a column that belong to steps."""
+        """Slice of the rows of a column that belong to steps."""
         steps, root = self._lengths[number], name.split("/")[0]
         if length == steps + 1 and root == INFOS:
             return slice(1, None)
@@ -183,13 +183,13 @@ class Minari:
 
 
 def data_folder(path: Path) -> Path:
-    """The folder ``data`` of a data set, or the path itself if it is that."""
+    """The folder ``data`` of a data set, or the path itself if it is that folder."""
     return path / "data" if (path / "data" / METADATA).exists() else path
 
 
 def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
     seen = [name for name in columns if name.split("/")[0] == _OBSERVATIONS]
-    # What was achieved repeats a part of what is observed, in envs with goals.
+    # In envs with goals, the achieved goal repeats a part of the observation.
     vectors = tuple(
         name
         for name in seen

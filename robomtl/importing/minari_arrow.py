@@ -1,4 +1,4 @@
-"""Minari data sets whose episodes lie in Arrow or Parquet.
+"""Reads the episodes of Minari data sets that are stored in Arrow or Parquet files.
 
 Verified against Minari's ``_storages/arrow_storage.py`` at commit 1880118a. Each episode has
 a folder ``N`` with ``metadata.json`` and ``part-0.arrow`` or ``part-0.parquet``, whose columns
@@ -23,7 +23,7 @@ from robomtl.importing.minari_storage import INFOS, SCALARS
 from robomtl.importing.source import Column
 from robomtl.nearest import unknown
 
-_TUPLE = "_index_"  # Begins the names of the parts of a Tuple in HDF5.
+_TUPLE = "_index_"  # Prefix of the parts of a Tuple in HDF5.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ class _Episode:
 
 
 class ArrowStorage:
-    """Episodes in a file each, of Arrow or Parquet.
+    """Episodes that are stored in one Arrow or Parquet file each.
 
     Args:
-        folder: Holds a folder for each.
+        folder: Folder with a subfolder for each episode.
         kind: ``arrow`` or ``parquet``.
     """
 
@@ -54,7 +54,7 @@ class ArrowStorage:
         return [read_json(path, _Episode).total_steps for path in paths]
 
     def further(self) -> Mapping[str, Column | str]:
-        """Columns of the first episode beside its spaces; see ``Storage``."""
+        """Columns of the first episode besides its spaces; see ``Storage``."""
         found = dict[str, Column | str]()
         for field in self._table(0).schema:
             inner = [*field.type] if pa.types.is_struct(field.type) else []
@@ -76,18 +76,18 @@ class ArrowStorage:
         kind = column.type
         if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
             if not pa.types.is_boolean(kind):
-                raise InputError(f"{where}: '{name}' holds {kind}, not numbers.")
+                raise InputError(f"{where}: '{name}' contains {kind}, not numbers.")
         if column.null_count:
             raise InputError(f"{where}: '{name}' has rows without a number.")
         values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
         return values.reshape(-1, size)
 
     def pictures(self, number: int, name: str) -> Sequence[bytes]:
-        """A column of encoded pictures of an episode; see ``Storage``."""
+        """A column of encoded images of an episode; see ``Storage``."""
         column = self._column(number, name)
         if not pa.types.is_binary(column.type):
             raise InputError(
-                f"{self._path(number)}: '{name}' holds {column.type}, not pictures."
+                f"{self._path(number)}: '{name}' contains {column.type}, not images."
             )
         found: list[bytes] = column.to_pylist()
         return found
@@ -100,7 +100,7 @@ class ArrowStorage:
         return inside(self._folder, f"{number}/part-0.{self._kind}")
 
     def _table(self, number: int) -> Any:
-        """The rows of an episode, of which the latest stays in memory."""
+        """The rows of an episode; those of the latest episode stay in memory."""
         if self._kept is None or self._kept[0] != number:
             self._kept, path = None, self._path(number)
             read = _whole_parquet if self._kind == "parquet" else _whole_arrow
@@ -118,7 +118,7 @@ class ArrowStorage:
             if names.count(key) > 1:
                 raise InputError(
                     f"{self._path(number)}: {names.count(key)} entries are named '{key}';"
-                    " each must have a name of its own."
+                    " each must have a different name."
                 )
             if isinstance(found, pa.Table):
                 found = found[key].combine_chunks()
@@ -138,16 +138,16 @@ def _whole_parquet(path: Path) -> Any:
 
 
 def _whole_arrow(path: Path) -> Any:
-    """The table in an Arrow file, whose buffers have to lie in it as they are.
+    """The table in an Arrow file whose buffers are not compressed.
 
     Raises:
-        InputError: If it is damaged, or has compressed buffers, which could take any
+        InputError: If the file is damaged, or has compressed buffers, which could need any
             amount of memory.
     """
     with undamaged(path), pa.OSFile(str(path), "rb") as file:
         if file.read(8) != b"ARROW1\0\0":
-            raise InputError(f"{path} is no Arrow file.")
-        # The blocks follow as a stream does; the index at the end repeats them.
+            raise InputError(f"{path} is not an Arrow file.")
+        # The blocks form a stream; the index at the end of the file repeats them.
         messages = [*pa.ipc.MessageReader.open_stream(file)]
         if not messages:
             raise pa.ArrowInvalid("it has no schema")
@@ -167,7 +167,11 @@ def _whole_arrow(path: Path) -> Any:
 
 
 def _decode_names(fields: Iterable[Any]) -> None:
-    """Decodes the names of columns and of their parts, each of which may be no text."""
+    """Decodes the names of columns and of their parts, to find names that are not UTF-8.
+
+    Raises:
+        UnicodeDecodeError: If a name is not UTF-8.
+    """
     for each in fields:
         _ = each.name
         if pa.types.is_struct(each.type):

@@ -1,4 +1,4 @@
-"""Spaces of Gymnasium as Minari writes them in JSON, as columns."""
+"""Converts Gymnasium spaces, which Minari writes as JSON, to columns."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,18 +8,18 @@ from robomtl.files.untrusted import parse_json
 from robomtl.importing.source import COMPONENTS, Column
 
 _UNBOUNDED = re.compile(r"-?\bInfinity\b|\bNaN\b")
-_LEAST_IMAGE = 32  # Minari takes smaller arrays for no images [px].
+_LEAST_IMAGE = 32  # [px] Minari does not store arrays with a smaller side as JPEG.
 
 
 class Leaf(NamedTuple):
-    """A part of a space that is no Dict and no Tuple."""
+    """A part of a space that is neither a Dict nor a Tuple."""
 
     column: Column | None
-    """As a column; None if it is none."""
+    """The part as a column; None if it cannot be imported."""
     encoded: bool
     """Whether it is stored as JPEG, if the data set encodes images."""
     reason: str
-    """The reason why it is no column."""
+    """Reason why the part cannot be imported; empty if it can."""
     bounds: tuple[list[float | None], list[float | None]] | None
     """Least and largest value of each component; None among them where unbounded."""
 
@@ -29,20 +29,20 @@ def leaves(text: str, *, where: str, root: str) -> dict[str, Leaf]:
 
     Args:
         text: The JSON.
-        where: Names it in messages.
+        where: Name of the JSON, for messages.
         root: Name of the space in an episode, such as ``observations``.
 
     Raises:
-        InputError: If it is no JSON.
+        InputError: If the text is not a JSON object.
     """
     return dict(_leaves(parse_python_json(text, where=where), root))
 
 
 def parse_python_json(text: str, *, where: str) -> dict[str, Any]:
-    """An object of JSON in which Python wrote infinities, which become None.
+    """A JSON object that Python wrote; NaN and infinities become None.
 
     Raises:
-        InputError: If it is no JSON object.
+        InputError: If the text is not a JSON object.
     """
     return parse_json(_UNBOUNDED.sub("null", text), dict[str, Any], where=where)
 

@@ -1,7 +1,7 @@
-"""How the episodes of a Minari data set are stored, and those in HDF5.
+"""Storage of the episodes of a Minari data set: the interface, and HDF5.
 
-``main_data.hdf5`` holds a group ``episode_N`` for each episode, in which spaces of several
-parts are groups.
+``main_data.hdf5`` contains a group ``episode_N`` for each episode, in which spaces of
+several parts are groups.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ class Storage(Protocol):
     """The columns of each episode, by their paths in it."""
 
     padded: bool
-    """Whether every column has a row more than there are steps, as observations have."""
+    """Whether every column, like observations, has one more row than there are steps."""
 
     def lengths(self) -> list[int]:
         """Number of steps of each episode."""
         ...
 
     def further(self) -> Mapping[str, Column | str]:
-        """Columns beside observations and actions, or why they cannot be read."""
+        """Columns besides observations and actions, or the reason not to read them."""
         ...
 
     def numbers(self, number: int, name: str) -> NDArray[Any]:
@@ -37,7 +37,7 @@ class Storage(Protocol):
         ...
 
     def pictures(self, number: int, name: str) -> Sequence[bytes]:
-        """A column of encoded pictures of an episode."""
+        """A column of encoded images of an episode."""
         ...
 
     def rows(self, number: int, name: str) -> int:
@@ -65,7 +65,7 @@ class Hdf5Storage:
             return [hdf5.rows(each) for each in every]
 
     def further(self) -> Mapping[str, Column | str]:
-        """Columns of the first episode beside its spaces; see ``Storage``."""
+        """Columns of the first episode besides its spaces; see ``Storage``."""
         found = dict[str, Column | str]()
         with hdf5.opened(self._path) as file:
             for name, column in hdf5.columns_below(hdf5.member(file, "episode_0")):
@@ -73,7 +73,7 @@ class Hdf5Storage:
                     continue
                 reason = hdf5.unusable(column)
                 if not reason and column.ndim > 2:
-                    reason = f"has shape {column.shape[1:]} a frame"
+                    reason = f"has shape {column.shape[1:]} per frame"
                 shape = tuple(column.shape[1:])
                 found[name] = reason or Column("vector", shape or (1,))
         return found
@@ -84,7 +84,7 @@ class Hdf5Storage:
             return hdf5.numbers(hdf5.member(file, f"episode_{number}/{name}"))
 
     def pictures(self, number: int, name: str) -> Sequence[bytes]:
-        """A column of encoded pictures of an episode; see ``Storage``."""
+        """A column of encoded images of an episode; see ``Storage``."""
         with hdf5.opened(self._path) as file:
             return hdf5.encoded_pictures(hdf5.member(file, f"episode_{number}/{name}"))
 

@@ -2,10 +2,10 @@
 
 Verified against robomimic's main branch at commit d309eae (``docs/datasets/overview.md``,
 ``scripts/dataset_states_to_obs.py``, ``scripts/get_dataset_info.py``) and LIBERO's
-``scripts/create_dataset.py``. A file holds:
+``scripts/create_dataset.py``. A file contains:
 
 * ``data/demo_N``: an episode, with the attribute ``num_samples``; in it ``actions``,
-  ``rewards``, ``dones``, ``states`` and ``obs/KEY``, one row a step.
+  ``rewards``, ``dones``, ``states`` and ``obs/KEY``, one row per step.
 * The attribute ``env_args`` of ``data``: JSON with ``env_name`` and ``env_kwargs``.
 * ``mask/KEY``: names of the episodes of a subset.
 * Task sentences: the attribute ``problem_info`` of ``data`` (LIBERO), ``ep_meta`` of an
@@ -38,7 +38,7 @@ _OWN = (
     ("obs/robot0_eef_pos", "obs/robot0_eef_quat", "obs/robot0_gripper_qpos"),
     ("obs/ee_states", "obs/gripper_states"),
 )
-"""What robots know of themselves, as robomimic and LIBERO name it."""
+"""Columns of proprioception, as robomimic and as LIBERO name them."""
 _OBJECT = "obs/object"
 _CAMERA = re.compile(r"_(image|rgb)$")
 
@@ -56,7 +56,7 @@ class _Demo(NamedTuple):
     name: str
     length: int
     samples: int | None
-    """The length by ``num_samples``."""
+    """Length that ``num_samples`` declares; None if it is missing."""
     instruction: str
 
 
@@ -80,9 +80,9 @@ class Robomimic:
             with hdf5.opened(file) as root:
                 self._demos += self._listed(root, file, filter_key)
         if not self._demos:
-            raise InputError(f"{path} holds no episode data/demo_0.")
+            raise InputError(f"{path} has no episodes, such as data/demo_0.")
         self.about = self._about()
-        """What the data set says besides its episodes."""
+        """Metadata of the data set."""
 
     def _listed(self, root: Any, file: Path, key: str | None) -> Iterator[_Demo]:
         """The episodes of a file, in the order of their numbers."""
@@ -114,7 +114,7 @@ class Robomimic:
         return found
 
     def _about(self) -> About:
-        """What the files say besides their episodes."""
+        """Metadata of the files, with the columns of the first episode."""
         columns, wrong = dict[str, Column](), dict[str, str]()
         with hdf5.opened(self._demos[0].file) as root:
             demo = hdf5.member(root, f"data/{self._demos[0].name}")
@@ -161,7 +161,7 @@ class Robomimic:
         return Episode(instruction, found)
 
     def check_images(self, number: int, columns: Sequence[str]) -> None:
-        """Refuses an episode whose images are not as many as its frames."""
+        """Refuses an episode whose images differ in number from its frames."""
         file, name, length, *_ = self._demos[number]
         with hdf5.opened(file) as root:
             for column in columns:
@@ -170,7 +170,7 @@ class Robomimic:
 
 
 def files_in(path: Path) -> list[Path]:
-    """The HDF5 files that a path stands for: itself, or those in the folder."""
+    """The path itself if it is a file, else the HDF5 files in the folder."""
     if not path.is_dir():
         return [path]
     found = sorted(p for e in ("hdf5", "h5") for p in path.glob(f"*.{e}"))
@@ -206,7 +206,7 @@ def _fault(column: Any) -> str:
     picture = len(shape) == 4 and shape[3] == 3 and column.dtype == "uint8"
     if picture and all(0 < each <= 8192 for each in shape[1:3]):
         return ""
-    return f"has {column.dtype} of shape {shape[1:]} a frame"
+    return f"has {column.dtype} of shape {shape[1:]} per frame"
 
 
 def _column(column: Any) -> Column:
@@ -223,7 +223,7 @@ def _json(group: Any, name: str) -> str:
 
 
 def _instruction(group: Any, attribute: str, field: str) -> str:
-    """A task sentence in a JSON attribute; empty where there is none."""
+    """A task sentence in a JSON attribute; empty if there is none."""
     content = parse_json(
         _json(group, attribute), dict[str, Any], where=_where(group, attribute)
     )
@@ -231,6 +231,6 @@ def _instruction(group: Any, attribute: str, field: str) -> str:
 
 
 def _sentence(value: object) -> str:
-    if isinstance(value, list):  # LIBERO joins the parts of some.
+    if isinstance(value, list):  # LIBERO stores some in parts.
         value = "".join(each for each in value if isinstance(each, str))
     return " ".join(value.split()) if isinstance(value, str) else ""

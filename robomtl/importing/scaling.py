@@ -1,4 +1,4 @@
-"""Actions of other tools, brought within [-1, 1]."""
+"""Scales actions of other tools to [-1, 1]."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,15 +13,15 @@ _Declared = tuple[Sequence[float | None], Sequence[float | None]] | None
 
 
 class Scale(NamedTuple):
-    """Bounds that become -1 and 1, for each component of an action."""
+    """Bounds of each action component that are mapped to -1 and 1."""
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
 
     def __call__(self, action: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The actions between the bounds, as within [-1, 1]; (frame, action).
+        """The actions, scaled from the bounds to [-1, 1] and clipped; (frame, action).
 
-        A component that never changes becomes 0.
+        A component whose bounds are equal becomes 0.
         """
         width = self.high - self.low
         middle = (self.low + self.high) / 2
@@ -30,14 +30,15 @@ class Scale(NamedTuple):
 
 
 def needed_scale(recorded: Range, declared: _Declared) -> Scale | None:
-    """How actions are scaled; None if all lie within [-1, 1].
+    """The scaling of actions; None if all are within [-1, 1].
 
-    Components within [-1, 1] stay as they are. Others have the declared bounds where those
-    are finite and hold all that was recorded, and else the recorded ones.
+    Components within [-1, 1] are not changed. The others are scaled from the declared
+    bounds if these are finite and contain all recorded values, else from the recorded ones.
 
     Args:
-        recorded: The recorded actions.
-        declared: Least and largest action by the data set, of each component.
+        recorded: Range of the recorded actions.
+        declared: Least and largest action that the data set declares, by component; None
+            if it declares none.
     """
     low, high = recorded.low.astype(np.float64), recorded.high.astype(np.float64)
     beyond = np.maximum(np.abs(low), np.abs(high)) > 1 + ROUNDING
@@ -45,8 +46,8 @@ def needed_scale(recorded: Range, declared: _Declared) -> Scale | None:
         return None
     if declared is not None and all(len(each) == len(low) for each in declared):
         least, most = (_numbers(each) for each in declared)
-        holds = np.isfinite(least) & np.isfinite(most) & (least <= low) & (high <= most)
-        low, high = np.where(holds, least, low), np.where(holds, most, high)
+        valid = np.isfinite(least) & np.isfinite(most) & (least <= low) & (high <= most)
+        low, high = np.where(valid, least, low), np.where(valid, most, high)
     return Scale(np.where(beyond, low, -1.0), np.where(beyond, high, 1.0))
 
 

@@ -1,4 +1,4 @@
-"""What an importer reads from: the contract of a data set of another tool."""
+"""Contract of data sets of other tools, which the importer reads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ COMPONENTS = 100_000
 
 
 class Column(NamedTuple):
-    """One column of a data set, such as ``obs/robot0_eef_pos``."""
+    """A column of a data set, such as ``obs/robot0_eef_pos``."""
 
     kind: Literal["vector", "image"]
     shape: tuple[int, ...]
@@ -21,7 +21,7 @@ class Column(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """The content of one episode."""
+    """Content of an episode."""
 
     instruction: str
     """The task sentence; empty if the episode has none."""
@@ -32,26 +32,26 @@ class Episode(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a data set says besides its episodes."""
+    """Metadata of a data set."""
 
     format: str
     """Name and version of the format."""
     columns: Mapping[str, Column]
     """Columns that can be imported."""
     usual: Mapping[str, tuple[str, ...]]
-    """Columns of each feature that is imported unless others are named."""
+    """Columns of each feature that is imported by default."""
     lengths: Sequence[int]
     """Number of frames of each episode."""
     robot: str
-    """Name of the robot; empty if the data set does not say."""
+    """Name of the robot; empty if the data set does not name it."""
     fps: float | None
-    """Frames per second [1/s]; None if the data set does not say."""
+    """Frames per second [1/s]; None if the data set does not record them."""
     unusable: Mapping[str, str]
-    """Columns that cannot be imported, and the reason of each."""
+    """Reason why a column cannot be imported, by column."""
     duplicated: Sequence[str] = ()
-    """Instructions that several entries of its list of tasks share."""
+    """Instructions that occur several times in the list of tasks."""
     filters: Mapping[str, int]
-    """Number of episodes of each subset that the data set names."""
+    """Number of episodes of each named subset."""
     bounds: tuple[Sequence[float | None], Sequence[float | None]] | None = None
     """Least and largest action that the data set declares, for each component."""
 
@@ -61,38 +61,41 @@ class Source(Protocol):
 
     @property
     def about(self) -> About:
-        """What it says besides its episodes."""
+        """Metadata of the data set."""
         ...
 
     def read(self, number: int, columns: Sequence[str]) -> Episode:
         """The named columns of an episode.
 
+        Args:
+            number: Index of the episode.
+            columns: Names of the columns.
+
         Raises:
-            InputError: If the episode is damaged, or contradicts what the data set says
-                of it.
+            InputError: If the episode is damaged, or contradicts the metadata.
         """
         ...
 
     def check_images(self, number: int, columns: Sequence[str]) -> None:
-        """Refuses an episode whose images are not as many as its frames.
+        """Refuses an episode whose images differ in number from its frames.
 
         Args:
-            number: Of the episode.
-            columns: Of images.
+            number: Index of the episode.
+            columns: Names of columns of images.
 
         Raises:
-            InputError: If they are not.
+            InputError: If a column has another number of images.
         """
         ...
 
 
 def check_length(where: str, name: str, length: int, frames: int) -> None:
-    """Refuses a column that does not have one row a frame.
+    """Refuses a column that does not have one row per frame.
 
     Args:
         where: File and episode, for the message.
-        name: Of the column.
-        length: Number of its rows.
+        name: Name of the column.
+        length: Number of rows of the column.
         frames: Number of frames of the episode.
 
     Raises:

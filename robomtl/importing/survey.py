@@ -1,4 +1,4 @@
-"""Reads every episode of a data set once, and notes what is in it and what is wrong."""
+"""Reads every episode of a data set once, and records its values and its faults."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from robomtl.progress import progress
 
 @dataclass
 class Range:
-    """The numbers of a feature over all frames."""
+    """Range of a vector feature over all frames."""
 
     low: NDArray[np.float32]
     """Least finite value of each component."""
@@ -27,7 +27,7 @@ class Range:
     """Number of frames with a component that is not finite."""
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Takes the next frames; (frame, component)."""
+        """Adds the next frames; (frame, component)."""
         finite = np.isfinite(values)
         least = np.where(finite, values, np.inf).min(0)
         largest = np.where(finite, values, -np.inf).max(0)
@@ -41,29 +41,29 @@ class Range:
 
 @dataclass
 class Survey:
-    """What is in a data set."""
+    """Content and faults of a data set."""
 
     lengths: Sequence[int]
     """Number of frames of each episode."""
     ranges: dict[str, Range] = field(default_factory=dict)
-    """By vector feature."""
+    """Range of each vector feature."""
     instructions: dict[int, str] = field(default_factory=dict)
     """Task sentence of each episode that is sound; empty where none is recorded."""
     succeeded: dict[int, bool] = field(default_factory=dict)
     """Whether a step of each sound episode is marked as successful."""
     broken: dict[int, str] = field(default_factory=dict)
-    """What is wrong with each episode that cannot be learned from."""
+    """Fault of each episode that cannot be learned from."""
     odd_success: str = ""
-    """Says which value of the column of successes is neither 0 nor 1; empty if none is."""
+    """First success that is neither 0 nor 1, and its episode; empty if there is none."""
 
 
 def survey(source: Source, features: Features, instruction: str | None) -> Survey:
-    """What is in a data set; its episodes are in memory one at a time.
+    """Surveys a data set; its episodes are in memory one at a time.
 
     Args:
         source: The data set.
         features: Columns that are imported, by feature.
-        instruction: Task sentence of every episode; None for its own.
+        instruction: Task sentence of every episode; None for those of the data set.
     """
     about = source.about
     images, vectors = of_images(features, about), of_vectors(features, about)
@@ -72,7 +72,7 @@ def survey(source: Source, features: Features, instruction: str | None) -> Surve
         for number in range(len(about.lengths)):
             try:
                 if not about.lengths[number]:
-                    raise InputError(f"Episode {number} has no frame.")
+                    raise InputError(f"Episode {number} has no frames.")
                 episode = read_episode(source, number, vectors)
                 source.check_images(number, images)
                 _add(found, number, joined(episode, features))
@@ -84,17 +84,17 @@ def survey(source: Source, features: Features, instruction: str | None) -> Surve
 
 
 def read_episode(source: Source, number: int, columns: Sequence[str]) -> Episode:
-    """The named columns of an episode, which are shaped as in every other.
+    """The named columns of an episode, whose shapes are checked.
 
     Raises:
-        InputError: If the episode is damaged, or a column has another shape.
+        InputError: If the episode is damaged, or a column has another shape than declared.
     """
     episode, known = source.read(number, columns), source.about.columns
     for name, values in episode.columns.items():
         if values.shape[1:] != known[name].shape:
             raise InputError(
-                f"Episode {number}: '{name}' has the shape {values.shape[1:]} a frame, and"
-                f" {known[name].shape} elsewhere."
+                f"Episode {number}: '{name}' has the shape {values.shape[1:]} per frame,"
+                f" and {known[name].shape} elsewhere."
             )
     return episode
 
@@ -102,21 +102,21 @@ def read_episode(source: Source, number: int, columns: Sequence[str]) -> Episode
 def joined(episode: Episode, features: Features) -> dict[str, NDArray[Any]]:
     """The features of an episode whose columns were read; vectors (frame, component)."""
     read = episode.columns
-    there = {n: c for n, c in features.items() if all(each in read for each in c)}
+    available = {n: c for n, c in features.items() if all(each in read for each in c)}
     with np.errstate(over="ignore"):  # Infinities are refused with their step.
         return {
             name: read[columns[0]]
             if read[columns[0]].ndim > 2
             else np.concatenate([read[each] for each in columns], 1).astype(np.float32)
-            for name, columns in there.items()
+            for name, columns in available.items()
         }
 
 
 def _add(found: Survey, number: int, values: Mapping[str, NDArray[Any]]) -> None:
-    """Notes the vectors of an episode.
+    """Adds the vectors of an episode to a survey.
 
     Raises:
-        InputError: If one is not finite.
+        InputError: If a vector is not finite.
     """
     for name, each in values.items():
         size = each.shape[1]
