@@ -124,7 +124,7 @@ class Parquet:
             table.validate(full=True)
         if len(table) != self.rows:
             raise InputError(
-                f"{self.path} is damaged: it holds {len(table)} rows and declares"
+                f"{self.path} is damaged: it contains {len(table)} rows and declares"
                 f" {self.rows}."
             )
         return table
