@@ -329,7 +329,7 @@ BROKEN: dict[str, tuple[str, Callable[[Any], Any], str]] = {
         f"a path of data files like {path}": (
             INFO,
             having("data_path", path),
-            "data_path is .* must be a path in the data set whose only fields are chunk",
+            "the template .* must be a path in the data set whose only fields are chunk",
         )
         for path in (
             "../outside/file-{file_index:03d}.parquet",

@@ -208,6 +208,10 @@ def test_what_cannot_be_pulled_is_refused(tmp_path, hub, capsys):
     assert "'a/b/c' is not the name of a repository; give OWNER/NAME" in refusal(
         capsys, "pull", "a/b/c", *out
     )
+    hub.put("me/other", {"policy.json": b"{}"})
+    (tmp_path / "file").touch()
+    with pytest.raises(robomtl.InputError, match="is a file or a broken link; give"):
+        robomtl.pull("me/other", out=tmp_path / "file/got")
 
 
 def test_what_cannot_be_pushed_is_refused(tmp_path, hub, data):

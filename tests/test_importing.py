@@ -21,6 +21,7 @@ from robomtl.demonstrations import Demonstrations, Mixture, writing
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
 from robomtl.importing.import_report import sentences
+from robomtl.importing.source import in_words
 
 pytest.importorskip("av")
 KEY = "observation.images.top"
@@ -153,6 +154,18 @@ def test_rewards_that_are_no_marks_leave_success_open(
     text = " ".join(sentences(check_source(own / "can.hdf5")))
     assert "not recorded: rewards is 0.25 in episode 0, neither 0 nor 1." in text
     assert import_data(own / "can.hdf5", tmp_path / "out").episodes.success.all()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("PickPlaceCan-v1", "pick place can"),
+        ("suite/push-via-point-v10", "push via point"),
+        ("Libero_Kitchen", "libero kitchen"),
+    ],
+)
+def test_the_name_of_an_env_becomes_a_sentence(name: str, words: str) -> None:
+    assert in_words(name) == words
 
 
 def test_a_filter_key_takes_a_subset(made: Path, tmp_path: Path) -> None:
@@ -351,11 +364,11 @@ OUTSIDE = "../{episode_index:06d}.parquet"
 LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
     "paths that climb out": (
         json_of(INFO, having("data_path", OUTSIDE)),
-        r"data_path is '\.\./.* must be a path in the data set",
+        r"the template '\.\./.* must be a path in the data set",
     ),
     "absolute paths": (
         json_of(INFO, having("data_path", "/{episode_index:06d}.parquet")),
-        "data_path is '/.* must be a path in the data set",
+        "the template '/.* must be a path in the data set",
     ),
     "a video path that climbs out": (
         json_of(
@@ -507,6 +520,10 @@ def virtual(file: Any) -> None:
     file["data/demo_0"].create_virtual_dataset("actions", layout)
 
 
+def untyped(file: Any) -> None:
+    file["mask/all"] = WORDS_TYPE
+
+
 def nested(file: Any) -> None:
     file["data/demo_0/obs/again"] = file["data/demo_0"]
 
@@ -535,6 +552,7 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
         ),
         "'actions' stores its data in other files",
     ),
+    "a type in place of names": (untyped, "/mask/all is not a data set"),
     "groups inside themselves": (nested, "groups nested deeper than 8 levels"),
     "objects": (
         replaced("actions", data=["a"] * 6, dtype=WORDS_TYPE),

@@ -43,7 +43,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def check_template(template: str, where: Path) -> None:
-    """Checks the template of the paths of data files.
+    """Checks the template of the paths of data files or videos.
 
     Args:
         template: Such as ``data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet``.
@@ -57,8 +57,8 @@ def check_template(template: str, where: Path) -> None:
     plain = literal.isprintable() and not set("{}\\") & set(literal)
     if not plain or ".." in parts or "" in parts or len(template) > 255:
         raise InputError(
-            f"{where}: data_path is {template[:100]!r}; it must be a path in the data set"
-            " whose only fields are chunk_index and file_index, such as"
+            f"{where}: the template {template[:100]!r} must be a path in the data set whose"
+            " only fields are chunk_index and file_index, such as"
             " 'data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet'."
         )
 

@@ -8,7 +8,7 @@ from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS, Results
-from robomtl.files.lock import locked
+from robomtl.files.lock import locked, make_folder
 from robomtl.files.paths import located
 from robomtl.files.untrusted import LIMIT
 from robomtl.hub.repository import Kind, Repository, answering, find, hub
@@ -39,7 +39,7 @@ def pull(repository: str, *, out: Path | str) -> Path:
         raise InputError(f"{folder} exists; name another folder by --out.")
     found = _find(repository)
     found.check()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     _check_sizes(found, folder.parent)
     staging = folder.with_name(f".{folder.name}.pulled")
     with locked(staging):

@@ -147,8 +147,7 @@ def encoded_pictures(column: Any) -> Sequence[bytes]:
         InputError: If it contains anything else.
     """
     h5py = load_h5py()
-    if column.external or column.is_virtual:
-        raise InputError(f"{at(column)} stores its data in other files.")
+    _check_stored(column)
     if h5py.check_vlen_dtype(column.dtype) == np.uint8 and column.ndim == 1:
         check_size(
             Path(at(column)), 16 * int(column.size), column.id.get_storage_size()
@@ -166,8 +165,9 @@ def names(column: Any) -> list[str]:
         InputError: If it contains anything else.
     """
     h5py = load_h5py()
+    _check_stored(column)
     kind = h5py.check_string_dtype(column.dtype)
-    if kind is None or column.ndim != 1 or column.external or column.is_virtual:
+    if kind is None or column.ndim != 1:
         raise InputError(f"{at(column)} contains {column.dtype}, not a list of names.")
     stored = column.id.get_storage_size()
     check_size(Path(at(column)), int(column.size) * (kind.length or 16), stored)
@@ -175,6 +175,18 @@ def names(column: Any) -> list[str]:
         column, lambda: column.asstr(errors="replace")[()].tolist()
     )
     return values
+
+
+def _check_stored(column: Any) -> None:
+    """Refuses anything but a data set that is stored in the file itself.
+
+    Raises:
+        InputError: If it is a group or a type, or is stored in another file.
+    """
+    if not isinstance(column, load_h5py().Dataset):
+        raise InputError(f"{at(column)} is not a data set.")
+    if column.external or column.is_virtual:
+        raise InputError(f"{at(column)} stores its data in other files.")
 
 
 def rows(column: Any) -> int:

@@ -1,5 +1,6 @@
 """Contract of data sets of other tools, which the importer reads."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
@@ -110,7 +111,7 @@ def check_length(where: str, name: str, length: int, frames: int) -> None:
 
 def in_words(name: str) -> str:
     """The name of an env as a sentence: ``PickPlaceCan-v1`` becomes ``pick place can``."""
-    name = name.rsplit("/", 1)[-1].split("-v")[0]
+    name = re.sub(r"-v\d+$", "", name.rsplit("/", 1)[-1])
     spaced = [
         f" {each}"
         if each.isupper() and (before.islower() or before.isdigit())
