@@ -44,7 +44,7 @@ class Block(NamedTuple):
     fps: NDArray[np.int64]
     """Steps per second of simulated time; ()."""
     horizon: NDArray[np.int64]
-    """Horizon of the env, -1 where it does not say; ()."""
+    """Horizon of the env; -1 if it declares none; ()."""
     error: NDArray[np.str_] = np.array("")
     """Error of the last aborted episode; empty if none was aborted; ()."""
     others: Mapping[str, NDArray[Any]] = MappingProxyType({})

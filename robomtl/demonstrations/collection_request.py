@@ -50,7 +50,7 @@ class Request(CollectionConfig):
         self._check_least(undisturbed=0)
 
     def plain(self) -> dict[str, Any]:
-        """The request as JSON types, without fields that earlier versions lack."""
+        """The request as JSON types, without later fields that have their default."""
         fields = {"format": FORMAT, **plain(self)}
         if not self.definition:
             del fields[DEFINITION]

@@ -1,4 +1,4 @@
-"""Columns of parquet files as checked arrays."""
+"""Checks columns of parquet files, and converts them to arrays."""
 
 from collections.abc import Sequence
 from pathlib import Path

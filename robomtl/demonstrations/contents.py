@@ -48,7 +48,7 @@ class Contents:
     noise: float | None
     """Largest standard deviation of the action noise; None if unknown."""
     robot: str
-    """Name of the robot; empty if the data set does not say."""
+    """Name of the robot; empty if the data set does not name it."""
     fps: float
     unused: tuple[str, ...]
     """Features of the data set that were not read, such as images."""

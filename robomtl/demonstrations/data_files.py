@@ -1,4 +1,4 @@
-"""The data files of a data set, read and checked one by one."""
+"""Reads and checks the data files of a data set one by one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property

@@ -24,9 +24,9 @@ def marks_by_statistics(
 ) -> Marks | None:
     """The marks of all episodes; None if the statistics do not determine them.
 
-    They do not if they are missing, if a task or variation changes within an episode, or if
-    a number is not finite or an action beyond [-1, 1], since only the frames show at which
-    step.
+    The statistics are insufficient if they are missing, if a task or variation changes
+    within an episode, or if a number is not finite or an action beyond [-1, 1], since only
+    the frames show at which step.
 
     Args:
         paths: The episode files.

@@ -188,7 +188,7 @@ class _Source:
         return decode_images(found, self._info, self._index, self._images[key], keep)
 
     def in_memory(self, check: Check) -> tuple[dict[str, NDArray[Any]], Marks]:
-        """The vectors of all frames, and the marks of all episodes."""
+        """The features of all frames by name, and the marks of all episodes."""
         faults, parts = Faults(), list[Part]()
         count = self._info.total_frames
         columns = {n: np.empty((count, s), np.float32) for n, s in self._sizes.items()}

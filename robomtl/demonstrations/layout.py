@@ -90,7 +90,7 @@ class Sizes(NamedTuple):
     video: Video = "h264"
     """Encoding of images."""
     marks: tuple[str, ...] = (REWARD, SUCCESS, VARIATION)
-    """Features of each step besides the observation and the action that are known."""
+    """Recorded features of a step, besides the observation and the action."""
 
 
 def features(sizes: Sizes) -> dict[str, dict[str, Any]]:

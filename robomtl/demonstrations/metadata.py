@@ -1,4 +1,4 @@
-"""The ``meta`` folder of a LeRobotDataset v3.0, read and checked."""
+"""Reads and checks the ``meta`` folder of a LeRobotDataset v3.0."""
 
 import os
 from collections.abc import Mapping

@@ -121,7 +121,8 @@ def read(
             sorted({*info.features} - {*_KEPT, *read_columns(info), *columns})
         ),
         observes=observes,
-        failed="clone" if about.corrected else failed,  # Its labels are valid.
+        # An expert's labels are right even if the policy failed.
+        failed="clone" if about.corrected else failed,
         has_actions=info.has_actions,
         episodes=Episodes(
             task=np.array([number[name] for name in names]),

@@ -122,7 +122,7 @@ class Staging:
             shutil.rmtree(self.out / name, ignore_errors=True)
             if (written / name).exists():
                 (written / name).rename(self.out / name)
-                sync_folder(self.out)  # Else a power cut could leave ``meta`` alone.
+                sync_folder(self.out)  # Or a power cut could leave ``meta`` only.
         self.remove()
 
     def remove(self) -> None:

@@ -78,7 +78,7 @@ class Parquet:
     Args:
         path: A regular file.
         names: Columns to read.
-        texts: Those of the columns that contain strings; they are read as dictionaries,
+        texts: Columns among these that contain strings; they are read as dictionaries,
             which store a repeated string once.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Data sets of other tools, brought into the layout that robomtl trains on."""
+"""Imports data sets of other tools as the LeRobotDataset v3.0 that robomtl trains on."""
 
 from robomtl.importing.import_request import ImportConfig
 from robomtl.importing.importing import check_source, import_data

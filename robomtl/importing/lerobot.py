@@ -117,7 +117,7 @@ class LeRobot:
         return self._meta.info.dtype(name) == "video"
 
     def _clip(self, number: int, key: str) -> tuple[Path, int]:
-        """The video of an episode, and the number of its first image there."""
+        """The video of an episode, and the number of the episode's first image in it."""
         if key not in self._clips:
             self._clips[key] = clips_of(self._folder, self._meta, key)
         clips = self._clips[key]
@@ -130,7 +130,7 @@ class LeRobot:
         if self._kept is None or self._kept[:2] != (path, names):
             inside(self._folder, str(path.relative_to(self._folder)))
             every = dict.fromkeys((*names, "episode_index", layout.TASK_INDEX))
-            self._kept = None  # The file before is released first.
+            self._kept = None  # The previous file is released first.
             self._kept = path, names, Parquet(path, [*every]).table()
         table, first = self._kept[2], self._first[path]
         if len(table) != self._rows[path]:

@@ -2,7 +2,7 @@
 
 Verified against Minari's ``_storages/arrow_storage.py`` at commit 1880118a. Each episode has
 a folder ``N`` with ``metadata.json`` and ``part-0.arrow`` or ``part-0.parquet``, whose columns
-all have one row more than the episode has steps. Parts of a space are fields of a struct.
+all have one more row than the episode has steps. Parts of a space are fields of a struct.
 """
 
 import struct

@@ -231,6 +231,6 @@ def _instruction(group: Any, attribute: str, field: str) -> str:
 
 
 def _sentence(value: object) -> str:
-    if isinstance(value, list):  # LIBERO stores some in parts.
+    if isinstance(value, list):  # Parts of a sentence, in LIBERO.
         value = "".join(each for each in value if isinstance(each, str))
     return " ".join(value.split()) if isinstance(value, str) else ""
