@@ -481,7 +481,7 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
             "train --data DATA --steps 1 --out DATA",
             "is a data set; give another folder",
         ),
-        ("train --data DATA --steps 1 --out FILE", "is a file, or a link"),
+        ("train --data DATA --steps 1 --out FILE", "is a file or a broken link"),
         ("evaluate RUN --episodes 1 --out DATA", "is a data set; give another folder"),
         ("probe RUN --episodes 1 --out RUN", "whose results would be overwritten"),
         ("run quickstart --out DATA", "is a data set; give another folder"),

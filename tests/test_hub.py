@@ -121,7 +121,7 @@ def test_a_pull_that_was_interrupted_goes_on(tmp_path, hub, monkeypatch, capsys)
 
     monkeypatch.setattr(stand_in._Handler, "_resolve", broken)
     words = ("pull", "me/mlp", "--out", tmp_path / "got")
-    assert "(HTTP 403); log in by 'hf auth login'" in refusal(capsys, *words)
+    assert "(HTTP 403); log in with 'hf auth login'" in refusal(capsys, *words)
     monkeypatch.setattr(stand_in._Handler, "_resolve", answer)
     hub.requests.clear()
     assert main(list(map(str, words))) == 0

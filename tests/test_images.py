@@ -298,7 +298,7 @@ def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
     own: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "before", header(), episodes())
-    with pytest.raises(InputError, match="no pictures; collect with --cameras, or .*"):
+    with pytest.raises(InputError, match="no images; collect with --cameras, or .*"):
         Demonstrations(tmp_path / "before", observe=("image.top",))
     with pytest.raises(
         InputError, match="observation feature of .*before 'top'.*state"
