@@ -381,7 +381,7 @@ REPLACED: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a task index beyond whole numbers": (
         TASK_FILE,
         column("task_index", np.array([0, 2**64 - 1], np.uint64)),
-        "row 1 of column 'task_index' is 18446744073709551615; it must be a whole",
+        "row 1 of column 'task_index' is 18446744073709551615; it must be an int",
     ),
     "two tasks of one name": (
         TASK_FILE,

@@ -314,7 +314,7 @@ def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dtype": "image"}, "is of type image; robomtl trains on images of"),
+        ({"dtype": "image"}, "is of type image; robomtl trains on images in"),
         ({"shape": [16, 24]}, r"has shape \[16, 24\]"),
         (
             {"shape": [3, 16, 24]},
@@ -365,7 +365,7 @@ def test_images_that_the_disk_has_no_room_for_are_refused_before_any_is_decoded(
     (own / VIDEO).write_bytes(b"no video")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=10))
     message = (
-        r"\(observation.images.top; 22 frames\) take 25,344 bytes .* has 10 free; set"
+        r"\(observation.images.top; 22 frames\) need 25,344 bytes .* has 10 free; set"
     )
     with pytest.raises(InputError, match=message):
         Demonstrations(own, observe=ALL)

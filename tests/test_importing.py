@@ -388,7 +388,7 @@ LEROBOT: dict[str, tuple[Callable[[Path], None], str]] = {
         json_of(
             INFO, feature("observation.state", {"dtype": "float32", "shape": [2**40]})
         ),
-        "to be the state.*'observation.state' has float32 of shape .1099511627776. a fr",
+        "to be the state.*'observation.state' has float32 of shape .1099511627776. per",
     ),
     "an old version": (
         json_of(INFO, having("codebase_version", "v1.6")),

@@ -297,7 +297,7 @@ def test_a_data_set_that_changes_before_its_frames_are_read_is_refused(
 ) -> None:
     data = Demonstrations(own)
     os.utime(own / DATA)
-    with pytest.raises(InputError, match="own has changed since it was opened; give"):
+    with pytest.raises(InputError, match="own has changed since it was opened; run"):
         assert data.state is None
 
 

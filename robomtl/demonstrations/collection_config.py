@@ -33,8 +33,8 @@ class CollectionConfig:
     """Number of steps recorded after the first successful one, so that a policy learns to
     stay at the goal."""
     video: Video | None = None
-    """Encoding of images: ``h264`` is lossy and smaller, ``lossless`` is exact; None for
-    ``lossless`` if the options of the suite name cameras, else ``h264``."""
+    """Encoding of images: ``h264`` is lossy and smaller, ``lossless`` is exact; None means
+    lossless if the options of the suite name cameras, else ``h264``."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and the tasks.
