@@ -397,7 +397,7 @@ def test_a_policy_without_a_last_layer_is_refused(cloned, support):
 def test_a_head_that_cannot_be_solved_for_is_refused(cloned, support):
     flow = Film(FilmConfig(**{**TINY, "loss": "flow"}), cloned.card.spec)
     strange = dataclasses.replace(cloned, policy=flow)
-    message = "heads gaussian, l1, l2 do; the policy has the head 'flow'.*by finetune"
+    message = "heads gaussian, l1, l2; the policy has the head 'flow'.*by finetune"
     with pytest.raises(ValueError, match=message):
         adapt(strange, support, method="alpaca")
 

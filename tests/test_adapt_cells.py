@@ -313,7 +313,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"shots": (0,)}, "shots contains 0; give at least 1"),
         ({"shots": ()}, "No number of shots was given"),
         ({"shots": (1, 1)}, "names a number twice"),
-        ({"steps": (0,)}, "steps=0 allows nothing; give at least 1, or the method"),
+        ({"steps": (0,)}, "steps=0; give at least 1, or choose the method"),
         ({"supports": 0}, "supports is 0; give at least 1"),
         (
             {"supports": 10**12},
@@ -328,7 +328,7 @@ def test_steps_controls_and_forgetting_are_looked_at_at_one_number_of_shots(fami
         ({"controls": ("wrong_tsk",)}, "Unknown controls 'wrong_tsk'. Did you mean"),
         ({"methods": {}}, "No method was named"),
         ({"settings": {"finetun": {}}}, "Did you mean 'finetune'"),
-        ({"batch_size": 0}, "batch_size=0 allows nothing"),
+        ({"batch_size": 0}, "batch_size=0; give at least 1"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(changes, message):

@@ -49,7 +49,7 @@ def test_the_verb_compares_methods_and_shows_a_table(family, tmp_path, capsys):
     ("arguments", "message"),
     [
         (("--methods", "finetun"), "Did you mean 'finetune'"),
-        (("--steps", "0"), "allows nothing"),
+        (("--steps", "0"), "The budget has steps=0"),
         (("--methods", "finetune@clonin"), "'clonin'. Did you mean 'cloning'"),
         (
             ("--methods", "maml@reptile"),

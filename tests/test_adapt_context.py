@@ -285,9 +285,9 @@ def test_held_out_problems_are_the_same_at_every_call(data):
         (
             ContextTraining,
             {"pooling": "attention", "width": 6},
-            "width is 6; attention takes a multiple of 4",
+            "width is 6; attention pooling needs a multiple of 4",
         ),
-        (TecnetTraining, {"tasks": 1}, "tasks is 1; a contrast of tasks takes 2"),
+        (TecnetTraining, {"tasks": 1}, "tasks is 1; the margin loss needs"),
         (TecnetTraining, {"margin": -0.1}, "margin is -0.1; give 0 or more"),
     ],
 )

@@ -212,7 +212,7 @@ def test_the_loss_counts_queries_only_and_reaches_every_weight(kind):
 
 
 def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(ValueError, match="width is 30, which 4 heads do not share"):
+    with pytest.raises(ValueError, match="width is 30, which 4 attention heads do not"):
         InContextConfig(width=30)
 
 
@@ -247,9 +247,7 @@ def test_cloning_and_zero_shot_work_without_a_prompt(data, new, tmp_path):
 
 
 def test_a_policy_without_a_prompt_is_refused(data, tmp_path):
-    message = (
-        "^The objective in_context .* which MLP does not; take policy='in_context'"
-    )
+    message = "^The objective in_context .* which MLP does not have; choose policy='in_"
     with pytest.raises(ValueError, match=message):
         train(data, out=tmp_path, objective="in_context", policy="mlp", config=CONFIG)
 
@@ -261,7 +259,7 @@ def test_impossible_settings_are_refused():
         InContextTraining(withhold=1.5)
     with pytest.raises(ValueError, match="negatives is -1; give 0 or more"):
         InContextTraining(negatives=-1)
-    with pytest.raises(ValueError, match="tasks is 1; negatives take 2 of them"):
+    with pytest.raises(ValueError, match="tasks is 1; negatives need at least 2"):
         InContextTraining(negatives=1.0, tasks=1)
 
 

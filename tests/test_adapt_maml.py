@@ -356,7 +356,7 @@ def test_an_inner_loop_that_diverges_says_so(data, support, tmp_path):
     )
     weights = trained.policy.state_dict()
     weights["head.linear.bias"].fill_(float("inf"))
-    with pytest.raises(FloatingPointError, match=r"left .* not finite"):
+    with pytest.raises(FloatingPointError, match=r"inner loop .* not finite"):
         adapt(trained, support, method="maml")
 
 
@@ -383,7 +383,9 @@ def test_impossible_settings_are_refused(fields, message):
 def test_a_policy_without_a_head_cannot_adapt_it():
     policy = Tanh()
     del policy.head
-    with pytest.raises(ValueError, match="Tanh has no part named head; .*adapts='all'"):
+    with pytest.raises(
+        ValueError, match="Tanh has no module named head; .*adapts='all'"
+    ):
         AnilObjective().meta(policy)
 
 

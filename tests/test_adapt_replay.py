@@ -116,7 +116,7 @@ def test_a_policy_that_only_remembers_is_not_trained(
         train(demonstrations, out=tmp_path / "run", policy="replay")
     assert not (tmp_path / "run").exists()
     made = adapt(trained, support, method="replay")
-    with pytest.raises(ValueError, match="'replay', which adaptation made of another"):
+    with pytest.raises(ValueError, match="'replay', the result of adapting another"):
         adapt(made, support, method="finetune")
-    with pytest.raises(ValueError, match="Replay remembers demonstrations and has"):
+    with pytest.raises(ValueError, match="Replay stores demonstrations and has"):
         made.policy.loss(SimpleNamespace())

@@ -449,9 +449,7 @@ def test_what_was_learned_beside_a_policy_is_left_out(trained, support, data):
 
 def test_what_adaptation_made_is_not_adapted_again(trained, support):
     made = adapt(trained["film"], support, method="lora", budget=FEW)
-    with pytest.raises(
-        ValueError, match="'switched', which adaptation made of another"
-    ):
+    with pytest.raises(ValueError, match="'switched', the result of adapting another"):
         adapt(made, support, method="finetune", budget=FEW)
 
 
@@ -489,7 +487,7 @@ def test_a_fresh_switched_policy_is_its_changed_one():
     [
         (Finetune, {"part": "haed"}, "Unknown part of a policy 'haed'. Did you mean 'head'"),
         (Finetune, {"probe_steps": 300}, "probe_steps is 300; give 0 to below the 300"),
-        (Finetune, {"probe_steps": 5, "part": "head"}, "part='head' trains no rest"),
+        (Finetune, {"probe_steps": 5, "part": "head"}, "part='head' trains the head only"),
         (Finetune, {"cotraining": 1.0}, "cotraining is 1.0; give 0 to below 1"),
         (Finetune, {"learning_rate": 0.0}, "learning_rate is 0.0; give more than 0"),
         (Scratch, {"steps": 0}, "steps is 0; give at least 1"),

@@ -245,7 +245,7 @@ def test_training_reaches_the_encoder_and_validates(trained, demonstrations):
 def test_what_is_not_finite_is_reported(trained, support):
     broken = checkpoint.packed(checkpoint.build(trained.card), trained.card)
     next(broken.policy.meta.parameters()).data.fill_(math.nan)
-    with pytest.raises(FloatingPointError, match="What was inferred is not finite"):
+    with pytest.raises(FloatingPointError, match="inferred task vector is not finite"):
         adapt(broken, support, method=trained.card.objective)
 
 

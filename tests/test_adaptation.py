@@ -106,7 +106,9 @@ def test_more_shots_than_there_are_is_refused(demonstrations):
 
 def test_an_empty_support_is_refused(demonstrations):
     none = demonstrations.select(tasks=["push-ball"]).take([])
-    with pytest.raises(ValueError, match="holds no demonstration; give at least 1"):
+    with pytest.raises(
+        ValueError, match="support has no demonstrations; give at least 1"
+    ):
         Support(demonstrations=none)
 
 
@@ -186,17 +188,17 @@ def test_a_run_directory_with_the_policy_of_the_same_request_is_only_read(
 
 def test_the_policy_of_a_training_is_not_overwritten_by_adaptation(run, support):
     before = checkpoint.load(run).fingerprint
-    with pytest.raises(InputError, match=r"holds a policy already.*another folder"):
+    with pytest.raises(InputError, match=r"already contains a policy.*another folder"):
         adapt(run, support, budget=Budget(steps=1, batch_size=8), out=run)
     assert checkpoint.load(run).fingerprint == before
 
 
 def test_a_budget_of_nothing_is_refused():
     with pytest.raises(
-        ValueError, match=r"budget of steps=0 allows nothing.*zero_shot"
+        ValueError, match=r"budget has steps=0; give at least 1.*zero_shot"
     ):
         Budget(steps=0)
-    with pytest.raises(ValueError, match="budget of batch_size=0 allows nothing"):
+    with pytest.raises(ValueError, match="budget has batch_size=0; give at least 1"):
         Budget(batch_size=0)
 
 

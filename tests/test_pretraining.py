@@ -140,7 +140,7 @@ def test_a_method_that_trains_no_head_refuses_a_pre_trained_policy(
 ):
     made = learn(states, tmp_path, "time_contrastive")
     new = Demonstrations(data["new"], observe=("state",))
-    message = "leaves the action head as it is, and time_contrastive trained features"
+    message = "not train the action head, and time_contrastive has trained the features"
     with pytest.raises(InputError, match=message):
         adapt(made, new, method=method)
     request = AdaptRequest(

@@ -1,6 +1,6 @@
-"""Few-shot adaptation: the contract of a method, and the methods.
+"""Few-shot adaptation: the method contract and the built-in methods.
 
-Names are loaded on first use.
+Names are imported on first use.
 """
 
 import lazy_loader

@@ -1,10 +1,11 @@
-"""The demonstration to request next: that of the start about which least is known.
+"""Active learning: request the demonstration whose start the policy is least sure about.
 
-Before a demonstration is given, all that is known of a variation is its start. So the
-policy predicts the variance of its first action there; the variation with the greatest
-variance is demonstrated and learned, and the policy predicts again. For a Gaussian last layer that is the start whose first action has the most
+Only the initial state of a variation is known before it is demonstrated. The policy
+predicts the variance of its first action in each initial state; the variation with the
+greatest variance is demonstrated, the policy adapts to it and predicts again. For a
+Gaussian last layer this is the initial state whose first action carries the most
 information about the layer (MacKay 1992, "Information-Based Objective Functions for
-Active Data Selection"); what the rest of the demonstration tells is left out.
+Active Data Selection"); the information in later steps is ignored.
 """
 
 from collections.abc import Sequence
@@ -26,19 +27,19 @@ from robomtl.policy import Policy
 
 
 class Sureness(Protocol):
-    """Learns from the requested demonstrations and predicts the variance of all candidates."""
+    """Adapts to the requested demonstrations and predicts each candidate's variance."""
 
     def __call__(self, requested: Sequence[int]) -> Tensor:
-        """Variance of each candidate, given those requested so far; (candidate,)."""
+        """Variance of each candidate after adapting to the requested ones; (candidate,)."""
         ...
 
 
 def greedy(sureness: Sureness, count: int) -> list[int]:
-    """Candidates in the order in which to request them, each at most once.
+    """Indices of candidates in the order in which to request them, each at most once.
 
     Args:
-        sureness: Called anew after each choice; at first with none.
-        count: How many to request.
+        sureness: Called before each choice with the indices chosen so far.
+        count: Number of candidates to request.
     """
     requested: list[int] = []
     for _ in range(count):
@@ -51,16 +52,16 @@ def greedy(sureness: Sureness, count: int) -> list[int]:
 def variance_at(
     policy: Policy, conditioning: Conditioning, state: Tensor, task_info: TaskInfo
 ) -> Tensor:
-    """The predictive variance of a policy in some states [squared action]; (state,).
+    """Predictive variance of a policy's action in each state [squared action]; (state,).
 
     Args:
-        policy: Adapted by ``alpaca``.
+        policy: Policy with a Gaussian last layer, as ``alpaca`` adapts it.
         conditioning: Conditioning of the policy.
         state: (state, feature).
-        task_info: Task and instruction that it is conditioned on.
+        task_info: Task and instruction that the policy is conditioned on.
 
     Raises:
-        ValueError: If the policy does not know how sure it is.
+        ValueError: If the policy has no Gaussian last layer.
     """
     fixed = conditioning.fixed([task_info]).expand(len(state), -1)
     embedding = conditioning.embedding(fixed, state)
@@ -70,15 +71,15 @@ def variance_at(
 def most_uncertain(
     trained: TrainedPolicy, candidates: Tensor, task_info: TaskInfo
 ) -> int:
-    """The candidate of which the policy knows least, by its start.
+    """Index of the candidate whose initial state has the greatest predictive variance.
 
     Args:
-        trained: Adapted by ``alpaca``.
-        candidates: The state at the start of each; (candidate, state).
+        trained: Policy adapted by ``alpaca``.
+        candidates: Initial state of each candidate; (candidate, state).
         task_info: Task and instruction that the policy is conditioned on.
 
     Raises:
-        InputError: If there is no candidate, or the policy does not know how sure it is.
+        InputError: If there is no candidate, or the policy has no Gaussian last layer.
     """
     if not len(candidates):
         raise InputError("There is no candidate to request; give at least 1.")
@@ -95,36 +96,36 @@ def active_support(
     shots: int,
     method: Alpaca | None = None,
 ) -> Support:
-    """The demonstrations that a policy requests, one after the other.
+    """Support of the demonstrations that a policy requests one after the other.
 
-    Only the start of a demonstration is read before the demonstration is requested. The first is
-    the one of which the policy knows least as it was trained.
+    Only the initial state of a demonstration is read before it is requested. The first
+    request is made by the policy as trained, before any adaptation.
 
     Args:
-        trained: With or without a meta-trained prior; adapted by ``alpaca`` on the way.
-        demonstrations: Those that could be given.
+        trained: Policy with or without a meta-trained prior; ``alpaca`` adapts copies.
+        demonstrations: Data set to request from.
         task: Name of the task.
-        shots: How many to request.
-        method: Its settings.
+        shots: Number of demonstrations to request.
+        method: Settings of ``alpaca``; the defaults if None.
 
     Raises:
-        InputError: If the task is unknown, or there are fewer demonstrations.
+        InputError: If the task is unknown or has fewer demonstrations.
     """
-    there = demonstrations.select(tasks=[task])
-    if not 1 <= shots <= len(there):
+    available = demonstrations.select(tasks=[task])
+    if not 1 <= shots <= len(available):
         raise InputError(
-            f"shots is {shots}; '{task}' has {len(there)} demonstrations in"
-            f" {there.path}, so request 1 to {len(there)}."
+            f"shots is {shots}; '{task}' has {len(available)} demonstrations in"
+            f" {available.path}, so request 1 to {len(available)}."
         )
-    starts = torch.from_numpy(there.state[there.episodes.start])
-    task_info = TaskInfo(task, Support(demonstrations=there).task.instruction)
+    starts = torch.from_numpy(available.state[available.episodes.start])
+    task_info = TaskInfo(task, Support(demonstrations=available).task.instruction)
     learner, conditioning = method or Alpaca(), trained.card.conditioning
 
     def sureness(requested: Sequence[int]) -> Tensor:
         policy: Policy = learner.believing(trained.policy)
         if requested:
-            given = Support(demonstrations=there.take(requested))
-            policy = learner.adapt(trained, given, Budget(), Generator()).policy
+            support = Support(demonstrations=available.take(requested))
+            policy = learner.adapt(trained, support, Budget(), Generator()).policy
         return variance_at(policy, conditioning, starts, task_info)
 
-    return Support(demonstrations=there.take(greedy(sureness, shots)))
+    return Support(demonstrations=available.take(greedy(sureness, shots)))

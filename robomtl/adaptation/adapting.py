@@ -1,4 +1,4 @@
-"""One adaptation, from a policy and its support to a policy, with what it cost."""
+"""Run one adaptation: a policy and a support in, the adapted policy and its cost out."""
 
 import copy
 import time
@@ -37,32 +37,32 @@ from robomtl.returned_values import kind_of
 from robomtl.training.objective import continued_by, trains_actions
 
 _REQUEST = "adaptation.json"
-"""File beside an adapted policy: what it was adapted from, and how."""
+"""File beside an adapted policy that records the request: policy, support and method."""
 _ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError
-"""Exceptions of methods that tell of the policy and its support, or of the machine."""
+"""Exceptions of methods caused by the policy, the support or the machine, not by a bug."""
 
 
 def configure(method: str, fields: Mapping[str, Any]) -> Method:
-    """A method, with the given hyper-parameters instead of the defaults.
+    """A method with some hyper-parameters changed from their defaults.
 
     Args:
-        method: Its registered name.
-        fields: By name; a setting inside of one, such as ``augmentation.translation``,
-            by both names with a dot between them.
+        method: Registered name of the method.
+        fields: New values by field name; a nested field is named by its path, such as
+            ``augmentation.translation``.
 
     Raises:
         InputError: If the method is unknown or has no such hyper-parameter.
     """
     try:
-        made: Method = changed(METHODS.get(method)(), fields)
-        return made
+        configured: Method = changed(METHODS.get(method)(), fields)
+        return configured
     except InputError as error:
-        said = str(error).removesuffix(".")
-        raise InputError(f"Method '{method}': {said}.") from error
+        message = str(error).removesuffix(".")
+        raise InputError(f"Method '{method}': {message}.") from error
 
 
 def _described(method: str | Method) -> dict[str, str | None]:
-    """What a request records of a method: its name, and how an object was configured."""
+    """Name and settings of a method as a request records them; no settings for a name."""
     if isinstance(method, str):
         return {"method": method, "settings": None}
     return {"method": type(method).__name__, "settings": repr(method)}
@@ -73,16 +73,16 @@ def _made_once(
     request: Mapping[str, Any],
     adapting: Callable[[], tuple[TrainedPolicy, Cost]],
 ) -> TrainedPolicy:
-    """The policy of a run directory, adapted unless it is there.
+    """Policy of a run directory: loaded if the request is finished, otherwise adapted.
 
     Raises:
-        InputError: If the folder holds the policy of another request, or of a training.
+        InputError: If the folder contains a trained policy or that of another request.
     """
     claimed, finished = folder / _REQUEST, folder / POLICY
     if finished.exists():
         if not claimed.exists():
             raise InputError(
-                f"{folder} holds a policy already, which would be overwritten; give"
+                f"{folder} already contains a policy, which would be overwritten; give"
                 " another folder (out)."
             )
         check_claim(claimed, request, finished=[finished])
@@ -104,21 +104,25 @@ def adapt(
     seed: int = 0,
     out: Path | str | None = None,
 ) -> TrainedPolicy:
-    """A policy for the task of some demonstrations; the given one is left as it is.
+    """Adapt a copy of a policy to the task of some demonstrations.
 
     Args:
         policy: A trained policy, or its run directory.
         support: Demonstrations of one task.
-        method: Registered name of the method, with its default hyper-parameters; or the
-            method itself, such as ``configure("lora", {"rank": 4})``.
-        budget: What it may use; its own defaults where None.
-        seed: Of every random number.
-        out: Run directory for the policy, which everything that takes one takes. One
-            that holds the policy of the same request is only read.
+        method: Registered name of a method, for its default hyper-parameters; or a
+            configured method, such as ``configure("lora", {"rank": 4})``.
+        budget: Gradient steps, batch size and machine; the defaults if None.
+        seed: Seed of all random numbers.
+        out: Run directory in which to save the adapted policy. If the directory already
+            contains the result of the same request, that result is loaded.
+
+    Returns:
+        The adapted policy; ``policy`` is not changed.
 
     Raises:
-        ValueError: If the method is unknown, the policy lacks the training it needs, the
-            support does not fit the policy, or the run directory holds another policy.
+        ValueError: If the method is unknown, the policy was not trained as the method
+            needs, the support does not fit the policy, or the run directory contains
+            another policy.
         FloatingPointError: If the method diverges.
     """
     check_seed(seed)
@@ -147,12 +151,13 @@ def adapt(
 def adapt_by(
     method: Method, trained: TrainedPolicy, support: Support, budget: Budget, seed: int
 ) -> tuple[TrainedPolicy, Cost]:
-    """The policy a method makes, and its cost; see ``adapt``.
+    """Adapted policy and the cost of the adaptation; see ``adapt``.
 
     Raises:
         GaveUpError: If the method cannot work with this policy and support.
-        PlugInError: If the method is a plug-in that raises another exception, returns
-            something else than ``Adapted``, or changes the policy that it is given.
+        FloatingPointError: If the method diverges.
+        PlugInError: If the method is a plug-in that raises another exception, does not
+            return ``Adapted``, or changes the policy that it is given.
     """
     name = type(method).__name__
     check_training(method, trained)
@@ -176,7 +181,7 @@ def adapt_by(
         raise GaveUpError(str(error)) from error
     except FloatingPointError as error:
         raise FloatingPointError(
-            f"{name} diverged on '{support.name}': {error} The policy is as it was; a"
+            f"{name} diverged on '{support.name}': {error} The policy is unchanged; a"
             " lower learning_rate or fewer steps may help."
         ) from error
     adapted = _acting(adapted)
@@ -197,17 +202,18 @@ def _adapted(
     budget: Budget,
     generator: Generator,
 ) -> Adapted:
-    """The checked result of the method."""
+    """The result of the method, after checks on plug-ins."""
     name, own = type(method).__name__, is_own(method)
-    state = {} if own else trained.policy.state_dict()  # Tests cover the built-in ones.
+    # Tests cover the built-in methods.
+    state = {} if own else trained.policy.state_dict()
     before = {key: value.clone() for key, value in state.items()}
     with calling_method(method, "adapt", but=_ANSWERED):
         returned: Any = method.adapt(trained, support, budget, generator)
-    changed = [k for k, it in state.items() if not it.equal(before[k])]
-    if changed:
+    modified = [k for k, tensor in state.items() if not tensor.equal(before[k])]
+    if modified:
         trained.policy.load_state_dict(before)
         raise PlugInError(
-            f"{name}.adapt changed {changed[0]} of the policy that it was given; let it"
+            f"{name}.adapt changed {modified[0]} of the policy that it was given; let it"
             " change a copy (copy.deepcopy)."
         )
     if not isinstance(returned, Adapted) or not isinstance(returned.policy, Policy):
@@ -219,9 +225,10 @@ def _adapted(
 
 
 def _acting(adapted: Adapted) -> Adapted:
-    """The adapted policy, without what a pre-training learned beside its features.
+    """The adapted policy with the auxiliary modules of a pre-training objective replaced.
 
-    The method has trained the action head, so that the policy acts; see ``check_training``.
+    A policy pre-trained without actions gets the objective that continues it: adaptation
+    has trained the action head (see ``check_training``).
     """
     card = adapted.card
     if trains_actions(card.objective):
@@ -235,35 +242,35 @@ def _acting(adapted: Adapted) -> Adapted:
 
 
 def _placed(trained: TrainedPolicy, device: torch.device) -> TrainedPolicy:
-    """The policy on a device; a copy where it was elsewhere."""
+    """The policy on a device; a copy if it was on another one."""
     if trained.policy.device == device:
         return trained
     return replace(trained, policy=copy.deepcopy(trained.policy).to(device))
 
 
 def check_training(method: Method, trained: TrainedPolicy) -> None:
-    """Makes sure that a policy was trained as a method needs.
+    """Refuses a policy that was not trained as a method needs.
 
     Raises:
-        InputError: If it was not; says how to train it. If it was not trained but made,
-            by a method that leaves nothing to start from. Or if it was only pre-trained,
-            and the method leaves its action head as it is.
+        InputError: If the policy was trained with another objective than the method
+            needs; if it is itself the untrainable result of an adaptation; or if it was
+            pre-trained without actions and the method does not train the action head.
     """
     if not trained.policy.trainable:
         raise InputError(
-            f"The policy is '{trained.card.policy}', which adaptation made of another;"
-            " adapt that other one."
+            f"The policy is '{trained.card.policy}', the result of adapting another"
+            " policy; adapt that other one."
         )
-    needed, there = method.objective, trained.card.objective
-    if not getattr(method, "trains_head", True) and not trains_actions(there):
+    needed, objective = method.objective, trained.card.objective
+    if not getattr(method, "trains_head", True) and not trains_actions(objective):
         raise InputError(
-            f"{type(method).__name__} leaves the action head as it is, and {there}"
-            " trained features alone; take a method that trains the head, such as"
-            " finetune or lora, or train the policy first (robomtl train --start RUN)."
+            f"{type(method).__name__} does not train the action head, and {objective}"
+            " has trained the features only; choose a method that trains the head, such"
+            " as finetune or lora, or train the policy first (robomtl train --start RUN)."
         )
-    if needed is not None and needed != there:
+    if needed is not None and needed != objective:
         raise InputError(
             f"{type(method).__name__} needs a policy trained with the objective"
-            f" {needed}; this one was trained with {there}. Train one by: robomtl train"
-            f" --objective {needed}."
+            f" {needed}; this one was trained with {objective}. Train one by: robomtl"
+            f" train --objective {needed}."
         )

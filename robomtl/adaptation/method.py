@@ -1,4 +1,7 @@
-"""The contract of adaptation: a policy and a few demonstrations in, a policy out."""
+"""The contract of adaptation methods, and their registry.
+
+A method maps a policy and a support, a few demonstrations of one task, to a policy.
+"""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple, Protocol
@@ -17,49 +20,49 @@ from robomtl.ranges import check_types, settings
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The budget of an adaptation."""
+    """Gradient steps, batch size and machine that an adaptation may use."""
 
     steps: int | None = None
-    """Gradient steps; those that the method takes by default if None."""
+    """Number of gradient steps; the method's default if None."""
     batch_size: int = 256
-    """Samples in a step."""
+    """Samples in a gradient step."""
     machine: Machine = field(default_factory=Machine)
     """Device and precision of the adaptation."""
 
     def __post_init__(self) -> None:
-        """Checks the numbers.
+        """Checks the types and ranges.
 
         Raises:
-            InputError: If the budget allows nothing.
+            InputError: If ``steps`` or ``batch_size`` is below 1.
         """
         check_types(self)
         for name in ("steps", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(
-                    f"A budget of {name}={value} allows nothing; give at least 1, or the"
-                    " method zero_shot, which takes no step."
+                    f"The budget has {name}={value}; give at least 1, or choose the method"
+                    " zero_shot, which takes no gradient step."
                 )
 
 
 class Adapted(NamedTuple):
-    """An adapted policy, and the cost of its adaptation."""
+    """An adapted policy and the cost of its adaptation."""
 
     policy: Policy
-    """A new one; the given one is as it was."""
+    """Adapted policy; a copy, unless the method leaves the policy unchanged."""
     card: Card
-    """What it is."""
+    """Architecture, conditioning and objective of the adapted policy."""
     steps: int = 0
-    """Gradient steps taken."""
+    """Number of gradient steps taken."""
     parameters: int = 0
-    """Numbers that were trained, solved for or inferred."""
+    """Count of parameters that were trained, solved for or inferred."""
 
 
 class Method(Protocol):
-    """A way to adapt; a frozen dataclass of its hyper-parameters.
+    """An adaptation method: a frozen dataclass of its hyper-parameters.
 
-    Adaptation changes one of three things: the weights, the task's embedding
-    (``card.conditioning``), and what the policy remembers of demonstrations.
+    A method changes the weights, the task embedding (``card.conditioning``), or the
+    demonstrations that the policy remembers.
     """
 
     objective: ClassVar[str | None]
@@ -67,7 +70,7 @@ class Method(Protocol):
 
     @property
     def steps(self) -> int:
-        """Gradient steps it takes by default; 0 if it takes none."""
+        """Default number of gradient steps; 0 if the method takes none."""
         ...
 
     def adapt(
@@ -77,16 +80,16 @@ class Method(Protocol):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The policy for the task of the support.
+        """Policy adapted to the task of the support.
 
         Args:
-            trained: Left as it is; on the device of the budget.
-            support: Fits the policy; ``robomtl.adapt`` has checked that.
-            budget: What may be used.
-            generator: Of every random number; on the CPU.
+            trained: Policy on the device of the budget; the method must not change it.
+            support: Demonstrations that fit the policy; ``robomtl.adapt`` has checked.
+            budget: Gradient steps, batch size and machine to use.
+            generator: Source of all random numbers; on the CPU.
 
         Raises:
-            FloatingPointError: If it diverges.
+            FloatingPointError: If the adaptation diverges.
         """
         ...
 
@@ -119,4 +122,4 @@ METHODS: Registry[type[Method]] = Registry(
         "zero_shot": "robomtl.adaptation.methods.zero_shot:ZeroShot",
     },
 )
-"""Ways to adapt: frozen dataclasses of a method's hyper-parameters."""
+"""Adaptation methods by name; each is a frozen dataclass of hyper-parameters."""

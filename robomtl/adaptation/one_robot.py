@@ -1,11 +1,11 @@
-"""A policy of several robots as a policy of one of them, or of one that it never saw.
+"""Reduce a policy of several robots to one robot, known or new, before adaptation.
 
-Adaptation is to one robot. What a policy of several robots has for that robot, its columns of
-the first layer, its rows of the head and its statistics, becomes a policy of this robot
-alone, which acts as before; trunk and task encoder are taken as they are. A robot that the
-policy never saw begins with the projections of a known one that observes and acts in as many
-numbers: of several, the one whose policy predicts the actions of the support best. Where none
-fits, projections are new and statistics are those of the support.
+For a known robot the reduced policy keeps the robot's columns of the first layer, its rows
+of the head and its statistics, together with trunk and task encoder, and acts as before.
+A new robot starts from the projections of a known robot with observations and actions of
+the same sizes; if several match, from the one whose policy predicts the actions of the
+support best. If none matches, the projections are newly initialised and the statistics
+are those of the support.
 """
 
 from collections.abc import Sequence
@@ -29,45 +29,49 @@ from robomtl.suites import suite
 from robomtl.training.data_conditioning import goals_in
 from robomtl.training.objective import Material
 
-_SAMPLES = 512  # Of a support, by which the nearest robot is found.
+_SAMPLES = 512  # Samples of the support on which candidate robots are compared.
 
 
 class _Like(NamedTuple):
-    """The robots whose projections a policy begins with, by their index; None for new ones."""
+    """Indices of the robots whose projections are copied; None for new projections."""
 
     observed: int | None
+    """Robot whose columns of the first layer are copied."""
     acted: int | None
+    """Robot whose rows of the head are copied."""
 
 
 def of_one_robot(
     trained: TrainedPolicy, support: Support
 ) -> tuple[TrainedPolicy, Support]:
-    """The policy for the robot of some demonstrations; one of a single robot as it is.
+    """Policy of the support's robot alone; a single-robot policy is returned unchanged.
 
     Args:
-        trained: Left as it is.
-        support: Demonstrations of the robot, known or not.
+        trained: Policy of one or several robots; not changed.
+        support: Demonstrations of one robot, known to the policy or new.
 
     Returns:
-        The policy, and the support with the actions that it predicts.
+        The policy, and the support with actions in the form that the policy predicts.
 
     Raises:
         InputError: If the policy reads a feature that the robot lacks, is conditioned on
-            goals of another length, or shares an action that the robot does not have.
+            goals of another length, or predicts a shared action that the robot lacks.
     """
-    card, given = trained.card, support.demonstrations
+    card, demonstrations = trained.card, support.demonstrations
     if len(card.spec.embodiments) == 1:
         return trained, support
-    robot = given.embodiment
+    robot = demonstrations.embodiment
     read = {name for each in card.spec.embodiments for name in each.observation}
     card = _card(card, robot.observing(sorted(read)), support)
     if card.spec.alignment is not None:
-        action = card.spec.alignment.shared(given.action, 0)
-        support = replace(support, demonstrations=given.acting(action))
-    made = [
-        _made(trained, card, like) for like in _candidates(trained.card.spec, robot)
+        action = card.spec.alignment.shared(demonstrations.action, 0)
+        support = replace(support, demonstrations=demonstrations.acting(action))
+    candidates = [
+        _reduced(trained, card, like) for like in _candidates(trained.card.spec, robot)
     ]
-    policy = made[0] if len(made) == 1 else _nearest(made, card, support)
+    policy = (
+        candidates[0] if len(candidates) == 1 else _nearest(candidates, card, support)
+    )
     policy = policy.to(trained.policy.device).eval().requires_grad_(False)
     return replace(trained, policy=policy, card=card), support
 
@@ -86,24 +90,24 @@ def _card(card: Card, robot: Embodiment, support: Support) -> Card:
         conditioning = replace(conditioning, goal=goal, goals=own)
     if conditioning.size != spec.embedding:
         raise InputError(
-            f"The policy is conditioned on {spec.embedding} numbers, of which the goal of"
-            f" '{support.name}' would make {conditioning.size}; give demonstrations whose"
-            " goals are as long as those of training, or condition on language."
+            f"The policy's task embedding has length {spec.embedding}, and the goal of"
+            f" '{support.name}' would make it {conditioning.size}; give demonstrations"
+            " whose goals are as long as those of training, or condition on language."
         )
     return replace(card, spec=spec, conditioning=conditioning)
 
 
 def _described(robot: Embodiment, support: Support) -> Embodiment:
-    """The robot with what its suite says of its actions."""
-    given = support.demonstrations
-    if given.suite is None:
+    """The robot with the action description of its suite, if there is one."""
+    demonstrations = support.demonstrations
+    if demonstrations.suite is None:
         return robot
-    made = suite(given.suite, **given.suite_options)
-    return replace(robot, action=action_of(made, support.name) or robot.action)
+    described = suite(demonstrations.suite, **demonstrations.suite_options)
+    return replace(robot, action=action_of(described, support.name) or robot.action)
 
 
 def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
-    """The known robots that a policy of one robot may begin with."""
+    """Known robots whose projections a policy of this robot may start from; at least one."""
     names = [each.name for each in spec.embodiments]
     if robot.name in names and not robot.lacks(
         spec.embodiments[spec.index(robot.name)]
@@ -132,8 +136,8 @@ def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
     return [_Like(*first)]
 
 
-def _made(trained: TrainedPolicy, card: Card, like: _Like) -> Policy:
-    """A policy of one robot with the weights of another one's projections."""
+def _reduced(trained: TrainedPolicy, card: Card, like: _Like) -> Policy:
+    """Policy of one robot with the trunk of a trained one and a robot's projections."""
     with GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         policy = build(card)
@@ -141,25 +145,25 @@ def _made(trained: TrainedPolicy, card: Card, like: _Like) -> Policy:
     cut = _Cut(trained.card.spec, card.spec, like)
     taken = {
         name: part
-        for name, there in old.items()
-        if name in new and (part := cut.part(there.cpu(), new[name])) is not None
+        for name, tensor in old.items()
+        if name in new and (part := cut.part(tensor.cpu(), new[name])) is not None
     }
     if like.observed is not None:
-        for name, there in old.items():
+        for name, tensor in old.items():
             bias = f"{name.removesuffix('weight')}bias"
             if name in new and name.endswith("weight") and bias in taken:
-                taken[bias] = taken[bias] + cut.constant(there.cpu(), new[name])
+                taken[bias] = taken[bias] + cut.constant(tensor.cpu(), new[name])
     policy.load_state_dict({**new, **taken})
     return policy
 
 
 class _Cut:
-    """Cuts what one robot has out of the tensors of a policy of several.
+    """Slices one robot's rows and columns out of the tensors of a policy of several.
 
     Args:
-        old: Of the policy of several robots.
-        new: Of the policy of one.
-        like: The robots whose parts are taken.
+        old: Spec of the policy of several robots.
+        new: Spec of the policy of one robot.
+        like: Robots whose rows and columns are taken.
     """
 
     def __init__(self, old: Spec, new: Spec, like: _Like) -> None:
@@ -167,7 +171,7 @@ class _Cut:
         self._columns = _columns(old, new, like.observed)
 
     def part(self, tensor: Tensor, new: Tensor) -> Tensor | None:
-        """The old policy's part that a tensor of the new one is; None if it is new."""
+        """Slice of an old tensor in the shape of the new one; None if there is none."""
         if tensor.shape == new.shape:
             return tensor
         if tensor.ndim == 2 and tensor.shape[0] == new.shape[0]:
@@ -177,7 +181,11 @@ class _Cut:
         return None
 
     def constant(self, tensor: Tensor, new: Tensor) -> Tensor | float:
-        """The constant that the robot's code adds to a layer that reads observations."""
+        """Column of the robot's one-hot code, which the bias of the new layer absorbs.
+
+        Returns:
+            (output,); 0.0 for a layer that does not read observations.
+        """
         if tensor.ndim != 2 or tensor.shape == new.shape:
             return 0.0
         old, more = self._old.inputs, new.shape[1] - self._new.inputs
@@ -190,10 +198,13 @@ class _Cut:
         return tensor[:, old - goals - robots + self._like.observed]
 
     def _inputs(self, tensor: Tensor, new: Tensor) -> Tensor | None:
-        """Columns of a layer that reads the observation, and perhaps more after it.
+        """The robot's columns of a layer that reads observations or actions.
 
-        What comes after it may begin with an action, which is filled up with zeros where
-        another robot has a longer one, and be that alone.
+        Further inputs may follow the observation and may begin with an action, padded to
+        the longest of all robots. A layer may also read such an action alone.
+
+        Returns:
+            (output, input); None if the layer does not match or has no projection to copy.
         """
         size, longest = self._new.action, self._old.action
         if (tensor.shape[1], new.shape[1]) == (longest, size):
@@ -207,7 +218,11 @@ class _Cut:
         return tensor[:, self._columns + rest]
 
     def _outputs(self, tensor: Tensor, new: Tensor) -> Tensor | None:
-        """Rows of a layer of actions, or entries of states or robots."""
+        """The robot's rows of a tensor indexed by states, by robots or by actions.
+
+        Returns:
+            None if the tensor does not match or has no projection to copy.
+        """
         old, observed, acted = self._old, self._like.observed, self._like.acted
         if len(tensor) == old.places[-1].stop and len(new) == self._new.places[-1].stop:
             return None if observed is None else tensor[old.places[observed]]
@@ -228,7 +243,7 @@ class _Cut:
 
 
 def _columns(old: Spec, new: Spec, robot: int | None) -> list[int] | None:
-    """The inputs of a policy of several robots that are one robot's; None for none."""
+    """Indices of a robot's inputs among those of all robots; None if ``robot`` is None."""
     if robot is None:
         return None
     width, images = old.vision.features, [*old.images]
@@ -240,7 +255,7 @@ def _columns(old: Spec, new: Spec, robot: int | None) -> list[int] | None:
     goals = old.inputs - width * len(old.goals)
     shown = [*old.goals]
     columns = [
-        time * old.observed + place for time in range(old.history) for place in once
+        time * old.observed + index for time in range(old.history) for index in once
     ]
     for name in new.goals:
         first = goals + width * shown.index(name)
@@ -248,13 +263,15 @@ def _columns(old: Spec, new: Spec, robot: int | None) -> list[int] | None:
     return columns
 
 
-def _nearest(made: Sequence[Policy], card: Card, support: Support) -> Policy:
-    """The policy that predicts the actions of the support best."""
-    material = _material(made[0], card, support)
+def _nearest(candidates: Sequence[Policy], card: Card, support: Support) -> Policy:
+    """The policy with the smallest loss on the support."""
+    material = _material(candidates[0], card, support)
     batch = sampler_of(material, Generator().manual_seed(0)).batch(0, _SAMPLES)
     with GENERATOR, torch.random.fork_rng(devices=[]), torch.no_grad():
-        losses = [float(policy.eval().loss(batch).per_sample.mean()) for policy in made]
-    return made[losses.index(min(losses))]
+        losses = [
+            float(policy.eval().loss(batch).per_sample.mean()) for policy in candidates
+        ]
+    return candidates[losses.index(min(losses))]
 
 
 def _material(policy: Policy, card: Card, support: Support) -> Material:

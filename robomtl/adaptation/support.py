@@ -1,4 +1,4 @@
-"""The few demonstrations of a new task that adaptation may use."""
+"""The support: the few demonstrations of a new task that adaptation may use."""
 
 import zlib
 from collections.abc import Mapping
@@ -18,35 +18,37 @@ from robomtl.task import Task, find_task
 @settings
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Support:
-    """Demonstrations of one task, and what is known of others."""
+    """Demonstrations of the new task, and optionally those of the training tasks."""
 
     demonstrations: Demonstrations
-    """Episodes of one task."""
+    """Successful episodes of one task."""
     prior: Demonstrations | None = None
-    """Demonstrations the policy was trained on, for methods that look at them again."""
+    """Demonstrations the policy was trained on, for methods that read them again."""
 
     def __post_init__(self) -> None:
-        """Checks what needs no policy.
+        """Checks the demonstrations.
 
         Raises:
-            InputError: If there is no episode, a failed one, one of another task, or one
+            InputError: If there is no episode, several tasks, a failed episode, or one
                 without actions.
         """
         check_types(self)
-        given = self.demonstrations
-        given.check_actions("adaptation")
-        if not len(given):
-            raise InputError("The support holds no demonstration; give at least 1.")
-        if len(given.tasks) != 1:
+        demonstrations = self.demonstrations
+        demonstrations.check_actions("adaptation")
+        if not len(demonstrations):
+            raise InputError("The support has no demonstrations; give at least 1.")
+        if len(demonstrations.tasks) != 1:
             raise InputError(
-                f"The support holds {', '.join(given.tasks)}; give demonstrations of 1"
-                " task, as demonstrations.select(tasks=[name]) has them."
+                "The support has demonstrations of"
+                f" {', '.join(demonstrations.tasks)}; give those of 1 task, for example"
+                " by demonstrations.select(tasks=[name])."
             )
-        failed = np.flatnonzero(~given.episodes.success)
+        failed = np.flatnonzero(~demonstrations.episodes.success)
         if len(failed):
             raise InputError(
-                f"{len(failed)} of the {len(given)} demonstrations of '{self.name}' do"
-                f" not succeed (the first has index {failed[0]}); leave them out."
+                f"{len(failed)} of the {len(demonstrations)} demonstrations of"
+                f" '{self.name}' do not succeed (the first has index {failed[0]}); leave"
+                " them out."
             )
 
     @property
@@ -61,86 +63,89 @@ class Support:
 
     @property
     def task(self) -> Task:
-        """The task with its wordings; the data set's own where no suite is named."""
-        given = self.demonstrations
-        if given.suite is None:
-            return Task(name=self.name, instructions=(given.instructions[self.name],))
-        return find_task(suite(given.suite, **given.suite_options), self.name)
+        """The task with its instructions, from the suite or else from the data set."""
+        recorded = self.demonstrations
+        if recorded.suite is None:
+            instruction = recorded.instructions[self.name]
+            return Task(name=self.name, instructions=(instruction,))
+        return find_task(suite(recorded.suite, **recorded.suite_options), self.name)
 
 
 def draw_support(
     demonstrations: Demonstrations, task: str, *, shots: int, draw: int
 ) -> Support:
-    """Some demonstrations of a task, drawn without replacement.
+    """Support of some demonstrations of a task, drawn without replacement.
 
-    The demonstrations of fewer shots are among those of more, of the same draw.
+    Supports of one draw are nested: that of fewer shots is a subset of that of more.
 
     Args:
-        demonstrations: Those to draw from.
+        demonstrations: Data set to draw from.
         task: Name of the task.
-        shots: How many.
-        draw: Number of the draw; each is another one.
+        shots: Number of demonstrations.
+        draw: Index of the draw, which seeds it together with the task's name.
 
     Raises:
-        InputError: If the task is unknown, or there are fewer demonstrations.
+        InputError: If the task is unknown or has fewer demonstrations.
     """
     if shots < 1:
         raise InputError(f"shots is {shots}; give at least 1.")
-    there = demonstrations.select(tasks=[task])
-    if shots > len(there):
+    available = demonstrations.select(tasks=[task])
+    if shots > len(available):
         raise InputError(
-            f"'{task}' has {len(there)} demonstrations in {there.path}, fewer than the"
-            f" {shots} requested shots; collect more, or request at most {len(there)}."
+            f"'{task}' has {len(available)} demonstrations in {available.path}, fewer"
+            f" than the {shots} requested shots; collect more, or request at most"
+            f" {len(available)}."
         )
     seed = zlib.crc32(f"{task}/{draw}".encode())
-    order = np.random.default_rng(seed).permutation(len(there))
-    return Support(demonstrations=there.take(order[:shots].tolist()))
+    order = np.random.default_rng(seed).permutation(len(available))
+    return Support(demonstrations=available.take(order[:shots].tolist()))
 
 
 def check_fit(card: Card, support: Support) -> None:
-    """Makes sure that demonstrations are of the kind a policy was trained on.
+    """Refuses a support that a policy cannot be adapted to.
 
-    A policy of several robots takes demonstrations of any robot.
+    A policy of several robots may be adapted to any robot; see ``of_one_robot``.
 
     Raises:
-        InputError: If the suite, the observation or the action is another, goals are
-            hidden from one of the two only, or the policy has no code for the task.
+        InputError: If suite, observation or action differ from those of training, goals
+            are hidden in only one of the two, or the policy reads a one-hot task code.
     """
-    given = support.demonstrations
+    demonstrations = support.demonstrations
     if len(card.spec.embodiments) == 1:
-        _check_robot(card, given)
-    goals = [_goals(card.suite_options), _goals(given.suite_options)]
+        _check_robot(card, demonstrations)
+    goals = [_goals(card.suite_options), _goals(demonstrations.suite_options)]
     if None not in goals and goals[0] != goals[1]:
         raise InputError(
-            f"The policy was trained with goals {goals[0]}, the support has them"
-            f" {goals[1]}; collect the support with goals={goals[0]!r}."
+            f"The policy was trained with goals {goals[0]}, the support was collected with"
+            f" goals {goals[1]}; collect the support with goals={goals[0]!r}."
         )
     if "one_hot" in card.conditioning.kinds:
         raise InputError(
             "The policy is conditioned on a one-hot code of its training tasks, which has"
-            " no place for a task to adapt to; train it with conditioning on language or"
-            " goal. For more training on its own tasks, robomtl.train takes it as start."
+            " no entry for a new task; train it with conditioning on language or goal. To"
+            " continue training on its own tasks, pass it to robomtl.train as start."
         )
 
 
-def _check_robot(card: Card, given: Demonstrations) -> None:
-    """Makes sure that demonstrations are of the one robot that a policy knows."""
-    suites = card.suite, given.suite or ""
-    here, there = (unshifted(name).partition("/")[0] for name in suites)
-    if here and there and here != there:
+def _check_robot(card: Card, demonstrations: Demonstrations) -> None:
+    """Refuses demonstrations of another robot than the one of a single-robot policy."""
+    suites = card.suite, demonstrations.suite or ""
+    trained, recorded = (unshifted(name).partition("/")[0] for name in suites)
+    if trained and recorded and trained != recorded:
         raise InputError(
-            f"The policy was trained in {card.suite}, the support is of {given.suite};"
-            f" give demonstrations of {here}."
+            f"The policy was trained in {card.suite}, the support is of"
+            f" {demonstrations.suite}; give demonstrations of {trained}."
         )
     for feature in ("state", "action"):
-        size, expected = getattr(given, feature).shape[1], getattr(card.spec, feature)
-        if expected and size != expected:  # A policy of pictures reads no state.
+        size = getattr(demonstrations, feature).shape[1]
+        expected = getattr(card.spec, feature)
+        if expected and size != expected:  # A policy of images reads no state.
             raise InputError(
-                f"The policy takes {feature} of length {expected}; the support has"
+                f"The policy expects {feature} of length {expected}; the support has"
                 f" {size}."
             )
     if not card.spec.single:
-        card.spec.serving(given.embodiment)
+        card.spec.serving(demonstrations.embodiment)
 
 
 def _goals(options: Mapping[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""How sure a policy is along its trials, and whether that tells which will fail."""
+"""Failure prediction: does a policy's early predictive variance tell which trials fail?"""
 
 from collections.abc import Sequence
 
@@ -20,18 +20,18 @@ from robomtl.policy import Policy
 from robomtl.task import Observation, Suite, Trial
 
 EARLY = 20
-"""Steps of a trial after which its failure is predicted."""
+"""Number of first steps of a trial from which its failure is predicted."""
 
 
 def auroc(scores: ArrayLike, failed: ArrayLike) -> float:
-    """The chance that a failed trial has a higher score than one that succeeded.
+    """Probability that a failed trial has a higher score than a successful one (AUROC).
 
-    The area under the receiver operating characteristic, which is Mann and Whitney's U
-    over the number of pairs; ties count half. 0.5 is chance, 1 is perfect.
+    The area under the receiver operating characteristic: the Mann-Whitney U statistic
+    divided by the number of pairs; ties count half. 0.5 is chance, 1 is perfect.
 
     Args:
-        scores: Of any scale, higher where failure is expected; (trial,).
-        failed: Which trials failed; (trial,).
+        scores: Higher for trials expected to fail; any scale; (trial,).
+        failed: True for failed trials; (trial,).
 
     Raises:
         InputError: If all trials failed or none did, or a score is not a number.
@@ -52,11 +52,11 @@ def auroc(scores: ArrayLike, failed: ArrayLike) -> float:
 
 
 class WatchedActor:
-    """An actor, with the predictive variance of what it is about to do at each step.
+    """Wraps an actor and records the predictive variance of its action at each step.
 
     Args:
-        actor: Acts.
-        policy: Says how sure it is; see ``predictive_variance``.
+        actor: Actor that chooses the actions.
+        policy: The actor's policy, with a Gaussian last layer.
         conditioning: Conditioning of the policy.
     """
 
@@ -69,7 +69,7 @@ class WatchedActor:
         self._seen: list[NDArray[np.float64]] = []
 
     def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
-        """Forgets earlier trials and prepares for these."""
+        """Discards the record of earlier trials and starts new ones."""
         self._fixed = self._conditioning.fixed(task_infos)
         self._seen = []
         self._actor.start(trials, task_infos)
@@ -89,21 +89,21 @@ class WatchedActor:
 
     @property
     def variance(self) -> NDArray[np.float64]:
-        """Squared actions, as ``predictive_variance``, NaN after the end; (trial, step)."""
+        """Predictive variance [squared action], NaN after a trial's end; (trial, step)."""
         return np.stack(self._seen, axis=1)
 
 
 def early_variance(
     variance: NDArray[np.float64], steps: int = EARLY
 ) -> NDArray[np.float64]:
-    """The mean variance over the first steps of each trial, NaN if there was none.
+    """Mean variance over the first steps of each trial.
 
     Args:
         variance: NaN after the end of a trial; (trial, step).
-        steps: Number of steps that are used.
+        steps: Number of first steps to average.
 
     Returns:
-        Shape (trial,).
+        Shape (trial,); NaN for a trial without steps.
     """
     early = variance[:, :steps]
     count = (~np.isnan(early)).sum(axis=1)
@@ -115,19 +115,19 @@ def early_variance(
 def watch(
     trained: TrainedPolicy, suite: Suite, chunks: Sequence[Chunk]
 ) -> tuple[NDArray[np.float64], list[Outcome]]:
-    """The early variance of each trial of a policy, and how it went; in this process.
+    """Early variance and outcome of each trial of a policy, run in this process.
 
     Args:
-        trained: Adapted by ``alpaca``.
-        suite: Makes the envs.
-        chunks: The trials, as ``robomtl.evaluation.trials.deal`` has them.
+        trained: Policy adapted by ``alpaca``.
+        suite: Suite that makes the envs.
+        chunks: Trials to run, as ``robomtl.evaluation.trials.deal`` returns them.
 
     Returns:
-        Shape (trial,), NaN where the simulator failed at once, and as many outcomes,
-        both in the order of the chunks.
+        Early variances, (trial,), NaN where the simulator failed before the first step;
+        and the outcomes of the trials. Both are in the order of the chunks.
 
     Raises:
-        ValueError: If the policy does not know how sure it is.
+        ValueError: If the policy has no Gaussian last layer.
     """
     conditioning = trained.card.conditioning
     acting = PolicyActor(trained.card, Predictor(trained.policy), suite)

@@ -1,1 +1,1 @@
-"""Mathematics and loops that methods of adaptation and their objectives share."""
+"""Mathematics and training loops shared by adaptation methods and their objectives."""

@@ -1,12 +1,12 @@
-"""A small variational autoencoder of state and action, by which steps are compared.
+"""A small variational autoencoder of state-action pairs, whose codes compare steps.
 
 Source: Kingma and Welling 2014, "Auto-Encoding Variational Bayes" (arXiv:1312.6114):
 the bound of equation 3 with the closed-form divergence of its appendix B, negated.
 Departure from the paper:
 
-1. The divergence is weighed less (beta below 1), and the errors of the state and of the
-   action are averaged, each over its own length: an action of 4 numbers is to count as
-   much as a state of 39.
+1. The divergence has a weight below 1 (beta), and the errors of state and action are each
+   averaged over their own length, so that an action of 4 numbers counts as much as a
+   state of 39.
 """
 
 import torch
@@ -21,7 +21,7 @@ _BATCH, _LEARNING_RATE = 256, 2e-3
 
 
 class Autoencoder(nn.Module):
-    """Encodes pairs of a state and an action.
+    """Variational autoencoder of state-action pairs.
 
     Args:
         state: Length of a state.
@@ -42,7 +42,7 @@ class Autoencoder(nn.Module):
         return self._posterior(self._pair(state, action))[0]
 
     def loss(self, state: Tensor, action: Tensor) -> Tensor:
-        """Error of the reconstruction plus the weighted divergence; (batch,)."""
+        """Reconstruction error plus weighted divergence of each pair; (batch,)."""
         pair = self._pair(state, action)
         mean, log_variance = self._posterior(pair)
         noise = torch.randn_like(mean)
@@ -59,7 +59,7 @@ class Autoencoder(nn.Module):
         return mean, log_variance
 
     def _mean_square(self, error: Tensor) -> Tensor:
-        """The mean squares of state and action, added. Departure 1."""
+        """Mean square of the state plus mean square of the action. Departure 1."""
         parts = torch.split(error.square(), self._sizes, dim=-1)
         means = [reduce(part, "batch size -> batch", "mean") for part in parts]
         return means[0] + means[1]
@@ -74,30 +74,33 @@ def train_autoencoder(
     steps: int,
     generator: Generator,
 ) -> Autoencoder:
-    """An autoencoder trained on pairs, drawn evenly; on their device.
+    """Trains an autoencoder on uniformly drawn pairs, on their device.
 
     Args:
         state: Shape (pair, state).
         action: Shape (pair, action).
         latent: Length of the code.
         width: Units of the hidden layers.
-        steps: Gradient steps.
-        generator: Of every random number.
+        steps: Number of gradient steps.
+        generator: Source of all random numbers.
+
+    Returns:
+        The autoencoder in evaluation mode, with frozen parameters.
     """
     seed = int(torch.randint(2**31 - 1, (), generator=generator))
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(seed)
-        made = Autoencoder(
+        model = Autoencoder(
             state=state.shape[1], action=action.shape[1], latent=latent, width=width
         ).to(state.device)
-        made.normaliser.fit(torch.cat([state, action], dim=-1))
-        optimiser = torch.optim.Adam(made.parameters(), lr=_LEARNING_RATE, fused=True)
+        model.normaliser.fit(torch.cat([state, action], dim=-1))
+        optimiser = torch.optim.Adam(model.parameters(), lr=_LEARNING_RATE, fused=True)
         for _ in range(steps):
             rows = torch.randint(len(state), (_BATCH,)).to(state.device)
             optimiser.zero_grad()
-            made.loss(state[rows], action[rows]).mean().backward()  # type: ignore[no-untyped-call]
+            model.loss(state[rows], action[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-    return made.eval().requires_grad_(False)
+    return model.eval().requires_grad_(False)
 
 
 def _perceptron(inputs: int, width: int, outputs: int) -> nn.Sequential:

@@ -1,19 +1,19 @@
 """Bayesian linear regression of vectors, in closed form.
 
-The model is y = Kᵀφ + ε with ε ~ N(0, Σ) and K ~ MN(K₀, Λ₀⁻¹, Σ): rows of K have the
-precision Λ₀ among each other, columns the diagonal covariance Σ of the noise.
+The model is y = Kᵀφ + ε with ε ~ N(0, Σ) and K ~ MN(K₀, Λ₀⁻¹, Σ): the rows of K have
+precision Λ₀, the columns the diagonal covariance Σ of the noise.
 
 Source: Harrison, Sharma and Pavone 2018, "Meta-Learning Priors for Efficient Online
 Bayesian Regression" (arXiv:1807.08912), section 3. Departures from the paper:
 
-1. Samples have weights: steps of one episode are correlated, and counted in full they would
-   make the posterior surer than they should.
-2. Where nothing was learned of the noise or the prior, the noise's variance and the
-   prior's precision are those under which the samples are likeliest, with K integrated
-   out (empirical Bayes; MacKay 1992, "Bayesian Interpolation").
+1. Samples have weights: steps of one episode are correlated, and with weights of 1 they
+   would make the posterior overconfident.
+2. Without meta-training, the noise variance and the precision of the prior maximise the
+   marginal likelihood of the samples, with K integrated out (empirical Bayes; MacKay
+   1992, "Bayesian Interpolation").
 
-All functions take any leading dimensions, compute in float64 and are differentiable;
-float64 is also what autocast leaves alone.
+All functions accept any leading dimensions, compute in float64, which autocast leaves
+unchanged, and are differentiable.
 """
 
 from typing import NamedTuple
@@ -23,52 +23,52 @@ from torch import Tensor
 
 
 class Belief(NamedTuple):
-    """The distribution of K, before or after samples were seen."""
+    """Distribution of K: a prior or a posterior."""
 
     mean: Tensor
-    """K₀ or K̄; (…, feature, output)."""
+    """Mean K₀ or K̄; (…, feature, output)."""
     factor: Tensor
     """Lower Cholesky factor of the precision Λ; (…, feature, feature)."""
 
 
 class Prediction(NamedTuple):
-    """The distribution of outputs, N(mean, (1 + spread) · Σ)."""
+    """Predictive distribution of outputs, N(mean, (1 + spread) · Σ)."""
 
     mean: Tensor
-    """K̄ᵀφ; (…, sample, output)."""
+    """Mean K̄ᵀφ; (…, sample, output)."""
     spread: Tensor
-    """φᵀΛ⁻¹φ; (…, sample)."""
+    """Variance φᵀΛ⁻¹φ of the mean, in units of the noise; (…, sample)."""
 
 
 def posterior(
     prior: Belief, features: Tensor, targets: Tensor, weight: Tensor
 ) -> Belief:
-    """The belief after samples: Λ = ΦᵀWΦ + Λ₀ and K̄ = Λ⁻¹(ΦᵀWY + Λ₀K₀).
+    """Posterior given some samples: Λ = ΦᵀWΦ + Λ₀ and K̄ = Λ⁻¹(ΦᵀWY + Λ₀K₀).
 
-    Computed as K̄ = K₀ + Λ⁻¹ΦᵀW(Y − ΦK₀), which leaves the prior's mean alone exactly
-    where it already explains the samples.
+    Computed as K̄ = K₀ + Λ⁻¹ΦᵀW(Y − ΦK₀), so that the mean stays exactly K₀ if K₀ already
+    explains the samples.
 
     Args:
-        prior: What was believed before.
+        prior: Prior belief.
         features: Φ; (…, sample, feature).
         targets: Y; (…, sample, output).
-        weight: The diagonal of W, how many independent samples each one counts as, 0 for
-            none; (…, sample).
+        weight: Diagonal of W: the number of independent samples that each sample counts
+            as; (…, sample).
     """
     mean, factor = (each.double() for each in prior)
     features = features.double()
     weighted = (features * weight.double()[..., None]).mT  # (…, feature, sample)
     precision = weighted @ features + factor @ factor.mT
     after: Tensor = torch.linalg.cholesky(precision)
-    missed = weighted @ (targets.double() - features @ mean)
-    return Belief(mean + torch.cholesky_solve(missed, after), after)
+    residual = weighted @ (targets.double() - features @ mean)
+    return Belief(mean + torch.cholesky_solve(residual, after), after)
 
 
 def spread(belief: Belief, features: Tensor) -> Tensor:
-    """φᵀΛ⁻¹φ, the variance of Kᵀφ in units of the noise's; (…, sample).
+    """Variance φᵀΛ⁻¹φ of Kᵀφ, in units of the noise variance; (…, sample).
 
     Args:
-        belief: Of which the precision counts.
+        belief: Belief whose precision is Λ; its mean is not used.
         features: (…, sample, feature).
     """
     return _whitened(belief, features).square().sum(-2)
@@ -77,17 +77,17 @@ def spread(belief: Belief, features: Tensor) -> Tensor:
 def predict(
     prior: Belief, features: Tensor, targets: Tensor, weight: Tensor, query: Tensor
 ) -> Prediction:
-    """The prediction of ``posterior``; its cost grows with samples, not features³.
+    """Prediction of ``posterior`` for queries, at a cost of samples³ rather than features³.
 
-    By the matrix inversion lemma, in features whitened by the prior; the way to train
-    by, where the samples of a problem are few and the prior is shared by all problems.
+    Uses the matrix inversion lemma on features whitened by the prior. Suits training,
+    where problems have few samples and share the prior.
 
     Args:
-        prior: What was believed before.
+        prior: Prior belief.
         features: (…, sample, feature).
         targets: (…, sample, output).
         weight: (…, sample).
-        query: Features to predict from; (…, query, feature).
+        query: Features of the queries; (…, query, feature).
     """
     mean, query = prior.mean.double(), query.double()
     root = weight.double().sqrt()[..., None]  # (…, sample, 1)
@@ -96,8 +96,8 @@ def predict(
     eye = torch.eye(seen.shape[-2], dtype=seen.dtype, device=seen.device)
     factor = torch.linalg.cholesky(seen @ seen.mT + eye)
     across = torch.linalg.solve_triangular(factor, seen @ queried, upper=False)
-    missed = root * (targets.double() - features.double() @ mean)
-    learned = torch.linalg.solve_triangular(factor, missed, upper=False)
+    residual = root * (targets.double() - features.double() @ mean)
+    learned = torch.linalg.solve_triangular(factor, residual, upper=False)
     return Prediction(
         query @ mean + across.mT @ learned,
         queried.square().sum(-2) - across.square().sum(-2),
@@ -107,25 +107,26 @@ def predict(
 def marginal_noise(
     prior: Belief, after: Belief, features: Tensor, targets: Tensor, weight: Tensor
 ) -> Tensor:
-    """The noise's variance under which the samples are likeliest; (…, output).
+    """Noise variance that maximises the marginal likelihood of samples; (…, output).
 
-    K is integrated out. The residuals of the prior's mean have covariance
-    (W⁻¹ + ΦΛ₀⁻¹Φᵀ)·Σ, so that tr(W)·Σ̂ is their quadratic form in its inverse, which
-    equals the residuals of K̄ plus its distance from K₀. Without bias under the model if
-    all weights are 1; less than one sample counts as one. (Departure 2.)
+    K is integrated out. The residuals of the prior mean have covariance
+    (W⁻¹ + ΦΛ₀⁻¹Φᵀ)·Σ, so tr(W)·Σ̂ is their quadratic form in the inverse of
+    W⁻¹ + ΦΛ₀⁻¹Φᵀ, which equals the squared residuals of K̄ plus the squared distance of K̄
+    from K₀. Unbiased under the model if all weights are 1; tr(W) below 1 counts as 1.
+    (Departure 2.)
 
     Args:
-        prior: What was believed before.
-        after: What ``posterior`` made of it.
+        prior: Prior belief.
+        after: Posterior belief, as ``posterior`` returns it for the same samples.
         features: (…, sample, feature).
         targets: (…, sample, output).
         weight: (…, sample).
     """
     residual = targets.double() - features.double() @ after.mean
-    left = (residual.square() * weight.double()[..., None]).sum(-2)
-    moved = prior.factor.double().mT @ (after.mean - prior.mean.double())
+    error = (residual.square() * weight.double()[..., None]).sum(-2)
+    distance = prior.factor.double().mT @ (after.mean - prior.mean.double())
     count = weight.double().sum(-1).clamp(min=1.0)
-    return (left + moved.square().sum(-2)) / count[..., None]
+    return (error + distance.square().sum(-2)) / count[..., None]
 
 
 def evidence(
@@ -135,11 +136,11 @@ def evidence(
     weight: Tensor,
     precision: Tensor,
 ) -> Tensor:
-    """How likely samples are under isotropic priors Λ₀ = λI, in nats; (precision,).
+    """Log evidence of the samples for each isotropic prior Λ₀ = λI, in nats; (precision,).
 
-    The logarithm of the marginal likelihood, with the noise's variance at its maximum as
-    ``marginal_noise`` has it, but for a constant: −½ tr(W)·log|Σ̂| − ½ m·log|Λ|/|Λ₀| for
-    m outputs, added up over leading dimensions.
+    The log marginal likelihood up to a constant, with the noise variance of
+    ``marginal_noise``: −½ tr(W)·log|Σ̂| − ½ m·log(|Λ|/|Λ₀|) for m outputs, summed over
+    leading dimensions.
 
     Args:
         mean: K₀; (…, feature, output).
@@ -148,17 +149,17 @@ def evidence(
         weight: (…, sample).
         precision: Values of λ; (precision,).
     """
-    features, given = features.double(), weight.double()
+    features, weight = features.double(), weight.double()
     residual = targets.double() - features @ mean.double()
-    weighted = (features * given[..., None]).mT
+    weighted = (features * weight[..., None]).mT
     values, vectors = torch.linalg.eigh(weighted @ features)
     ratios = values.clamp(min=0)[..., None] / precision.double()
-    missed = (vectors.mT @ (weighted @ residual)).square()  # (…, feature, output)
+    projected = (vectors.mT @ (weighted @ residual)).square()  # (…, feature, output)
     inverse = 1 / (precision.double() * (1 + ratios))  # (…, feature, precision)
-    total = (residual.square() * given[..., None]).sum(-2)  # (…, output)
-    left = total[..., None] - missed.mT @ inverse  # (…, output, precision)
-    count = given.sum(-1)[..., None, None]
-    noise = (left / count.clamp(min=1.0)).clamp(min=torch.finfo(left.dtype).tiny)
+    total = (residual.square() * weight[..., None]).sum(-2)  # (…, output)
+    error = total[..., None] - projected.mT @ inverse  # (…, output, precision)
+    count = weight.sum(-1)[..., None, None]
+    noise = (error / count.clamp(min=1.0)).clamp(min=torch.finfo(error.dtype).tiny)
     fit = (count * noise.log()).sum(-2)
     complexity = residual.shape[-1] * ratios.log1p().sum(-2)
     nats: Tensor = -0.5 * (fit + complexity)
@@ -166,7 +167,7 @@ def evidence(
 
 
 def _whitened(belief: Belief, features: Tensor) -> Tensor:
-    """L⁻¹Φᵀ, where LLᵀ is the precision; (…, feature, sample)."""
+    """Whitened features L⁻¹Φᵀ, where LLᵀ is the precision; (…, feature, sample)."""
     whitened: Tensor = torch.linalg.solve_triangular(
         belief.factor.double(), features.double().mT, upper=False
     )

@@ -1,8 +1,8 @@
 """Co-training: learning a new task without forgetting the training tasks.
 
-A fraction of each batch comes from the demonstrations that the policy was trained on. With
-the fraction p the mean loss is (1 - p) L(support) + p L(prior), which is L(support) + λ L(prior)
-with λ = p / (1 - p), up to a factor: a half is λ = 1.
+A fraction p of each batch comes from the demonstrations that the policy was trained on.
+The mean loss is (1 - p) L(support) + p L(prior), proportional to L(support) + λ L(prior)
+with λ = p / (1 - p); p = 0.5 is λ = 1.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from robomtl.training.objective import Draws, Material
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Descent):
-    """Settings of gradient steps that start from what the policy has learned."""
+    """Settings of gradient steps that start from the trained weights."""
 
     cotraining: float = 0.0
     """Fraction of each batch that is drawn from the prior demonstrations."""
@@ -35,17 +35,18 @@ class Transfer(Descent):
         super().__post_init__()
         if not 0 <= self.cotraining < 1:
             raise InputError(
-                f"cotraining is {self.cotraining}; give 0 to below 1, the part of each"
+                f"cotraining is {self.cotraining}; give 0 to below 1, the fraction of each"
                 " batch that is drawn from the prior demonstrations."
             )
 
     def draws(
         self, trained: TrainedPolicy, support: Support, generator: Generator
     ) -> Draws:
-        """Batches of the support, and of the prior for the fraction ``cotraining``.
+        """Sampler of the support, mixed with the prior by the fraction ``cotraining``.
 
         Raises:
-            ValueError: If it is, and there are no prior demonstrations that fit.
+            ValueError: If ``cotraining`` is positive and the support has no prior
+                demonstrations or they do not fit the policy.
         """
         new = sampler_of(
             varied_material(self, trained, support.demonstrations), generator
@@ -60,7 +61,7 @@ class Transfer(Descent):
 def varied_material(
     descent: Descent, trained: TrainedPolicy, demonstrations: Demonstrations
 ) -> Material:
-    """Demonstrations as training material, augmented by the settings, on the policy's device."""
+    """Demonstrations as augmented training material on the policy's device."""
     return material_of(
         trained.policy,
         demonstrations,
@@ -71,25 +72,25 @@ def varied_material(
 
 
 class Cotraining:
-    """Draws a fraction of each batch from prior demonstrations, the rest from a support.
+    """Sampler that draws a fraction of each batch from the prior, the rest from the support.
 
-    Tasks of the prior are numbered from 1 on; the new task is 0.
+    The new task has index 0; the tasks of the prior are numbered from 1 on.
 
     Args:
-        support: Draws the first rows; a ``Batch``, as does ``prior``.
-        prior: Draws the others; tells the policy as much.
-        part: Part of the rows that the prior has, above 0 and below 1; each of the two
-            has at least one row.
+        support: Sampler of the first rows of a batch.
+        prior: Sampler of the other rows, with conditioning of the same shape.
+        part: Fraction of the rows drawn from the prior, above 0 and below 1; support and
+            prior each get at least one row.
     """
 
     def __init__(self, support: Draws, prior: Draws, part: float) -> None:
         self._support, self._prior, self._part = support, prior, part
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step.
+        """The batch of a step: rows of the support, then rows of the prior.
 
         Raises:
-            InputError: If it has no room for both.
+            InputError: If ``size`` is below 2.
         """
         if size < 2:
             raise InputError(
@@ -102,7 +103,7 @@ class Cotraining:
 
 
 def joined(first: Batch, second: Batch) -> Batch:
-    """The rows of one batch, then those of another of the same chunk."""
+    """Concatenation of two batches of the same chunk length."""
     observation = {
         name: torch.cat([value, second.observation[name]])
         for name, value in first.observation.items()
@@ -114,28 +115,29 @@ def joined(first: Batch, second: Batch) -> Batch:
 def prior_of(
     trained: TrainedPolicy, support: Support, *, otherwise: str
 ) -> Demonstrations:
-    """The prior demonstrations of a support, which must be there and fit.
+    """Prior demonstrations of a support, checked against a policy.
 
     Args:
-        trained: What they are to fit.
-        support: Names them.
-        otherwise: What else one can do where there are none, for the message.
+        trained: Policy that the demonstrations must fit.
+        support: Support whose ``prior`` is returned.
+        otherwise: Alternative to giving a prior, for the error message.
 
     Raises:
-        InputError: If there are none, or their sizes are others.
+        InputError: If there is no prior, or its state or action has another length than
+            the policy's.
     """
     prior, spec = support.prior, trained.card.spec
     if prior is None:
         raise InputError(
-            "The support does not name the demonstrations that the policy was trained"
-            f" on, of which a part of each batch is to be; give Support(prior=...), or"
+            "The support has no prior: part of each batch is drawn from the"
+            " demonstrations that the policy was trained on; give Support(prior=...), or"
             f" {otherwise}."
         )
     for feature in ("state", "action"):
         size, expected = getattr(prior, feature).shape[1], getattr(spec, feature)
-        if expected and size != expected:  # A policy of pictures reads no state.
+        if expected and size != expected:  # A policy of images reads no state.
             raise InputError(
-                f"The policy takes {feature} of length {expected}; the prior"
+                f"The policy expects {feature} of length {expected}; the prior"
                 f" demonstrations have {size}."
             )
     return prior

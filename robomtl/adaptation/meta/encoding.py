@@ -1,7 +1,7 @@
-"""Networks that read demonstrations: step by step, or pooled to one vector.
+"""Encoders of demonstrations: of single steps, or pooled to one vector per task.
 
-A pooled vector is the mean of what a small network sees at each step of all
-demonstrations, so that neither their order nor their number matters.
+Pooling averages the encodings of all steps, so the vector does not depend on the order of
+the demonstrations and accepts any number of them.
 """
 
 from typing import Literal, NamedTuple, cast
@@ -17,16 +17,16 @@ Pooling = Literal["mean", "attention"]
 
 
 class Steps(NamedTuple):
-    """Steps of the demonstrations of some tasks, one after the other."""
+    """Steps of the demonstrations of some tasks, concatenated along one axis."""
 
     features: Tensor
-    """(task, step, feature)."""
+    """State, action and progress of each step; (task, step, feature)."""
     mask: Tensor
-    """Which steps are there, 1 or 0; (task, step)."""
+    """1 for steps of a demonstration, 0 for padding; (task, step)."""
 
 
 def hidden_layers(inputs: int, width: int) -> list[nn.Module]:
-    """Two layers of so many units that encode a single step."""
+    """Two hidden layers of ``width`` units that encode single steps."""
     return [
         nn.Linear(inputs, width),
         nn.LayerNorm(width),
@@ -38,12 +38,12 @@ def hidden_layers(inputs: int, width: int) -> list[nn.Module]:
 
 
 class StepEncoder(nn.Module):
-    """A perceptron over single steps, for whatever pools what it says of them.
+    """A perceptron that encodes single steps, for pooling by the caller.
 
     Args:
         inputs: Length of a step's features; see ``steps_of``.
-        width: Units of each of two hidden layers.
-        outputs: Length of what it says of a step.
+        width: Units of each of the two hidden layers.
+        outputs: Length of the encoding.
     """
 
     def __init__(self, inputs: int, *, width: int, outputs: int) -> None:
@@ -53,17 +53,17 @@ class StepEncoder(nn.Module):
         )
 
     def forward(self, steps: Tensor) -> Tensor:
-        """The encoding of each step; (…, inputs) -> (…, outputs), in float32."""
-        said: Tensor = self.layers(steps)
-        return said.float()
+        """Encoding of each step in float32; (…, inputs) -> (…, outputs)."""
+        encoded: Tensor = self.layers(steps)
+        return encoded.float()
 
 
 class AttentionPool(nn.Module):
-    """A mean in which learned questions weigh the steps, each a part of the features.
+    """Attention pooling: learned queries weigh the steps, each for a slice of the features.
 
     Args:
-        width: Length of the features.
-        questions: How many; they share the width.
+        width: Length of the features; a multiple of ``questions``.
+        questions: Number of learned queries.
     """
 
     def __init__(self, width: int, questions: int = 4) -> None:
@@ -71,7 +71,7 @@ class AttentionPool(nn.Module):
         self.scores = nn.Linear(width, questions)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """(task, shot, time, width), (task, shot) -> (task, width)."""
+        """Pooled features; (task, shot, time, width), (task, shot) -> (task, width)."""
         hidden = (mask == 0)[..., None, None]
         scores = self.scores(features).float().masked_fill(hidden, -1e9)
         weights = rearrange(scores, "t s n q -> t (s n) q").softmax(dim=1)
@@ -83,23 +83,23 @@ class AttentionPool(nn.Module):
 
 
 class MeanPool(nn.Module):
-    """The mean over the steps of the demonstrations that are there."""
+    """Mean over the steps of the demonstrations with mask 1; zeros if there are none."""
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """(task, shot, time, width), (task, shot) -> (task, width)."""
+        """Pooled features; (task, shot, time, width), (task, shot) -> (task, width)."""
         shots = reduce(features, "task shot time width -> task shot width", "mean")
         total = (shots * mask[..., None]).sum(1)
         return total / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 class PooledEncoder(nn.Module):
-    """Demonstrations to a vector, whatever their order and number.
+    """Encodes any number of demonstrations of a task to one vector.
 
     Args:
-        inputs: Length of a step: state, action and progress side by side.
-        width: Units of the network that sees a step.
+        inputs: Length of a step: state, action and progress concatenated.
+        width: Units of the network that encodes a step.
         size: Length of the vector.
-        pooling: ``mean``, or ``attention`` that learns which steps tell the task.
+        pooling: ``mean``, or ``attention``, which learns which steps identify the task.
     """
 
     def __init__(self, inputs: int, width: int, size: int, pooling: Pooling) -> None:
@@ -109,17 +109,17 @@ class PooledEncoder(nn.Module):
         self.projection = nn.Linear(width, size)
 
     def forward(self, context: Context) -> Tensor:
-        """The vector of each task, zeros where there is no demonstration; (task, size).
+        """Vector of each task, zeros for a task without demonstrations; (task, size).
 
         Args:
-            context: With standardised states.
+            context: Demonstrations with standardised states.
         """
         features = self.step(side_by_side(context))
         vector: Tensor = self.projection(self.pool(features, context.mask))
         return vector * (context.mask.amax(1, keepdim=True) > 0)
 
     def each(self, context: Context) -> Tensor:
-        """The vector of each demonstration by itself; (task, shot, size)."""
+        """Vector of each demonstration, encoded separately; (task, shot, size)."""
         tasks, shots = context.mask.shape
         alone = Context(
             *(rearrange(part, "task shot ... -> (task shot) 1 ...") for part in context)
@@ -130,33 +130,33 @@ class PooledEncoder(nn.Module):
 
 
 def side_by_side(context: Context) -> Tensor:
-    """State, action and progress; (task, shot, time, state + action + 1)."""
+    """State, action and progress concatenated; (task, shot, time, state + action + 1)."""
     return torch.cat(
         [context.state, context.action, context.progress[..., None]], dim=-1
     )
 
 
 def step_size(policy: Policy) -> int:
-    """Length of a step: state, action and progress side by side.
+    """Length of a step: state, action and progress concatenated.
 
     Raises:
-        InputError: If there are images or a history.
+        InputError: If the policy reads images or a history.
     """
     check_vectors(policy.spec, "A demonstration encoder", ["cloning", "maml"])
     return policy.spec.inputs + policy.spec.action + 1
 
 
 def standardised(policy: Policy, context: Context) -> Context:
-    """The demonstrations with states as the policy's network sees them."""
+    """The demonstrations with states standardised by the policy's normaliser."""
     return context._replace(state=policy.observed_steps(context))
 
 
 def steps_of(policy: Policy, context: Context) -> Steps:
-    """State, standardised as the policy does, action and progress of every step.
+    """Standardised state, action and progress of every step.
 
     Args:
-        policy: Whose normaliser is used.
-        context: Demonstrations; shots that are masked there are masked here.
+        policy: Policy whose normaliser standardises the states.
+        context: Demonstrations; the steps of masked shots are masked.
     """
     features = rearrange(
         side_by_side(standardised(policy, context)),

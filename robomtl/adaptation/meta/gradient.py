@@ -1,4 +1,4 @@
-"""Gradient steps on a support set: what methods that change weights have in common."""
+"""Gradient steps on a support, shared by all methods that train weights."""
 
 import copy
 from collections.abc import Callable
@@ -28,22 +28,22 @@ from robomtl.training.samples import Sampler, SamplerConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Descent:
-    """Settings of gradient steps on a support, which several methods extend."""
+    """Settings of gradient steps on a support; base class of several methods."""
 
     steps: int = 300
-    """Gradient steps, unless the budget has another number."""
+    """Number of gradient steps, unless the budget gives one."""
     learning_rate: float = 5e-4
-    """Largest learning rate of AdamW; it falls along half a cosine."""
+    """Initial learning rate of AdamW; it falls along half a cosine."""
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
     ema_decay: float = 0.99
-    """Decay of the averaged weights that act."""
+    """EMA decay of the weights; the adapted policy has the averaged weights."""
     instruction_augmentation: InstructionAugmentation = field(
         default_factory=InstructionAugmentation
     )
-    """How wordings are varied."""
+    """Augmentation of the instruction."""
     augmentation: Augmentation = field(default_factory=Augmentation)
-    """How more tasks are made of this one."""
+    """Augmentation of the demonstrations into those of further tasks."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -54,7 +54,7 @@ class Descent:
         self.descent(Budget())
 
     def descent(self, budget: Budget) -> TrainConfig:
-        """How to descend within a budget."""
+        """Training configuration for these settings within a budget."""
         return TrainConfig(
             steps=self.steps if budget.steps is None else budget.steps,
             batch_size=budget.batch_size,
@@ -75,18 +75,17 @@ def material_of(
     instruction_augmentation: InstructionAugmentation | None = None,
     augmentation: Augmentation | None = None,
 ) -> Material:
-    """All frames of some demonstrations, as a policy takes them, and its conditioning.
+    """All frames of some demonstrations as training material for a policy.
 
     Args:
-        policy: Says how many actions and observations a sample has, and on which device
-            it is.
-        demonstrations: Have the frames.
-        conditioning: That of the policy.
-        instruction_augmentation: How training varies instructions; the defaults if None.
-        augmentation: How samples are transformed; not at all by default.
+        policy: Policy whose chunk length, history and device the samples have.
+        demonstrations: Source of the frames.
+        conditioning: Conditioning of the policy.
+        instruction_augmentation: Augmentation of instructions; the defaults if None.
+        augmentation: Augmentation of samples; none by default.
 
     Raises:
-        ValueError: If their suite does not allow the augmentation.
+        ValueError: If the suite of the demonstrations does not support the augmentation.
     """
     conditioned = replace(conditioning, tasks=demonstrations.tasks)
     device, varied = (
@@ -108,7 +107,7 @@ def material_of(
 
 
 def sampler_of(material: Material, generator: Generator) -> Sampler:
-    """Draws single frames, each as likely as any other of its task."""
+    """Sampler of single frames, uniform over the frames of each task."""
     return Sampler(
         material.frames,
         material.wordings,
@@ -120,35 +119,35 @@ def sampler_of(material: Material, generator: Generator) -> Sampler:
 
 
 def seed_of(generator: Generator) -> int:
-    """A seed drawn from a generator; 31 bits."""
+    """A 31-bit seed drawn from a generator."""
     return int(torch.randint(2**31 - 1, (), generator=generator))
 
 
 def copied(policy: Policy, trains: Callable[[str], bool]) -> Policy:
-    """A copy whose parameters are trained where their names say so; others are frozen."""
+    """A copy of a policy in which only parameters whose names satisfy ``trains`` train."""
     copy_ = copy.deepcopy(policy)
     freeze(copy_, trains)
     return copy_
 
 
 def freeze(policy: Policy, trains: Callable[[str], bool]) -> None:
-    """Freezes all parameters but those whose names say that they are trained."""
+    """Freezes, in place, all parameters whose names do not satisfy ``trains``."""
     for name, parameter in policy.named_parameters():
         parameter.requires_grad_(trains(name))
 
 
 def trained_parameters(module: nn.Module) -> int:
-    """Number of weights that are trained."""
+    """Number of trainable parameters of a module."""
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
 def descend(policy: Policy, draws: Draws, config: TrainConfig) -> Policy:
-    """The policy after ``config.steps`` gradient steps, its weights averaged.
+    """The policy with averaged weights after ``config.steps`` gradient steps.
 
     Args:
-        policy: Trained in place where its parameters require a gradient.
-        draws: Batches of the policy's own loss.
-        config: Steps, batch, learning rate and its schedule, clipping and averaging.
+        policy: Policy, trained in place where its parameters require a gradient.
+        draws: Sampler of the batches.
+        config: Steps, batch size, learning-rate schedule, gradient clipping and EMA decay.
 
     Raises:
         FloatingPointError: If a loss or a gradient is not finite.

@@ -1,6 +1,6 @@
 """Task vectors that are inferred from demonstrations and condition the policy.
 
-It is in the task embedding, as the conditioning kind ``demonstration``.
+The vector is the part of the task embedding of the conditioning kind ``demonstration``.
 """
 
 from dataclasses import dataclass, replace
@@ -28,31 +28,30 @@ class Infers(Protocol):
         ...
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
-        """Vector of each task that the policy is conditioned on; (task, demonstration)."""
+        """Vector of each task, on which the policy is conditioned; (task, demonstration)."""
         ...
 
 
 def withheld(context: Context, probability: float) -> Context:
-    """The demonstrations, all those of some tasks left out at random.
+    """Masks all demonstrations of randomly chosen tasks.
 
-    A policy that is now and then trained without the vector acts sensibly when it is in
-    use.
+    Training sometimes without demonstrations lets the policy act without them, too.
 
     Args:
-        context: Of some tasks.
-        probability: That a task keeps none.
+        context: Demonstrations of some tasks.
+        probability: Probability that a task's demonstrations are masked.
     """
     kept = torch.rand(len(context.mask), 1, device=context.mask.device) >= probability
     return context._replace(mask=context.mask * kept)
 
 
 def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
-    """A batch sorted by task, conditioned on the vector inferred for each of its tasks.
+    """A batch conditioned on the vector that was inferred for each of its tasks.
 
     Args:
-        batch: Equally many rows of each task.
-        place: Its position in the task embedding.
-        inferred: Shape (task, demonstration).
+        batch: Rows sorted by task, equally many of each.
+        place: Position of the vector in the task embedding.
+        inferred: Vector of each task; (task, demonstration).
     """
     rows = repeat(
         inferred,
@@ -69,17 +68,23 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
 
 
 def whole(support: Support, steps: int, device: torch.device) -> Context:
-    """All demonstrations of a support, subsampled, on a device; one task."""
-    given = support.demonstrations
-    every = frames(given, range(len(given)), device)
-    episodes = torch.arange(len(given), device=device)[None]
+    """All demonstrations of a support as a context of one task.
+
+    Args:
+        support: Demonstrations of the task.
+        steps: Steps to which each demonstration is subsampled.
+        device: Device of the context.
+    """
+    demonstrations = support.demonstrations
+    every = frames(demonstrations, range(len(demonstrations)), device)
+    episodes = torch.arange(len(demonstrations), device=device)[None]
     return context_of(
         every, every.episodes, episodes, torch.ones_like(episodes), steps=steps
     )
 
 
 def objective_of(trained: TrainedPolicy) -> Any:
-    """The objective with which a policy was trained, with its settings."""
+    """The objective of a policy's training, configured by its recorded settings."""
     card = trained.card
     return checkpoint.configure_objective(card.objective, card.objective_config)
 
@@ -104,7 +109,7 @@ class InferringMethod:
             context = whole(support, objective.subsampled, trained.policy.device)
             (inferred,) = objective.infer(trained.policy, context)
         if not inferred.isfinite().all():
-            raise FloatingPointError("What was inferred is not finite.")
+            raise FloatingPointError("The inferred task vector is not finite.")
         inferring = card.conditioning.inferring(support.name, inferred)
         card = replace(card, conditioning=inferring)
         return Adapted(trained.policy, card, parameters=len(inferred))

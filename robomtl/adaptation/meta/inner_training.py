@@ -1,4 +1,4 @@
-"""The inner loop that objectives train through, and methods run again."""
+"""Base classes of objectives that train through an inner loop, and of their methods."""
 
 import math
 from abc import abstractmethod
@@ -25,16 +25,16 @@ from robomtl.training.episodic import Episodic
 
 @dataclass(frozen=True, kw_only=True)
 class InnerObjective(Problems):
-    """Adapts to the supports of some tasks, and learns from how that serves queries."""
+    """Minimises the loss of queries after an inner loop on the support of each task."""
 
     steps: int = 3
-    """Gradient steps of the inner loop."""
+    """Number of gradient steps of the inner loop."""
     inner_rate: float = 0.01
     """Learning rate of the inner loop."""
     tasks: int = 5
-    """Tasks, or goals where they are hidden, in a batch."""
+    """Number of tasks in a batch; of goals, where the suite hides goals."""
     shots: int = 10
-    """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    """Largest number of demonstrations of a problem, which is drawn from 1 to this."""
 
     demonstration: ClassVar[int] = 0
 
@@ -51,27 +51,28 @@ class InnerObjective(Problems):
 
     @property
     def subsampled(self) -> int:
-        """Demonstrations are not read as wholes."""
+        """Minimal, as inner loops read single frames and no whole demonstrations."""
         return 1
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses a policy whose loss cannot be taken for many tasks at once.
+        """Refuses a policy whose loss ``vmap`` cannot map over tasks.
 
         Raises:
-            InputError: If it is such a policy.
+            InputError: If the policy is not vectorised.
         """
         if not policy.vectorised:
             raise InputError(
-                f"Inner loops adapt to many tasks at once, which '{name}' cannot; train"
-                " another policy, such as film or octo, or this one by cloning."
+                f"Inner loops adapt to many tasks at once, which '{name}' does not"
+                " support; train another policy, such as film or octo, or this one by"
+                " cloning."
             )
 
     def meta(self, policy: Policy) -> nn.Module | None:
-        """Nothing."""
+        """None: no module is trained beside the policy."""
         return None
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The loss of the queries after adaptation, in float32."""
+        """Loss of each query after the inner loop, in float32."""
         device = batch.task.device.type
         with torch.autocast(device, enabled=False):
             support = by_task(batch.support, batch.tasks)
@@ -83,35 +84,40 @@ class InnerObjective(Problems):
     def query_losses(
         self, policy: Policy, support: Batch, query: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The losses of queries whose mean has the meta-gradient, and metrics.
+        """Losses of the queries, the gradient of whose mean is the meta-gradient.
 
         Args:
-            policy: Its parameters are where adaptation begins.
-            support: Tensors of shape (task, sample, …).
-            query: Tensors of shape (task, sample, …).
+            policy: Policy whose parameters are the start of the inner loop.
+            support: Samples to adapt to; tensors of shape (task, sample, …).
+            query: Samples to score; tensors of shape (task, sample, …).
 
         Returns:
-            (task, sample).
+            Losses, (task, sample), and metrics by name.
         """
 
     @abstractmethod
     def adapted(self, policy: Policy, batches: Iterable[Batch]) -> dict[str, Tensor]:
-        """A policy's parameters by name after the inner loop, those that adapt."""
+        """Values of the adapting parameters after the inner loop, by name.
+
+        Args:
+            policy: Policy whose parameters are the start of the inner loop.
+            batches: One batch of the support for each step.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class InnerMethod:
-    """Runs the inner loop of a policy's training on the support, as it was trained.
+    """Runs the inner loop of the policy's objective on the support.
 
-    What adapts, at which rates and, unless the budget says, for how many steps is that
-    of the training. Each step takes frames of the support at random, as many as the
-    budget has.
+    The adapting parameters, their learning rates and, unless the budget gives it, the
+    number of steps are those of training. Each step draws ``budget.batch_size`` frames of
+    the support at random.
     """
 
     instruction_augmentation: InstructionAugmentation = field(
         default_factory=InstructionAugmentation
     )
-    """How wordings are varied."""
+    """Augmentation of the instruction."""
 
     objective: ClassVar[str | None]
     steps: ClassVar[int]
@@ -145,11 +151,11 @@ class InnerMethod:
 
 
 def check_finite(parameters: dict[str, Tensor]) -> None:
-    """Makes sure that an inner loop has not diverged.
+    """Checks that an inner loop has not diverged.
 
     Raises:
-        FloatingPointError: If it has; names the first parameter.
+        FloatingPointError: If a parameter is not finite; names the first one.
     """
     for name, value in parameters.items():
         if not value.isfinite().all():
-            raise FloatingPointError(f"The inner loop left {name} not finite.")
+            raise FloatingPointError(f"After the inner loop {name} is not finite.")

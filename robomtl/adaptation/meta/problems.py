@@ -1,4 +1,4 @@
-"""Batches of whole problems, each a support and its queries."""
+"""Episodic training: batches of problems, each with a support and queries of one task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -12,21 +12,21 @@ from robomtl.training.objective import Material
 
 @dataclass(frozen=True, kw_only=True)
 class Problems(ABC):
-    """How an objective poses its problems."""
+    """Base class of episodic objectives: sizes of their problems, and their samplers."""
 
     tasks: int = 16
-    """Tasks, or goals where they are hidden, in a batch."""
+    """Number of tasks in a batch; of goals, where the suite hides goals."""
     shots: int = 5
-    """Greatest number of demonstrations; each problem draws its own from 1 on."""
+    """Largest number of demonstrations of a problem, which is drawn from 1 to this."""
     sub_trajectories: float = 0.0
-    """Fraction of the problems in training whose demonstrations and queries are of one part
-    of the episodes, from a quarter to all of each, as if it were a task of its own."""
+    """Fraction of training problems made from a segment of the episodes, a quarter to all
+    of each, as if it were a separate task."""
 
     def __post_init__(self) -> None:
-        """Checks the counts.
+        """Checks the ranges.
 
         Raises:
-            ValueError: If one is not positive.
+            ValueError: If a count is not positive or the fraction outside [0, 1].
         """
         check_counts(self, "tasks", "shots")
         check_parts(self, "sub_trajectories")
@@ -34,15 +34,15 @@ class Problems(ABC):
     @property
     @abstractmethod
     def subsampled(self) -> int:
-        """Steps to which a demonstration is subsampled where it is read as a whole."""
+        """Steps to which a demonstration is subsampled when an encoder reads all of it."""
 
     @property
     def others(self) -> int:
-        """Demonstrations to act in that are given whole as well."""
+        """Number of query demonstrations that a problem also contains as a whole."""
         return 0
 
     def draws(self, material: Material, config: TrainConfig) -> EpisodicSampler:
-        """Problems of tasks that are drawn without replacement."""
+        """Sampler of training problems, whose tasks are drawn without replacement."""
         sampler = EpisodicSampler(
             material,
             tasks=self.tasks,
@@ -55,7 +55,7 @@ class Problems(ABC):
         return sampler
 
     def validation(self, material: Material) -> Iterator[Episodic]:
-        """Problems of held-out episodes; none where no task has two of them."""
+        """Problems of held-out episodes; none if no task has two held-out episodes."""
         return validation_problems(
             material,
             tasks=self.tasks,

@@ -1,4 +1,4 @@
-"""Policies that remember a support set: what methods that make them have in common."""
+"""Construction of policies that store the support, shared by several methods."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -19,21 +19,26 @@ from robomtl.policy import Batch, Policy
 
 
 def card_of(card: Card, policy: str, config: dict[str, Any]) -> Card:
-    """A policy's card, with another architecture and the same conditioning."""
+    """A policy's card with another architecture, and cloning as the objective."""
     return replace(
         card, policy=policy, config=config, objective="cloning", objective_config={}
     )
 
 
 def unconditioned(card: Card) -> Card:
-    """The card of a policy that reads the present observation alone, and no task."""
+    """A card without conditioning and history: the policy reads the observation alone."""
     conditioning = replace(card.conditioning, kinds=(), demonstration=0, inferred={})
     spec = replace(card.spec, embedding=0, history=1)
     return replace(card, conditioning=conditioning, spec=spec)
 
 
 def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Adapted:
-    """The policy of a card, with these weights, that remembers a support.
+    """Builds the policy of a card, loads weights and stores a support in it.
+
+    Args:
+        card: Card of a ``RememberingPolicy``.
+        weights: Tensors that replace initial ones, by name.
+        support: Demonstrations to store.
 
     Raises:
         ValueError: If the card's settings are out of range or do not fit the weights.
@@ -44,8 +49,8 @@ def remembering(card: Card, weights: dict[str, Tensor], support: Support) -> Ada
 
 
 def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
-    """The remembering policy of a card, with these weights where it has any."""
-    # Initial weights would be drawn.
+    """The policy of a card in evaluation mode, with some of its weights replaced."""
+    # Drawing the initial weights must not advance the caller's generator.
     with GENERATOR, torch.random.fork_rng(devices=[]):
         policy = checkpoint.build(card)
     assert isinstance(policy, RememberingPolicy)
@@ -56,12 +61,12 @@ def _built(card: Card, weights: dict[str, Tensor]) -> RememberingPolicy:
 def _episodes(
     policy: Policy, support: Support, conditioning: Conditioning
 ) -> list[Batch]:
-    """The demonstrations of a support, each with all its steps, of one action, in order.
+    """All steps of each demonstration of a support, in order, as chunks of one action.
 
     Args:
-        policy: Takes them.
-        support: Has the demonstrations.
-        conditioning: On the task by its canonical instruction.
+        policy: Policy whose device and history the batches have.
+        support: Demonstrations of the task.
+        conditioning: Conditioning of the policy; the canonical instruction is used.
     """
     material = material_of(policy, support.demonstrations, conditioning)
     material = replace(material, chunk=1)

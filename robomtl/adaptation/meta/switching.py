@@ -1,14 +1,14 @@
-"""A changed policy beside the original one, which acts on the training tasks as before.
+"""Combine the original policy and an adapted one, so that the training tasks are kept.
 
-The instruction selects which of the two acts: the changed one where the instruction is
-nearer to those of the new task than to those of all others, by the cosine of their
-embeddings. So most wordings that nobody listed find their task too, and a trial that is
-without an instruction gets the original policy. A policy that is not conditioned on language
-cannot distinguish tasks: there the changed one always acts.
+The instruction selects the policy that acts: the adapted one if the instruction is nearer
+to those of the new task than to those of all other tasks, by the cosine of their
+embeddings. Most unlisted wordings therefore select the right policy, and a trial without
+an instruction gets the original one. A policy that is not conditioned on language cannot
+distinguish tasks; then the adapted one always acts.
 
-Listed are all wordings that a suite has, held-out ones too. Nothing is trained on these,
-but who acts under them is thereby known, not inferred: keep that in mind where results
-under held-out wordings are compared with those of one network for all tasks.
+All wordings of the suite are listed, including held-out ones. The policies are not trained
+on held-out wordings, but the selection under them is known rather than inferred: consider
+this when comparing results under held-out wordings with those of a single network.
 """
 
 from dataclasses import replace
@@ -24,15 +24,20 @@ from robomtl.policy import Policy
 from robomtl.suites import suite
 from robomtl.task import Task, find_task
 
-_SAME = 1e-4  # Distance up to which two wordings are one.
+_SAME = 1e-4  # Distance of embeddings up to which two wordings count as equal.
 
 
 def switched(
     trained: TrainedPolicy, changed: Policy, support: Support
 ) -> tuple[Policy, Card]:
-    """The old policy and a changed one in one, and the card of the two.
+    """A ``switched`` policy of the original and the adapted one, and its card.
 
-    What an objective learned beside the old policy is left out: the two only act.
+    The modules of the objective (``meta``) are dropped: the policy only acts.
+
+    Args:
+        trained: Original policy.
+        changed: Adapted policy of the same architecture.
+        support: Demonstrations of the new task, which name its wordings.
     """
     card = replace(
         trained.card,
@@ -54,9 +59,10 @@ def switched(
 
 
 def wordings(card: Card, task: Task) -> tuple[Tensor, Tensor]:
-    """Embedded wordings of a new task and of those trained on; (wording, language).
+    """Embedded wordings of a new task and of the training tasks, each (wording, language).
 
-    A wording of both is the new task's. Both are empty without language.
+    A wording that both have is listed for the new task only. Both tensors are empty if
+    the policy is not conditioned on language.
     """
     conditioning = card.conditioning
     new = _embedded(conditioning, [task])
@@ -64,12 +70,13 @@ def wordings(card: Card, task: Task) -> tuple[Tensor, Tensor]:
     old = _embedded(conditioning, [_task(card, name) for name in names])
     if not len(new) or not len(old):
         return new, old
-    exact = "donot_use_mm_for_euclid_dist"  # Products lose small distances.
+    # Computed by matrix products, small distances would be inaccurate.
+    exact = "donot_use_mm_for_euclid_dist"
     return new, old[torch.cdist(old, new, compute_mode=exact).amin(1) > _SAME]
 
 
 def _task(card: Card, name: str) -> Task:
-    """A task trained on; where no suite is named, its name is its wording."""
+    """A training task; if the card names no suite, its name is its only wording."""
     if not card.suite:
         return Task(name=name, instructions=(name,))
     return find_task(suite(card.suite, **card.suite_options), name)
@@ -88,6 +95,8 @@ def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
 
 
 def _acting(policy: Policy) -> dict[str, Tensor]:
-    """The weights of all but what an objective learned beside the policy."""
+    """The state dict of a policy without ``meta``."""
     state = policy.state_dict()
-    return {name: it for name, it in state.items() if not name.startswith("meta.")}
+    return {
+        name: tensor for name, tensor in state.items() if not name.startswith("meta.")
+    }

@@ -1,4 +1,4 @@
-"""The task as independent normal variables: divergence and training."""
+"""Variational task inference: Gaussians over the task vector, divergences and training."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -16,40 +16,40 @@ from robomtl.training.episodic import Episodic
 
 
 class Gaussian(NamedTuple):
-    """Independent normal variables."""
+    """Diagonal Gaussian over the task vector z of each task."""
 
     mean: Tensor
-    """(task, z)."""
+    """Mean of z; (task, z)."""
     variance: Tensor
-    """(task, z)."""
+    """Variance of each component of z; (task, z)."""
 
     def draw(self) -> Tensor:
-        """A draw that gradients pass through, from torch's default generator."""
+        """A reparametrised sample from torch's default generator; (task, z)."""
         return self.mean + self.variance.sqrt() * torch.randn_like(self.mean)
 
     def rows(self, count: int) -> "Gaussian":
-        """Each task's repeated for its queries; (task · count, z)."""
+        """The Gaussian of each task repeated ``count`` times; (task · count, z)."""
         return Gaussian(*(each.repeat_interleave(count, dim=0) for each in self))
 
 
 def divergence(first: Gaussian, second: Gaussian) -> Tensor:
-    """KL(first ‖ second) in nats, summed over the variables; (task,)."""
+    """KL(first ‖ second) in nats, summed over the components of z; (task,)."""
     ratio = first.variance / second.variance
     distance = (first.mean - second.mean).square() / second.variance
     return 0.5 * (ratio + distance - 1 - ratio.log()).sum(-1)
 
 
 def standard(like: Gaussian) -> Gaussian:
-    """As many variables of mean 0 and variance 1."""
+    """A standard Gaussian in the shape of another one."""
     return Gaussian(torch.zeros_like(like.mean), torch.ones_like(like.variance))
 
 
 def divergence_from_normal(mean: Tensor, log_std: Tensor) -> Tensor:
-    """KL divergence of diagonal normals from the standard one, in nats.
+    """KL divergence of diagonal Gaussians from the standard Gaussian, in nats.
 
     Args:
         mean: Shape (task, size).
-        log_std: Shape (task, size).
+        log_std: Logarithm of the standard deviation; shape (task, size).
 
     Returns:
         Shape (task,).
@@ -60,17 +60,17 @@ def divergence_from_normal(mean: Tensor, log_std: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class VariationalTraining(Problems):
-    """Trains a posterior of the task vector, with the policy conditioned on a draw."""
+    """Trains a posterior of the task vector and a policy conditioned on samples of it."""
 
     size: int
-    """Number of variables that say what the task is."""
+    """Length of the task vector."""
     width: int = 256
     """Units of the encoder's hidden layers."""
     beta: float = 0.1
-    """Weight of the divergence; the scale of the actions' noise."""
+    """Weight of the divergence: the scale of the action noise."""
     tasks: int = 8
     context: int = 16
-    """Steps to which a demonstration is subsampled where it is read as a whole."""
+    """Steps to which a demonstration is subsampled when the encoder reads all of it."""
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -84,7 +84,7 @@ class VariationalTraining(Problems):
 
     @property
     def demonstration(self) -> int:
-        """Length of the vector that the policy is conditioned on."""
+        """Length of the task vector."""
         return self.size
 
     @property
@@ -94,29 +94,29 @@ class VariationalTraining(Problems):
 
     @abstractmethod
     def believed(self, policy: Policy, context: Context) -> Gaussian:
-        """The posterior of each task given its demonstrations; in float32."""
+        """Posterior of each task vector given the task's demonstrations; in float32."""
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
-        """The mean of what is believed of each task; (task, size)."""
+        """Posterior mean of each task vector; (task, size)."""
         return self.believed(policy, context).mean
 
     def bounded(
         self, policy: Policy, batch: Episodic, belief: Gaussian, prior: Gaussian
     ) -> Loss:
-        """The policy's loss on each query, conditioned on a draw, plus the divergence.
+        """Loss of each query, conditioned on a sample of z, plus the weighted divergence.
 
         Args:
-            policy: Is conditioned on the draw.
-            batch: Has the queries.
-            belief: What is drawn from, of each task.
-            prior: What it is held to.
+            policy: Policy that is conditioned on the samples.
+            batch: Problems whose queries are scored.
+            belief: Posterior of each task, from which z is sampled.
+            prior: Prior of each task, from which the divergence is measured.
         """
         queries = batch.query
-        each = len(queries.task) // batch.tasks
-        loss = loss_of(policy, telling(queries, batch.place, belief.rows(each).draw()))
+        count = len(queries.task) // batch.tasks
+        loss = loss_of(policy, telling(queries, batch.place, belief.rows(count).draw()))
         nats = divergence(belief, prior)
-        share = self.beta * nats / (each * queries.action[0].numel())
+        weighted = self.beta * nats / (count * queries.action[0].numel())
         return Loss(
-            loss.per_sample + share.repeat_interleave(each),
+            loss.per_sample + weighted.repeat_interleave(count),
             {**loss.metrics, "divergence": nats.detach().mean()},
         )

@@ -1,1 +1,1 @@
-"""Ways to adapt, one module a method, with the objective that trains for it."""
+"""Adaptation methods, one per module, each with the objective that trains for it."""

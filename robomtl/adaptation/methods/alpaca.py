@@ -1,15 +1,15 @@
-"""ALPaCA: the last layer of a policy solved for, with how sure it is.
+"""ALPaCA: Bayesian linear regression of the policy's last layer on its features.
 
 Source: Harrison, Sharma and Pavone 2018 (arXiv:1807.08912), both phases; the mean
 alone is the ridge head of R2-D2 (Bertinetto et al. 2019, arXiv:1805.08136). Departures:
 
-1. Without meta-training the features are those of multi-task cloning, the prior is
-   isotropic around the trained head, or around zero; its precision and the noise's
-   variance are those under which the support is likeliest.
+1. Without meta-training the features are those of multi-task cloning, and the prior is
+   isotropic around the trained head or around zero; its precision and the noise variance
+   maximise the marginal likelihood of the support.
 2. Steps of an episode are correlated: each counts as a fraction of a sample.
-3. Where a chunk reaches beyond its episode, each action of a chunk has samples, and a
-   mean, of its own; the precision that is kept is that of the first.
-4. The prior's mean is the policy's head itself, meta-trained with all other weights.
+3. Since chunks reach beyond the end of an episode, each action of a chunk has its own
+   samples and its own mean; only the precision of the first action is kept.
+4. The mean of the prior is the policy's head, meta-trained with all other weights.
 """
 
 import copy
@@ -53,35 +53,35 @@ from robomtl.training.episodic import Episodic
 
 Prior = Literal["head", "zero"]
 
-# Precisions among which the likeliest is chosen: two for each power of ten.
+# Candidate precisions of the prior, two for each power of ten.
 _PRECISIONS = tuple(10 ** (power / 2) for power in range(-6, 6))
-_ROWS = 4096  # Of a forward pass over the support.
+_ROWS = 4096  # Rows of a forward pass over the support.
 
 
 class Samples(NamedTuple):
-    """A regression problem for each action of a chunk."""
+    """Regression data for each action of a chunk."""
 
     features: Tensor
-    """(…, 1, sample, feature)."""
+    """Inputs of the last layer; (…, 1, sample, feature)."""
     targets: Tensor
-    """(…, chunk, sample, action)."""
+    """Demonstrated actions; (…, chunk, sample, action)."""
     weight: Tensor
-    """How many independent samples each counts as; (…, chunk, sample)."""
+    """Number of independent samples that each sample counts as; (…, chunk, sample)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alpaca:
-    """Solves for the last layer in closed form, and knows how sure it is."""
+    """Solves for the last layer in closed form and predicts its own variance."""
 
     prior: Prior = "head"
     """Mean of the prior: the trained head, or zero. A policy that was trained with the
-    objective alpaca has learned its prior; this, and the precision, are then unused."""
+    objective alpaca has a learned prior; ``prior`` and ``precision`` are then unused."""
     precision: float | None = None
-    """Precision of each weight under the prior, in units of the noise's; None for that
-    under which the support is likeliest. Its product with ``correlation`` is the ridge
-    penalty where all steps are counted in full."""
+    """Precision of each weight under the prior, in units of the noise precision; None to
+    maximise the marginal likelihood of the support. ``precision`` times ``correlation``
+    is the ridge penalty of a regression in which every step has weight 1."""
     correlation: float = 5.0
-    """Steps of an episode that tell as much as one independent sample."""
+    """Number of steps of an episode that count as one independent sample."""
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
@@ -90,7 +90,7 @@ class Alpaca:
         """Checks the values.
 
         Raises:
-            InputError: If the prior is unknown or a number out of range.
+            InputError: If the prior is unknown or a number is out of range.
         """
         check_known("prior", self.prior, get_args(Prior))
         if self.precision is not None and not self.precision > 0:
@@ -107,10 +107,13 @@ class Alpaca:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The policy with the posterior's mean for its head; see ``Method``.
+        """The policy with the posterior mean as its head; see ``Method``.
 
-        Its ``meta`` is what is believed now, so that adapting it again goes on from
-        there, and its card names the objective alpaca, to which that belongs.
+        Its ``meta`` is the posterior, from which adapting it again continues, and its
+        card names the objective alpaca, whose ``meta`` that is.
+
+        Raises:
+            FloatingPointError: If a feature or the head is not finite.
         """
         learned = isinstance(trained.policy.meta, LastLayer)
         policy = self.believing(trained.policy)
@@ -118,7 +121,7 @@ class Alpaca:
         with torch.no_grad():
             samples = self._samples(policy, trained, support)
             if not all(e.isfinite().all() for e in (*samples, head_mean(policy))):
-                raise FloatingPointError("Its features or its head are not finite.")
+                raise FloatingPointError("Features or head are not finite.")
             if self.precision is None and not learned:
                 layer.set_factor(_likeliest(head_mean(policy), samples))
             before = Belief(head_mean(policy), layer.factor())
@@ -133,13 +136,13 @@ class Alpaca:
         return Adapted(policy, card, parameters=parameters)
 
     def believing(self, policy: Policy) -> HeadPolicy:
-        """A copy that acts by the prior and knows how sure that is.
+        """A copy of the policy with the prior as its last layer.
 
-        Where the precision is left to the support, it is 1: by another one, that of no
-        state would change in relation to others.
+        If ``precision`` is None the precision is 1; another value would scale the
+        variance of all states equally.
 
         Raises:
-            ValueError: If the policy does not end in a linear layer.
+            ValueError: If the head cannot be solved for; see ``with_head``.
         """
         copied = copy.deepcopy(with_head(policy)).eval()
         if not isinstance(copied.meta, LastLayer):
@@ -151,7 +154,7 @@ class Alpaca:
     def _samples(
         self, policy: HeadPolicy, trained: TrainedPolicy, support: Support
     ) -> Samples:
-        """All steps of the support, under the canonical wording."""
+        """All steps of the support, conditioned on the canonical instruction."""
         conditioning = trained.card.conditioning
         material = material_of(policy, support.demonstrations, conditioning)
         parts = [(features_of(policy, b), b) for b in material.in_order(_ROWS)]
@@ -166,18 +169,18 @@ class Alpaca:
 
 @dataclass(frozen=True, kw_only=True)
 class AlpacaTraining(Problems):
-    """Learns features, and a prior over the last layer that few samples complete.
+    """Meta-trains the features and a prior over the last layer.
 
-    Minimised is the negative log-density of queries under the prediction from the
-    support, N(K̄ᵀφ, (1 + φᵀΛ⁻¹φ)·Σ), a mean over an action's coordinates.
+    The loss is the negative log-density of queries under the prediction from the
+    support, N(K̄ᵀφ, (1 + φᵀΛ⁻¹φ)·Σ), averaged over an action's coordinates.
     """
 
     tasks: int = 8
     context: int = 16
-    """Steps to which a demonstration is subsampled where it is read as a whole."""
+    """Steps to which a demonstration is subsampled; the loss does not read them."""
     samples: float = 20.0
-    """Independent samples that a demonstration counts as, however long it is: a hundred
-    steps of which five tell as much as one."""
+    """Number of independent samples that a demonstration of any length counts as: 100
+    steps at 5 steps per sample."""
 
     demonstration: ClassVar[int] = 0
 
@@ -197,23 +200,23 @@ class AlpacaTraining(Problems):
         return self.context
 
     def meta(self, policy: Policy) -> LastLayer:
-        """The prior's precision, and the noise.
+        """Precision of the prior and noise variance, trained with the policy.
 
         Raises:
-            ValueError: If the policy does not end in a linear layer.
+            ValueError: If the head cannot be solved for; see ``with_head``.
         """
         return last_layer_for(policy)
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The loss of each query, after the support of its problem was seen."""
-        made = with_head(policy)
-        layer = last_layer_of(made)
+        """Loss of each query under the posterior given the support of its problem."""
+        checked = with_head(policy)
+        layer = last_layer_of(checked)
         shots = batch.context.mask.sum(1)
-        support = _problems(made, batch.support, batch.tasks)
+        support = _problems(checked, batch.support, batch.tasks)
         rows = support.weight.shape[-1]
         weight = support.weight * (self.samples * shots / rows)[:, None, None]
-        query = _problems(made, batch.query, batch.tasks)
-        before = Belief(head_mean(made), layer.factor())
+        query = _problems(checked, batch.query, batch.tasks)
+        before = Belief(head_mean(checked), layer.factor())
         predicted = predict(
             before, support.features, support.targets, weight, query.features
         )
@@ -221,7 +224,7 @@ class AlpacaTraining(Problems):
 
 
 def _likeliest(mean: Tensor, samples: Samples) -> Tensor:
-    """Cholesky factor of the likeliest isotropic precision; (feature, feature)."""
+    """Cholesky factor of the isotropic precision with the greatest evidence."""
     precision = torch.tensor(_PRECISIONS, device=mean.device)
     nats = evidence(mean, *samples, precision)
     likeliest = precision[nats.argmax()]
@@ -229,7 +232,7 @@ def _likeliest(mean: Tensor, samples: Samples) -> Tensor:
 
 
 def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:
-    """Samples of several problems, in whose order the batch is."""
+    """Samples of each problem of a batch whose rows are sorted by problem."""
     features = features_of(policy, batch)
     return Samples(
         rearrange(
@@ -247,7 +250,14 @@ def _problems(policy: HeadPolicy, batch: Batch, tasks: int) -> Samples:
 def _scored(
     predicted: Prediction, targets: Tensor, noise: Tensor, batch: Batch
 ) -> Loss:
-    """The loss of a prediction; (task, chunk, sample, action) each, noise (actions,)."""
+    """Negative log-density of targets under a prediction, as the loss of each sample.
+
+    Args:
+        predicted: Mean of shape (task, chunk, sample, action).
+        targets: (task, chunk, sample, action).
+        noise: Variance of each action of the chunk; (actions,).
+        batch: Batch of the targets, whose mask is used.
+    """
     error = targets - predicted.mean
     by_action = rearrange(
         noise, "(chunk action) -> chunk 1 action", chunk=error.shape[1]

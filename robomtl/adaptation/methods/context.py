@@ -1,17 +1,17 @@
-"""Black-box meta-learning: the task is read off the demonstrations by an encoder.
+"""Black-box meta-learning: an encoder infers a task vector from the demonstrations.
 
-Training sees whole small problems: an encoder turns some demonstrations of a task into a
-vector, and the policy is conditioned on it while it clones others of the same task,
+Training is episodic: an encoder maps some demonstrations of a task to a vector, and the
+policy, conditioned on it, clones other demonstrations of the same task,
 
     min over θ, φ of Σ_i L_BC(θ; D_i^query, z = h_φ(D_i^support)).
 
-In use that is one forward pass of the encoder. Source: the conditional neural process of
-Garnelo et al. 2018 (arXiv:1807.01613, equations 1 to 3), of which this is the mean, for
-cloning; the bottleneck is that of Yin et al. 2020, "Meta-learning without memorization"
+Adaptation is one forward pass of the encoder. Source: the mean of the conditional neural
+process of Garnelo et al. 2018 (arXiv:1807.01613, equations 1 to 3), applied to cloning;
+the bottleneck is that of Yin et al. 2020, "Meta-learning without memorization"
 (arXiv:1912.03820, section 4.1), with a standard normal prior. Departures:
 
-1. The number of demonstrations varies from problem to problem, and now and then there is
-   none, for which the vector is zero.
+1. The number of demonstrations varies between problems; in a few problems there is none,
+   and the vector is zero.
 """
 
 from dataclasses import dataclass
@@ -44,18 +44,18 @@ class ContextTraining(Problems):
     """Trains a policy together with an encoder of demonstrations."""
 
     size: int = 32
-    """Length of the vector."""
+    """Length of the task vector."""
     width: int = 128
     """Units of the encoder."""
     pooling: Pooling = "mean"
-    """How steps become one vector: their mean, or one that learns which steps tell."""
+    """Pooling of steps: ``mean``, or ``attention``, which learns weights of the steps."""
     steps: int = 20
     """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
-    """Fraction of the problems in which no demonstration is shown."""
+    """Fraction of the training problems in which all demonstrations are masked."""
     bottleneck: float = 0.0
-    """Weight of the divergence between what is inferred and a standard normal, against
-    memorising tasks; 0 infers without noise."""
+    """Weight of the divergence of the inferred vector from a standard normal, which
+    discourages memorising tasks; 0 infers without noise."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -68,18 +68,19 @@ class ContextTraining(Problems):
         check_known("pooling", self.pooling, get_args(Pooling))
         if self.pooling == "attention" and self.width % 4:
             raise InputError(
-                f"width is {self.width}; attention takes a multiple of 4, its questions."
+                f"width is {self.width}; attention pooling needs a multiple of 4, the"
+                " number of its queries."
             )
         check_parts(self, "withhold")
         check_not_negative(self, "bottleneck")
 
     @property
     def demonstration(self) -> int:
-        """Length of the vector."""
+        """Length of the task vector."""
         return self.size
 
     def meta(self, policy: Policy) -> PooledEncoder:
-        """The encoder."""
+        """Encoder of demonstrations, trained with the policy."""
         outputs = 2 * self.size if self.bottleneck else self.size
         return PooledEncoder(step_size(policy), self.width, outputs, self.pooling)
 
@@ -89,7 +90,7 @@ class ContextTraining(Problems):
         return self.steps
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The policy's own loss on the queries, conditioned on the support's vector."""
+        """Policy loss of each query, conditioned on the vector inferred from the support."""
         training = policy.training
         context = withheld(batch.context, self.withhold) if training else batch.context
         mean, log_std = self._inferred(policy, context)
@@ -108,11 +109,11 @@ class ContextTraining(Problems):
         return Loss(loss.per_sample + self.bottleneck * rows, metrics)
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
-        """The vector of each task; (task, size)."""
+        """Inferred vector of each task; (task, size)."""
         return self._inferred(policy, context)[0]
 
     def _inferred(self, policy: Policy, context: Context) -> tuple[Tensor, Tensor]:
-        """Mean and log-deviation of the vector, each (task, size); 0, 0 for no support."""
+        """Mean and log standard deviation of the vector, each (task, size)."""
         encoded = encoder_of(policy)(standardised(policy, context)).float()
         if not self.bottleneck:
             return encoded, torch.zeros_like(encoded)
@@ -122,6 +123,6 @@ class ContextTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class PooledContext(InferringMethod):
-    """Conditions the policy on the vector to which its encoder pools the support."""
+    """Conditions the policy on the vector that its encoder infers from the support."""
 
     objective: ClassVar[str | None] = "context"

@@ -1,11 +1,12 @@
-"""Fine-tuning: the trained policy goes on learning, from the new task alone.
+"""Fine-tuning: training of the policy continues on the new task.
 
 Sources: the recipe of Octo (Octo Model Team 2024, arXiv:2405.12213, section III.C): all
-weights, or the head alone, under a rate that warms up and falls. Linear probe, then
-fine-tune: Kumar et al. 2022, arXiv:2202.10054, section 3.4. Departures:
+weights, or the head alone, with warm-up and decay of the learning rate. Linear probing
+before fine-tuning: Kumar et al. 2022, arXiv:2202.10054, section 3.4. Departures:
 
-1. The rate only falls; these runs are too short to warm up.
-2. The probe takes some of the gradient steps; the paper solves for it until it converges.
+1. The learning rate only falls; these runs are too short for a warm-up.
+2. Probing takes some of the gradient steps; the paper solves for the head until
+   convergence.
 """
 
 from dataclasses import dataclass, replace
@@ -25,12 +26,12 @@ from robomtl.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Finetune(Transfer):
-    """Trains all weights of a policy, or its last ones, on the support."""
+    """Trains all weights of a policy, or its last layers, on the support."""
 
     part: Part = "all"
-    """What is trained; see ``robomtl.adaptation.meta.parts``."""
+    """Part of the policy that is trained; see ``robomtl.adaptation.meta.parts``."""
     probe_steps: int = 0
-    """How many of the gradient steps, the first ones, train the head alone."""
+    """Number of first gradient steps that train the head alone (linear probing)."""
 
     objective: ClassVar[str | None] = None
 
@@ -38,19 +39,20 @@ class Finetune(Transfer):
         """Checks the ranges.
 
         Raises:
-            InputError: If one is out of range, or the probe leaves nothing to fine-tune.
+            InputError: If a value is out of range, or probing leaves no step or no weight
+                to fine-tune.
         """
         super().__post_init__()
         check_part(self.part)
         if not 0 <= self.probe_steps < self.steps:
             raise InputError(
                 f"probe_steps is {self.probe_steps}; give 0 to below the {self.steps}"
-                " steps, of which the probe takes the first."
+                " gradient steps, the first of which train the head alone."
             )
         if self.probe_steps and self.part == "head":
             raise InputError(
-                "probe_steps trains the head before the rest, and part='head' trains no"
-                " rest; leave one of the two out."
+                "probe_steps trains the head before the other weights, but part='head'"
+                " trains the head only; leave one of the two out."
             )
 
     def adapt(
@@ -72,7 +74,7 @@ class Finetune(Transfer):
         return Adapted(policy, trained.card, config.steps, parameters)
 
     def _phases(self, steps: int) -> list[tuple[Part, int]]:
-        """The phases of training: which parts, and for how many steps."""
-        probe = min(self.probe_steps, steps)  # Departure 2; a budget may have fewer.
+        """Phases of training: the part that is trained and its number of steps."""
+        probe = min(self.probe_steps, steps)  # Departure 2; the budget may be smaller.
         phases: list[tuple[Part, int]] = [("head", probe), (self.part, steps - probe)]
         return [(part, count) for part, count in phases if count]

@@ -1,13 +1,13 @@
-"""Implicit MAML: the meta-gradient of where adaptation ends, whatever the way there.
+"""Implicit MAML: the meta-gradient depends on the solution of adaptation, not on its path.
 
 Source: Rajeswaran et al. 2019 (iMAML, arXiv:1909.04630): the inner problem
 φ* = argmin L(φ) + λ/2 ‖φ - θ‖², equation 3; its meta-gradient (I + H/λ)⁻¹ ∇L_query(φ*),
 lemma 1, by conjugate gradients, algorithm 2. Departures from the paper:
 
-1. Conjugate gradients begin at ∇L_query, the first-order meta-gradient, which is the
-   solution where H = 0, and stop where H + λI curves downwards, which the theory
-   excludes and networks do not. Where they end further from the solution than they
-   began, the first-order meta-gradient is taken. The metric ``solver_residual`` tells.
+1. Conjugate gradients start at ∇L_query, the first-order meta-gradient, which is the
+   solution if H = 0. They stop at negative curvature of H + λI, which the theory excludes
+   but networks have. If they end with a larger residual than they started with, the
+   first-order meta-gradient is used. The metric ``solver_residual`` is the final residual.
 2. A product with H is a backward pass through ∇L (H is symmetric), which is recorded
    once and used for every product.
 """
@@ -33,35 +33,36 @@ from robomtl.errors import InputError
 from robomtl.policy import Batch, Policy
 from robomtl.ranges import check_not_negative, check_positive
 
-_SOLVED = 1e-12  # Of the squared right-hand side: more is beyond float32.
+# Squared relative residual below which the system counts as solved in float32.
+_SOLVED = 1e-12
 
 
 class Solution(NamedTuple):
-    """The solution of conjugate gradients."""
+    """Solution found by conjugate gradients."""
 
     value: Tensor
-    """(size,)."""
+    """Solution vector; (size,)."""
     residual: Tensor
-    """Norm of what is missing, over that of the right-hand side; scalar."""
+    """Norm of the residual divided by that of the right-hand side; scalar."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImamlObjective(InnerObjective):
-    """The loss of queries at the solution of the support's proximal problem."""
+    """Minimises the loss of queries at the solution of the support's proximal problem."""
 
     steps: int = 16
     proximity: float = 30.0
-    """λ: how strongly the solution is held to where it began. It must exceed what the
-    support's loss curves downwards: about 10 for the policy's loss l1, hardly anything
+    """Strength λ of the penalty on the distance to the initial weights. It must exceed the
+    largest negative curvature of the support's loss: about 10 for the head l1, close to 0
     for l2."""
     solver_steps: int = 5
-    """Steps of conjugate gradients."""
+    """Number of conjugate-gradient steps."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
 
         Raises:
-            InputError: If a number is out of range, or the inner loop must diverge.
+            InputError: If a number is out of range, or the inner loop would diverge.
         """
         super().__post_init__()
         check_positive(self, "proximity")
@@ -75,7 +76,7 @@ class ImamlObjective(InnerObjective):
     def query_losses(
         self, policy: Policy, support: Batch, query: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Algorithm 1 of Rajeswaran 2019; see ``InnerObjective``."""
+        """Losses of the queries by algorithm 1 of the paper; see ``InnerObjective``."""
         losses = losses_of(policy)
 
         def after(
@@ -111,13 +112,15 @@ class ImamlObjective(InnerObjective):
 
 
 def proximal(losses: Losses, start: Parameters, proximity: float) -> Losses:
-    """Losses with λ/2 ‖φ - θ‖² added to each (equation 3)."""
+    """Losses with the proximal term λ/2 ‖φ - θ‖² added to each (equation 3)."""
 
-    def held(parameters: Parameters, batch: Batch) -> Tensor:
-        far = sum((parameters[name] - start[name]).square().sum() for name in start)
-        return losses(parameters, batch) + proximity / 2 * far
+    def penalised(parameters: Parameters, batch: Batch) -> Tensor:
+        distance = sum(
+            (parameters[name] - start[name]).square().sum() for name in start
+        )
+        return losses(parameters, batch) + proximity / 2 * distance
 
-    return held
+    return penalised
 
 
 def implicit_gradient(
@@ -129,15 +132,15 @@ def implicit_gradient(
     proximity: float,
     steps: int,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The meta-gradient (lemma 1) and the relative residual of its equation.
+    """Meta-gradient by lemma 1, by name, and the relative residual of its linear system.
 
     Args:
         losses: Loss of each sample, as a function of the parameters.
         end: φ*, the solution of the proximal problem.
-        support: What it solves it for.
-        query: What is to be minimised there.
+        support: Samples of the proximal problem.
+        query: Samples whose mean loss at φ* is differentiated.
         proximity: λ.
-        steps: Steps of conjugate gradients.
+        steps: Number of conjugate-gradient steps.
     """
     shapes = {name: value.shape for name, value in end.items()}
 
@@ -161,39 +164,39 @@ def implicit_gradient(
 def conjugate_gradients(
     product: Callable[[Tensor], Tensor], target: Tensor, steps: int
 ) -> Solution:
-    """The solution of A x = b for a symmetric A, from x = b on (departure 1).
+    """Solves A x = b for a symmetric A, starting at x = b (departure 1).
 
     Args:
         product: x -> A x.
         target: b; (size,).
-        steps: Largest number of steps; fewer are taken once it is solved.
+        steps: Largest number of steps; iteration stops early once the system is solved.
     """
-    value, missing = target, target - product(target)
-    direction, squared = missing, missing @ missing
-    begun = squared
-    going = torch.ones_like(squared, dtype=torch.bool)
+    value, residual = target, target - product(target)
+    direction, squared = residual, residual @ residual
+    initial = squared
+    active = torch.ones_like(squared, dtype=torch.bool)
     for _ in range(steps):
         image = product(direction)
         curvature = direction @ image
-        going = going & (curvature > 0) & (squared > _SOLVED * (target @ target))
-        length = torch.where(going, squared / torch.where(going, curvature, 1.0), 0.0)
+        active = active & (curvature > 0) & (squared > _SOLVED * (target @ target))
+        length = torch.where(active, squared / torch.where(active, curvature, 1.0), 0.0)
         value = value + length * direction
-        missing = missing - length * image
-        after = missing @ missing
-        onward = missing + after / torch.where(going, squared, 1.0) * direction
-        direction = torch.where(going, onward, direction)
+        residual = residual - length * image
+        after = residual @ residual
+        following = residual + after / torch.where(active, squared, 1.0) * direction
+        direction = torch.where(active, following, direction)
         squared = after
-    value = torch.where(squared < begun, value, target)  # Departure 1.
-    return Solution(value, torch.minimum(squared, begun).sqrt() / target.norm())
+    value = torch.where(squared < initial, value, target)  # Departure 1.
+    return Solution(value, torch.minimum(squared, initial).sqrt() / target.norm())
 
 
 def joined(parameters: Parameters) -> Tensor:
-    """All values as one vector."""
+    """All parameters concatenated to one vector."""
     return torch.cat([value.flatten() for value in parameters.values()])
 
 
 def parted(values: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """One vector as parameters of these shapes, by name."""
+    """Parameters of the given shapes, by name, from one vector; inverse of ``joined``."""
     parts = torch.split(values, [shape.numel() for shape in shapes.values()])
     return {
         name: part.view(shape)
@@ -203,7 +206,7 @@ def parted(values: Tensor, shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class Imaml(InnerMethod):
-    """Solves the proximal problem that implicit MAML has trained the policy for."""
+    """Solves the proximal problem of a policy trained by implicit MAML."""
 
     objective: ClassVar[str | None] = "imaml"
     steps: ClassVar[int] = ImamlObjective.steps

@@ -1,17 +1,17 @@
 """In-context imitation: the demonstrations of the new task are the policy's prompt.
 
-Training sees whole small problems: the prompt is some demonstrations of a task, their
-order and number drawn anew, and the loss is that of acting in others of the same task,
+Training is episodic: the prompt consists of some demonstrations of a task, in random order
+and number, and the loss is that of predicting actions in other demonstrations of the task,
 
     min over θ of Σ_i E over (o, a) in D_i^query of ℓ(π_θ(o | prompt D_i^support), a).
 
 Source: Fu et al. 2024, "In-Context Imitation Learning via Next-Token Prediction" (ICRT,
-arXiv:2408.15980, section 3), with its loss on what follows the prompt only. Departures:
+arXiv:2408.15980, section 3), with the loss only on actions after the prompt. Departures:
 
 1. Queries are single observations of other demonstrations, not a continued sequence.
-2. Now and then no demonstration is shown, so that the policy acts sensibly without.
-3. With ``negatives``, the demonstrations of another task of the batch have to serve worse
-   than the right ones: max(0, m + ℓ(right) − ℓ(wrong)) is added, with a margin m.
+2. In a fraction of the problems the prompt is empty, so that the policy can act without.
+3. With ``negatives``, the loss under a prompt of another task of the batch must exceed that
+   under the right prompt: max(0, m + ℓ(right) − ℓ(wrong)) is added, with a margin m.
 """
 
 import copy
@@ -34,39 +34,38 @@ from robomtl.training.episodic import Episodic
 
 @runtime_checkable
 class Prompted(Protocol):
-    """A policy that reads demonstrations themselves, such as ``in_context``."""
+    """A policy with a prompt of demonstrations, such as ``in_context``."""
 
     def prompted_loss(self, batch: Batch, context: Context) -> Loss:
-        """The loss of each sample under the demonstrations of its task.
+        """Loss of each sample with the demonstrations of its task as the prompt.
 
         Args:
-            batch: Sorted by task, equally many samples of each.
-            context: The demonstrations of each of these tasks.
+            batch: Samples sorted by task, equally many of each.
+            context: Demonstrations of each of these tasks.
         """
         ...
 
     def remember(self, context: Context) -> None:
-        """Makes demonstrations of one task the prompt, in place of any earlier."""
+        """Replaces the prompt by the demonstrations of one task."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class InContextTraining(Problems):
-    """Trains a policy to act by the demonstrations in its prompt."""
+    """Trains a policy to imitate the demonstrations in its prompt."""
 
     steps: int = 16
     """Steps to which a demonstration is subsampled."""
     withhold: float = 0.1
-    """Fraction of the problems in which no demonstration is shown."""
+    """Fraction of the training problems in which the prompt is empty."""
     negatives: float = 0.0
-    """Weight of the hinge by which the loss under demonstrations of another task has to
-    exceed that under the right ones; see departure 3. 0 for none."""
+    """Weight of the hinge loss on prompts of another task, see departure 3; 0 for none."""
     margin: float = 0.1
-    """Margin by which it has to."""
+    """Margin m of the hinge loss: the least excess of the loss under a wrong prompt."""
 
     demonstration: ClassVar[int] = 0
     architecture: ClassVar[str] = "in_context"
-    """The one that reads a prompt."""
+    """Registered name of the policy that error messages suggest."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
@@ -79,18 +78,20 @@ class InContextTraining(Problems):
         check_parts(self, "withhold")
         check_not_negative(self, "negatives", "margin")
         if self.negatives and self.tasks < 2:
-            raise InputError(f"tasks is {self.tasks}; negatives take 2 of them.")
+            raise InputError(
+                f"tasks is {self.tasks}; negatives need at least 2 tasks in a batch."
+            )
 
     def meta(self, policy: Policy) -> None:
-        """Nothing is learned beside the policy.
+        """None: no module is trained beside the policy.
 
         Raises:
             InputError: If the policy has no prompt.
         """
         if not isinstance(policy, Prompted):
             raise InputError(
-                f"The objective {self.architecture} trains a policy that reads demonstrations,"
-                f" which {type(policy).__name__} does not; take"
+                f"The objective {self.architecture} trains a policy with a prompt of"
+                f" demonstrations, which {type(policy).__name__} does not have; choose"
                 f" policy='{self.architecture}', or the objective context with this one."
             )
 
@@ -100,7 +101,7 @@ class InContextTraining(Problems):
         return self.steps
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """The policy's loss on the queries alone, prompted by the support."""
+        """Policy loss of each query, with the support as the prompt."""
         context = batch.context
         if policy.training:
             context = withheld(context, self.withhold)
@@ -108,7 +109,8 @@ class InContextTraining(Problems):
         loss = prompted.prompted_loss(batch.query, context)
         if not policy.training or not self.negatives:
             return loss
-        others = Context(*(part.roll(1, 0) for part in context))
+        # Each problem gets the prompt of the problem before it in the batch.
+        others = Context(*(tensor.roll(1, 0) for tensor in context))
         wrong = prompted.prompted_loss(batch.query, others).per_sample
         excess = (self.margin + loss.per_sample - wrong).clamp(min=0)
         shown = repeat(
@@ -120,7 +122,7 @@ class InContextTraining(Problems):
 
 @dataclass(frozen=True, kw_only=True)
 class InContext:
-    """Puts the support into the policy's prompt."""
+    """Makes the support the policy's prompt."""
 
     objective: ClassVar[str | None] = "in_context"
     steps: ClassVar[int] = 0
@@ -132,7 +134,7 @@ class InContext:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A copy of the policy that remembers the support; see ``Method``."""
+        """A copy of the policy with the support as its prompt; see ``Method``."""
         policy = copy.deepcopy(trained.policy)
         objective = cast(InContextTraining, objective_of(trained))
         cast(Prompted, policy).remember(

@@ -1,12 +1,12 @@
-"""Low-rank adaptation: the weights stay, a product of two thin matrices is added.
+"""Low-rank adaptation (LoRA): trains a low-rank matrix that is added to fixed weights.
 
 Source: Hu et al. 2021, arXiv:2106.09685, section 4.1, equation 3:
 h = W0 x + (α/r) B A x, with A drawn from a Gaussian and B = 0 at the start. Departures:
 
-1. Every linear layer of the part is adapted, not those of attention only.
-2. A layer takes no greater rank than its matrix can have; α/r stays.
-3. The deviation of A, which the paper leaves open, is 1/√inputs, so that A x is as large
-   as x is.
+1. Every linear layer of the part is adapted, not only those of attention.
+2. The rank of a layer is at most that of its matrix; α/r is unchanged.
+3. The standard deviation of A, which the paper leaves open, is 1/√inputs, so that the
+   entries of A x have the magnitude of those of x.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from robomtl.ranges import check_counts, check_positive
 
 
 class LowRank(nn.Module):
-    """Adds a matrix of low rank to the weight of a layer; nothing at the start.
+    """Adds a low-rank matrix, initially zero, to the weight of a layer.
 
     Args:
-        layer: Its weight has shape (outputs, inputs).
-        rank: r, columns of B and rows of A.
+        layer: Linear layer with a weight of shape (outputs, inputs).
+        rank: r, the number of columns of B and rows of A.
         alpha: α; the product is scaled by α/r.
-        generator: Draws A.
+        generator: Source of the initial A.
     """
 
     def __init__(
@@ -49,22 +49,22 @@ class LowRank(nn.Module):
         self.scale = alpha / rank
 
     def forward(self, weight: Tensor) -> Tensor:
-        """W0 + (α/r) B A; (outputs, inputs)."""
+        """Adapted weight W0 + (α/r) B A; (outputs, inputs)."""
         return weight + self.scale * (self.b @ self.a)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lora(Transfer):
-    """Trains a matrix of low rank beside each weight; the old tasks keep the old ones."""
+    """Trains a low-rank update of each weight; the training tasks keep the old weights."""
 
     learning_rate: float = 2e-3
-    """Largest learning rate of AdamW; it falls along half a cosine."""
+    """Initial learning rate of AdamW; it falls along half a cosine."""
     part: Part = "all"
-    """Whose linear layers are adapted; see ``robomtl.adaptation.meta.parts``."""
+    """Part whose linear layers are adapted; see ``robomtl.adaptation.meta.parts``."""
     rank: int = 8
-    """r, the rank of what is added."""
+    """Rank r of the update."""
     alpha: float = 16.0
-    """α; what is added is scaled by α/r."""
+    """Scale α of the update, which is multiplied by α/r."""
 
     objective: ClassVar[str | None] = None
 
@@ -86,7 +86,7 @@ class Lora(Transfer):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The old policy, and a changed one for the new task; see ``Method``."""
+        """A ``switched`` policy of the original and the adapted one; see ``Method``."""
         config = self.descent(budget)
         policy = copied(trained.policy, lambda name: False)
         self.factorise(policy, generator)
@@ -96,7 +96,7 @@ class Lora(Transfer):
         return Adapted(*switched(trained, policy, support), config.steps, parameters)
 
     def factorise(self, policy: Policy, generator: Generator) -> None:
-        """Gives the part's linear layers their ``LowRank``; only that is trained."""
+        """Adds a trainable ``LowRank`` to each linear layer of the part, in place."""
         for name, layer in list(policy.named_modules()):
             if not isinstance(layer, nn.Linear) or not layer.in_features:
                 continue
@@ -108,7 +108,7 @@ class Lora(Transfer):
 
 
 def merge(policy: Policy) -> None:
-    """Adds what was learned to the weights: W0 + (α/r) B A."""
+    """Merges the low-rank updates into the weights, in place: W0 + (α/r) B A."""
     for layer in policy.modules():
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight")

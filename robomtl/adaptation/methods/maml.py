@@ -1,18 +1,19 @@
-"""Model-agnostic meta-learning: weights from which few gradient steps lead far.
+"""Model-agnostic meta-learning: weights from which few gradient steps adapt to a task.
 
 Sources: Finn, Abbeel & Levine 2017 (MAML, arXiv:1703.03400), equation 1 and section 5.2 for
 the first-order approximation; Raghu et al. 2020 (ANIL, arXiv:1909.09157); Li et al. 2017
 (Meta-SGD, arXiv:1707.09835), algorithm 1; Finn, Yu et al. 2017 (MIL, arXiv:1709.04905),
 section 4.2 for the bias transformation. Departures from the papers:
 
-1. Losses of tasks are averaged, not summed: the learning rate keeps its meaning.
-2. Learned rates are positive: rate · exp(r), with r learned and 0 at first, so that
-   weight decay draws them to the initial rate.
-3. What the transformation adds to the first layer before adaptation is part of that
-   layer's bias, which is free anyway: W′b′ - Wb is what adaptation adds. So the policy
-   acts without knowing of it, before adaptation and after.
-4. A second derivative through the l1 loss sees the network alone, not the absolute
-   value, whose own is 0 almost everywhere; the policy's loss l2 has one.
+1. Losses of tasks are averaged, not summed, so that the learning rate does not depend on
+   the number of tasks.
+2. Learned rates are positive: rate · exp(r), with r learned and initially 0, so that
+   weight decay pulls them to the initial rate.
+3. The output of the transformation before adaptation, Wb, is part of the first layer's
+   bias; adaptation adds W′b′ - Wb to that bias. The policy's network therefore needs no
+   change to act, before and after adaptation.
+4. The second derivative of the l1 loss is that of the network alone, since the absolute
+   value has a second derivative of 0 almost everywhere; that of the l2 loss is complete.
 5. Every entry of an inner gradient is clipped (``clip``), since a second-order
    meta-gradient through one diverging inner step would end the training.
 """
@@ -46,12 +47,12 @@ _MATRIX, _VECTOR = "meta.matrix", "meta.vector"
 
 
 class Learned(nn.Module):
-    """The parameters that MAML may learn beside the weights.
+    """Parameters that MAML trains beside the weights: learned rates and transformation.
 
     Args:
         first: Length of the output of the layer that the transformation shifts.
         vector: Length of the transformation's vector; 0 for no transformation.
-        adapting: Shapes of the weights that adapt, by name; None for fixed rates.
+        adapting: Shapes of the adapting weights, by name; None for fixed rates.
     """
 
     def __init__(
@@ -71,19 +72,20 @@ class Learned(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class MamlObjective(InnerObjective):
-    """The loss of queries after gradient steps on the support."""
+    """Minimises the loss of queries after gradient steps on the support."""
 
     clip: float = 10.0
-    """Every entry of an inner gradient is clipped to ± this; departure 5."""
+    """Bound to ± which every entry of an inner gradient is clipped; departure 5."""
     order: Order = "second"
-    """``first`` takes the inner gradients for constants: two fifths of the time."""
+    """``second``, or ``first`` to treat inner gradients as constants, which takes two
+    fifths of the time."""
     adapts: Adapting = "all"
-    """Which weights the inner loop changes; ``head`` is ANIL."""
+    """Weights that the inner loop changes: ``all``, or ``head`` (ANIL)."""
     rates: Rates = "fixed"
-    """``learned`` learns the inner rate of every single weight: Meta-SGD."""
+    """Inner learning rates: ``fixed``, or ``learned`` for every weight (Meta-SGD)."""
     transformation: int = 0
-    """Length of a learned vector beside the first layer's input, which adapts (MIL); 0
-    for none."""
+    """Length of a learned, adapting vector that is appended to the input of the first
+    layer (MIL); 0 for none."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -99,7 +101,7 @@ class MamlObjective(InnerObjective):
         check_not_negative(self, "transformation")
 
     def meta(self, policy: Policy) -> nn.Module | None:
-        """Learned rates and the transformation's matrix and vector, if configured."""
+        """Learned rates and transformation; None if neither is configured."""
         adapting = {name: value.shape for name, value in self._weights(policy).items()}
         learned = adapting if self.rates == "learned" else None
         if learned is None and not self.transformation:
@@ -111,7 +113,7 @@ class MamlObjective(InnerObjective):
     def query_losses(
         self, policy: Policy, support: Batch, query: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Equation 1 of Finn 2017, before the sum; see ``InnerObjective``."""
+        """Terms of equation 1 of Finn 2017; see ``InnerObjective``."""
         losses = losses_of(policy)
 
         def after(support: Batch, query: Batch) -> Tensor:
@@ -163,7 +165,7 @@ class MamlObjective(InnerObjective):
         head = {n: v for n, v in weights.items() if n.startswith("head.")}
         if not head:
             raise InputError(
-                f"{type(policy).__name__} has no part named head; give adapts='all'."
+                f"{type(policy).__name__} has no module named head; give adapts='all'."
             )
         return head
 
@@ -178,10 +180,10 @@ class MamlObjective(InnerObjective):
 
 
 def first_bias(policy: Policy) -> str:
-    """The name of the bias of the first layer that sees the observation.
+    """Name of the bias of the first linear layer outside the task encoder and the head.
 
     Raises:
-        InputError: If no linear layer outside the task encoder and the head has one.
+        InputError: If there is no such layer with a bias.
     """
     for name, module in policy.named_modules():
         part = name.partition(".")[0]
@@ -195,7 +197,7 @@ def first_bias(policy: Policy) -> str:
 
 
 def _key(name: str) -> str:
-    """The name of a parameter as a module can hold it."""
+    """A parameter's name as a key of ``ParameterDict``, which must not contain dots."""
     return name.replace(".", "/")
 
 
@@ -215,7 +217,7 @@ class MetaSgdObjective(MamlObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class MilObjective(MamlObjective):
-    """MAML in one inner step with a bias transformation."""
+    """MAML with one inner step and a bias transformation."""
 
     steps: int = 1
     transformation: int = 20
@@ -223,7 +225,7 @@ class MilObjective(MamlObjective):
 
 @dataclass(frozen=True, kw_only=True)
 class Maml(InnerMethod):
-    """Takes the gradient steps that MAML has trained the policy for."""
+    """Runs the inner loop of a policy trained by MAML."""
 
     objective: ClassVar[str | None] = "maml"
     steps: ClassVar[int] = MamlObjective.steps
@@ -231,7 +233,7 @@ class Maml(InnerMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Anil(InnerMethod):
-    """Takes the gradient steps on the head that ANIL has trained the policy for."""
+    """Runs the inner loop, on the head alone, of a policy trained by ANIL."""
 
     objective: ClassVar[str | None] = "anil"
     steps: ClassVar[int] = AnilObjective.steps
@@ -239,7 +241,7 @@ class Anil(InnerMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class MetaSgd(InnerMethod):
-    """Takes the gradient steps that Meta-SGD has trained, at rates it has learned."""
+    """Runs the inner loop of a policy trained by Meta-SGD, with the learned rates."""
 
     objective: ClassVar[str | None] = "meta_sgd"
     steps: ClassVar[int] = MetaSgdObjective.steps
@@ -247,7 +249,7 @@ class MetaSgd(InnerMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class Mil(InnerMethod):
-    """Takes the gradient steps that MIL has trained the policy for."""
+    """Runs the inner loop of a policy trained by MIL."""
 
     objective: ClassVar[str | None] = "mil"
     steps: ClassVar[int] = MilObjective.steps

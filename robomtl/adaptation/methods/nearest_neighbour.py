@@ -1,8 +1,8 @@
-"""Nearest neighbours in the standardised state: the baseline that only compares.
+"""Nearest neighbours in the standardised state: a baseline without a network.
 
-The state is standardised as the trained policy does it, by the data of its own tasks: one
-demonstration is too little to say how far each number of the state goes. Nothing else of
-the trained policy is used.
+The state is standardised by the normaliser of the trained policy, since one demonstration
+is too little to estimate the standard deviation of each feature. Nothing else of the
+trained policy is used.
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from robomtl.ranges import check_counts
 
 @dataclass(frozen=True, kw_only=True)
 class NearestNeighbour:
-    """Does what was done in the support's steps nearest in state."""
+    """Repeats the actions of the support's steps that are nearest in state."""
 
     neighbours: int = 1
-    """Steps whose actions are averaged, weighted by exp(-distance)."""
+    """Number of steps whose actions are averaged, weighted by exp(-distance)."""
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        """Checks the number.
+        """Checks the range.
 
         Raises:
-            InputError: If no neighbour is to count.
+            InputError: If ``neighbours`` is below 1.
         """
         check_counts(self, "neighbours")
 
@@ -42,7 +42,7 @@ class NearestNeighbour:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A policy that remembers the support; see ``Method``."""
+        """A policy that stores the support; see ``Method``."""
         config = {"neighbours": self.neighbours}
         card = unconditioned(card_of(trained.card, "nearest_neighbour", config))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")

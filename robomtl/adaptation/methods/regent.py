@@ -1,7 +1,7 @@
-"""Retrieval in context: acts by the steps of the support that are nearest to here.
+"""REGENT: acts by retrieving the nearest steps of the support.
 
-Training is that of ``in_context``, with prompts of more steps, by the policy ``regent``;
-``robomtl.policies.regent`` has the source, the equation and the departures.
+The policy ``regent`` is trained as by ``in_context``, with longer prompts; see
+``robomtl.policies.regent`` for source, equation and departures.
 """
 
 from dataclasses import dataclass, replace
@@ -20,32 +20,32 @@ from robomtl.ranges import check_not_negative
 
 @dataclass(frozen=True, kw_only=True)
 class RegentTraining(InContextTraining):
-    """Trains a policy to act by the steps of its prompt that are nearest."""
+    """Trains a policy that retrieves the nearest steps of its prompt."""
 
     steps: int = 64
 
     architecture: ClassVar[str] = "regent"
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses a policy that does not retrieve; see ``Particular``.
+        """Refuses any policy but ``regent``; see ``Particular``.
 
         Raises:
-            InputError: If it is another one.
+            InputError: If the policy is another one.
         """
         if name != self.architecture:
             raise InputError(
-                f"The objective regent trains the policy regent, not {name}; take"
+                f"The objective regent trains the policy regent, not {name}; choose"
                 " policy='regent', or the objective in_context."
             )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regent(InContext):
-    """Puts the support into the prompt from which the policy retrieves."""
+    """Makes the support the prompt from which the policy retrieves."""
 
     copying: float = 0.0
-    """λ: how fast the weight of the nearest step's own action falls with its distance. 0
-    for the predicted action alone."""
+    """Rate λ at which the weight exp(-λ · distance) of the nearest step's action falls; 0
+    to use the predicted action alone."""
 
     objective: ClassVar[str | None] = "regent"
 
@@ -53,7 +53,7 @@ class Regent(InContext):
         """Checks the rate.
 
         Raises:
-            InputError: If it is negative.
+            InputError: If ``copying`` is negative.
         """
         check_not_negative(self, "copying")
 
@@ -64,7 +64,7 @@ class Regent(InContext):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A copy of the policy that remembers the support; see ``Method``."""
+        """A copy of the policy with the support as its prompt; see ``Method``."""
         adapted = super().adapt(trained, support, budget, generator)
         policy = adapted.policy
         policy.config = replace(policy.config, copying=self.copying)

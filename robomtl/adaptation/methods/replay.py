@@ -1,10 +1,10 @@
 """Open-loop replay of a demonstration: the baseline without any learning.
 
-A trial replays the demonstration whose first state is nearest to its own, standardised
-as the trained policy standardises; after its end the last action is held.
+A trial replays the demonstration whose first state is nearest to that of the trial, both
+standardised by the trained policy's normaliser; after its end the last action is repeated.
 
-Demonstrations that were collected with a disturbance hold the expert's actions, not those
-that were carried out: replaying them does not retrace them, even from the same start.
+Demonstrations that were collected with action noise store the expert's actions, not the
+executed ones, so replaying them does not retrace the trajectory even from the same start.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from robomtl.checkpoint import TrainedPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """Replays the demonstration that began most like the trial, whatever happens."""
+    """Replays the demonstration whose initial state is nearest to the trial's."""
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
@@ -32,7 +32,7 @@ class Replay:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A policy that remembers the support; see ``Method``."""
+        """A policy that stores the support; see ``Method``."""
         card = unconditioned(card_of(trained.card, "replay", {}))
         normaliser = trained.policy.normaliser.state_dict(prefix="normaliser.")
         return remembering(card, normaliser, support)

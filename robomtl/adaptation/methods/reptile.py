@@ -1,12 +1,12 @@
-"""Reptile: weights near those that every task's own training leads to.
+"""Reptile: moves the weights towards those that training on each task leads to.
 
 Source: Nichol, Achiam & Schulman 2018 (arXiv:1803.02999), algorithm 1 with tasks in
 batches: φ ← φ + ε (φ̃ - φ). Departures from the paper:
 
-1. φ - φ̃ is the gradient that the run's optimiser takes, under its rate and clipping, as
-   section 2 suggests; ε is the learning rate.
-2. The inner loop takes minibatches of the support alone, none twice before all had their
-   turn; the queries only tell how well φ̃ does.
+1. φ - φ̃ is passed to the run's optimiser as the gradient, with its learning rate ε and
+   its clipping, as section 2 suggests.
+2. The inner loop uses minibatches of the support alone, without repetition until all have
+   been used; the queries only measure the loss of φ̃.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,17 +37,17 @@ class ReptileObjective(InnerObjective):
     def query_losses(
         self, policy: Policy, support: Batch, query: Batch
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Algorithm 1 of Nichol 2018; see ``InnerObjective``."""
+        """Losses of the queries by algorithm 1 of the paper; see ``InnerObjective``."""
         losses, start = losses_of(policy), weights_of(policy)
 
         def after(support: Batch, query: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             end = self.adapted(policy, minibatches(support, self.steps))
-            way = {name: start[name] - end[name] for name in start}
-            return losses(end, query), way
+            gradient = {name: start[name] - end[name] for name in start}
+            return losses(end, query), gradient
 
         with torch.no_grad():
-            per_task, way = vmap(after, randomness="different")(support, query)
-        return carrying(per_task, start, way), {}
+            per_task, gradient = vmap(after, randomness="different")(support, query)
+        return carrying(per_task, start, gradient), {}
 
     def adapted(self, policy: Policy, batches: Iterable[Batch]) -> dict[str, Tensor]:
         """See ``InnerObjective``."""
@@ -61,7 +61,7 @@ class ReptileObjective(InnerObjective):
 
 
 def minibatches(batch: Batch, number: int) -> Iterator[Batch]:
-    """So many parts of a batch; in turn again where it has fewer rows than that."""
+    """Yields ``number`` minibatches of a batch, repeating them if it has fewer rows."""
     parts = min(number, len(batch.task))
 
     for part in range(number):
@@ -74,7 +74,7 @@ def minibatches(batch: Batch, number: int) -> Iterator[Batch]:
 
 @dataclass(frozen=True, kw_only=True)
 class Reptile(InnerMethod):
-    """Goes on with the inner loop of Reptile, on the new task."""
+    """Runs the inner loop of a policy trained by Reptile."""
 
     objective: ClassVar[str | None] = "reptile"
     steps: ClassVar[int] = ReptileObjective.steps

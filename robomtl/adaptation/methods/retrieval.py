@@ -1,17 +1,18 @@
-"""Behaviour retrieval: fine-tuning on the support and on what resembles it in the prior.
+"""Behaviour retrieval: fine-tuning on the support and on similar steps of the prior.
 
 Source: Du et al. 2023, "Behavior Retrieval: Few-Shot Imitation Learning by Querying
-Unlabeled Datasets" (arXiv:2304.08742): a variational autoencoder of state and action,
-trained on the prior, gives z; S(s, a) = -min over the support of |z - z*|^2; pairs of the
-prior whose S is high join the support. Departures from the paper:
+Unlabeled Datasets" (arXiv:2304.08742): a variational autoencoder of state-action pairs,
+trained on the prior, encodes a pair to z; its similarity to the support is
+S(s, a) = -min over the support of |z - z*|^2; pairs of the prior with high S are added to
+the support. Departures from the paper:
 
-1. The pairs kept are a part of the prior, the best by S, not those above a threshold on
-   S scaled to lie between 0 and 1: the part says what it costs.
-2. The trained policy goes on learning; the paper trains one from nothing.
-3. Support and retrieved pairs are drawn in fixed parts, not by their numbers: of one
-   demonstration and a large prior hardly a sample would be of the support.
-4. The policy is conditioned on its task, unlike the paper's: retrieved pairs stand in for
-   demonstrations of the new task, so they have the new task's conditioning.
+1. A fixed fraction of the prior with the highest S is kept, not the pairs above a
+   threshold on S scaled to [0, 1]: the fraction determines the cost.
+2. The trained policy is fine-tuned; the paper trains one from scratch.
+3. Support and retrieved pairs make up fixed fractions of a batch, whatever their numbers:
+   with one demonstration and a large prior, hardly a sample would be of the support.
+4. Unlike the paper's, the policy is conditioned on its task: retrieved pairs are used as
+   demonstrations of the new task, with the conditioning of the new task.
 """
 
 from dataclasses import dataclass, replace
@@ -42,23 +43,23 @@ from robomtl.training.frames import Frames
 from robomtl.training.objective import Draws, Material
 from robomtl.training.samples import gather, mixed
 
-_ROWS = 8192  # Of the prior that are compared with the support at once.
+_ROWS = 8192  # Steps of the prior that are compared with the support at once.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieval(Descent):
-    """Fine-tunes on the support and on the prior's steps that resemble it."""
+    """Fine-tunes on the support and on the most similar steps of the prior."""
 
     kept: float = 0.02
     """Fraction of the prior's steps that is retrieved, above 0 and at most 1."""
     support_fraction: float = 0.5
-    """Fraction of each batch that is of the support, above 0 and below 1."""
+    """Fraction of each batch that is drawn from the support, above 0 and below 1."""
     latent: int = 16
     """Length of the autoencoder's code."""
     width: int = 128
-    """Units of its hidden layers."""
+    """Units of the autoencoder's hidden layers."""
     autoencoder_steps: int = 500
-    """Gradient steps of the autoencoder; they are no part of the budget."""
+    """Gradient steps of the autoencoder; the budget does not count them."""
 
     objective: ClassVar[str | None] = None
 
@@ -88,7 +89,7 @@ class Retrieval(Descent):
         """The policy after gradient steps on the support and the retrieved steps.
 
         Raises:
-            ValueError: If the support names no prior, or one that does not fit.
+            ValueError: If the support has no prior, or one that does not fit the policy.
         """
         config = self.descent(budget)
         policy = copied(trained.policy, partial(belongs, trained.policy, "all"))
@@ -99,7 +100,7 @@ class Retrieval(Descent):
     def _draws(
         self, trained: TrainedPolicy, support: Support, generator: Generator
     ) -> Draws:
-        prior = prior_of(trained, support, otherwise="take finetune")
+        prior = prior_of(trained, support, otherwise="choose the method finetune")
         new = varied_material(self, trained, support.demonstrations)
         old = varied_material(self, trained, prior)
         old = replace(old, frames=old.frames.resident())  # All of them are encoded.
@@ -109,7 +110,13 @@ class Retrieval(Descent):
         return Cotraining(sampler, chosen, 1 - self.support_fraction)  # Departure 3.
 
     def retrieved(self, support: Frames, prior: Frames, generator: Generator) -> Tensor:
-        """Rows of the prior's frames that resemble the support; (retrieved,)."""
+        """Row indices of the prior's frames most similar to the support; (retrieved,).
+
+        Args:
+            support: Frames of the support.
+            prior: Frames of the prior, all of them in memory.
+            generator: Source of all random numbers.
+        """
         encode = train_autoencoder(
             prior.state,
             prior.action,
@@ -126,11 +133,11 @@ class Retrieval(Descent):
 
 
 def similarity(prior: Tensor, support: Tensor) -> Tensor:
-    """S of each code of the prior: minus its squared distance to the nearest.
+    """Similarity S of each pair of the prior: minus the least squared distance of codes.
 
     Args:
-        prior: Shape (pair, latent).
-        support: Shape (step, latent).
+        prior: Codes of the prior; (pair, latent).
+        support: Codes of the support; (step, latent).
 
     Returns:
         Shape (pair,); 0 or less.
@@ -140,12 +147,12 @@ def similarity(prior: Tensor, support: Tensor) -> Tensor:
 
 
 class RetrievedSampler:
-    """Draws among retrieved steps, each as likely as any other, with the new task's conditioning.
+    """Uniform sampler of retrieved steps, with the conditioning of the new task.
 
     Args:
-        prior: Where the steps are.
-        support: Has the conditioning of the new task.
-        rows: Rows of the prior's frames that samples start at; (retrieved,).
+        prior: Material that contains the retrieved steps.
+        support: Material of the new task, whose conditioning is used.
+        rows: Row indices of the retrieved frames, where samples start; (retrieved,).
         seed: Seed of the draws.
     """
 
@@ -157,7 +164,7 @@ class RetrievedSampler:
         self._generator = Generator(rows.device)
 
     def batch(self, step: int, size: int) -> Batch:
-        """The batch of a step."""
+        """The batch of a step, determined by the seed and the step."""
         prior, support = self._prior, self._support
         generator = self._generator.manual_seed(mixed(self._seed, step))
         drawn = torch.randint(
@@ -167,9 +174,9 @@ class RetrievedSampler:
         task = prior.frames.task[frame]
         new = torch.zeros_like(task)  # Departure 4.
         fixed = support.wordings.sample(new, generator)
-        change, made = None, prior.augmenter
-        if made is not None:
-            change = made.singly(task, generator)
+        transform = None
+        if prior.augmenter is not None:
+            transform = prior.augmenter.singly(task, generator)
         return gather(
-            prior.frames, frame, fixed, support.conditioning, prior.chunk, change
+            prior.frames, frame, fixed, support.conditioning, prior.chunk, transform
         )

@@ -1,7 +1,7 @@
-"""Learning from scratch: the same network, fresh, from the support alone.
+"""Training from scratch: a new network of the same architecture, on the support alone.
 
-The baseline by which transfer is judged. Its normaliser is fitted on the support: there
-is no prior to take it from.
+The baseline that transfer is measured against. The normaliser is fitted on the support,
+since there is no prior.
 """
 
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Scratch(Descent):
     """Trains a new network of the policy's architecture on the support."""
 
     steps: int = 1000
-    """Gradient steps, unless the budget has another number."""
+    """Number of gradient steps, unless the budget gives one."""
     learning_rate: float = 1e-3
-    """Largest learning rate of AdamW; it falls along half a cosine."""
+    """Initial learning rate of AdamW; it falls along half a cosine."""
 
     objective: ClassVar[str | None] = None
 
@@ -42,7 +42,7 @@ class Scratch(Descent):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A new policy, trained on the support; see ``Method``."""
+        """A new policy trained on the support; see ``Method``."""
         policy = _fresh(trained, generator)
         parameters = trained_parameters(policy)
         material = material_of(

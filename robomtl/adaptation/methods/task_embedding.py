@@ -1,12 +1,12 @@
-"""Adapting the task encoder and its modulation of the network, and nothing else.
+"""Adapt the task encoder and its modulation of the network, and no other weights.
 
-Trained are the encoder of the task embedding and, in architectures that have them, the
-layers by which the encoded task modulates the network: every parameter whose name holds
-``modulation``. What the network does with states is left as it is. This is the
-conditional network's counterpart of adapting a context vector alone (Zintgraf et al. 2019,
-"Fast Context Adaptation via Meta-Learning", CAVIA, section 3); departures:
+The trained weights are those of the encoder of the task embedding and, in architectures
+that have them, of the layers by which the encoded task modulates the network: every
+parameter with ``modulation`` in its name. For a network that is conditioned on its task,
+this corresponds to adapting a context vector alone (Zintgraf et al. 2019, "Fast Context
+Adaptation via Meta-Learning", CAVIA, section 3). Departures:
 
-1. The layers that make the vector are trained, not the vector.
+1. The layers that compute the vector are trained, not the vector.
 2. The policy was trained by plain cloning; there is no meta-training.
 """
 
@@ -25,14 +25,14 @@ from robomtl.checkpoint import TrainedPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class TaskEmbedding(Transfer):
-    """Trains the encoder of the task and its modulation; the old tasks keep theirs."""
+    """Trains the task encoder and its modulation; the training tasks keep the old ones."""
 
     learning_rate: float = 2e-3
-    """Largest learning rate of AdamW; it falls along half a cosine."""
+    """Initial learning rate of AdamW; it falls along half a cosine."""
 
     objective: ClassVar[str | None] = None
     trains_head: ClassVar[bool] = False
-    """A policy whose features alone were pre-trained is refused."""
+    """Whether the action head is trained; if not, policies without one are refused."""
 
     def adapt(
         self,
@@ -41,7 +41,7 @@ class TaskEmbedding(Transfer):
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """The original policy, and one with another task encoder; see ``Method``."""
+        """A ``switched`` policy of the original and the adapted one; see ``Method``."""
         config = self.descent(budget)
         policy = copied(trained.policy, tells)
         parameters = trained_parameters(policy)
@@ -50,5 +50,5 @@ class TaskEmbedding(Transfer):
 
 
 def tells(name: str) -> bool:
-    """Whether a parameter is of the task's encoder or of a modulation."""
+    """Whether a parameter belongs to the task encoder or to a modulation layer."""
     return name.startswith("encoder.") or "modulation" in name

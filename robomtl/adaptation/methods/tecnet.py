@@ -1,15 +1,16 @@
-"""Task-embedded control: tasks as directions, which demonstrations of them share.
+"""TecNets: task-embedded control, conditioned on a metric embedding of the demonstrations.
 
 Source: James, Bloesch, Davison 2018, "Task-Embedded Control Networks for Few-Shot
-Imitation Learning" (arXiv:1810.03237, section 3), and its official code. A task's
-sentence is the normalised mean of the normalised embeddings of its demonstrations; a
-margin loss pulls other demonstrations of the task to it and away from those of other
-tasks, while the policy clones support and query, both conditioned on the support's sentence.
-Departures:
+Imitation Learning" (arXiv:1810.03237, section 3), and its official code. The sentence of a
+task is the normalised mean of the normalised embeddings of its demonstrations. A margin
+loss pulls other demonstrations of the task towards its sentence and away from those of
+other tasks, while the policy, conditioned on the support's sentence, clones both support
+and queries. Departures:
 
-1. A demonstration is seen at evenly spaced steps, not at its first and last alone
+1. A demonstration is read at evenly spaced steps, not only at the first and the last
    (``steps=2`` is the paper's), by a network over state vectors.
-2. The support's size varies from problem to problem, so that any number of shots may come.
+2. The size of the support varies between problems, so that any number of shots may be
+   used for adaptation.
 """
 
 from dataclasses import dataclass
@@ -36,34 +37,34 @@ from robomtl.training.episodic import Episodic
 
 
 def sentence(embeddings: Tensor, mask: Tensor) -> Tensor:
-    """The sentence of each task: s = norm(mean_k norm(f(τ_k))).
+    """Sentence of each task: s = norm(mean_k norm(f(τ_k))).
 
     Args:
-        embeddings: Of its demonstrations; (task, shot, size).
-        mask: Which of them are there, 1 or 0; (task, shot).
+        embeddings: Embedding of each demonstration; (task, shot, size).
+        mask: 1 for demonstrations, 0 for padding; (task, shot).
 
     Returns:
-        Vectors of length 1, zeros for a task without demonstration; (task, size).
+        Unit vectors, zeros for a task without demonstrations; (task, size).
     """
     units = functional.normalize(embeddings, dim=-1) * mask[..., None]
     return functional.normalize(units.sum(1), dim=-1)  # The mean's direction.
 
 
 def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
-    """The embedding loss of each task: mean of max(0, margin - q · s_i + q · s_j), j ≠ i.
+    """Embedding loss of each task: mean of max(0, margin - q · s_i + q · s_j), j ≠ i.
 
     Args:
         query: Normalised embeddings q of other demonstrations; (task, shot, size).
-        sentences: Of length 1; (task, size).
-        margin: By which the own sentence is to be closer than any other.
+        sentences: Unit vectors s; (task, size).
+        margin: Least difference of the similarities to the own and to another sentence.
 
     Returns:
-        Shape (task,); zeros for a task alone.
+        Shape (task,); zero if there is only one task.
     """
     tasks = len(sentences)
-    likeness = torch.einsum("iqd,jd->iqj", query, sentences)
+    similarity = torch.einsum("iqd,jd->iqj", query, sentences)
     own = torch.einsum("iqd,id->iq", query, sentences)
-    excess = (margin - own[..., None] + likeness).clamp(min=0)
+    excess = (margin - own[..., None] + similarity).clamp(min=0)
     other = ~torch.eye(tasks, dtype=torch.bool, device=query.device)
     total = (excess * other[:, None]).sum((1, 2))
     return total / max((tasks - 1) * query.shape[1], 1)
@@ -71,15 +72,15 @@ def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class TecnetTraining(Problems):
-    """Trains an embedding of tasks by a margin, and the policy that it conditions."""
+    """Trains a task embedding by a margin loss, and a policy conditioned on it."""
 
     size: int = 20
     """Length of the embedding."""
     width: int = 128
     """Units of the encoder."""
     margin: float = 0.1
-    """Margin by which a demonstration is closer to its own task's sentence than to
-    another's."""
+    """Margin by which a demonstration should be closer to the sentence of its own task
+    than to that of another task."""
     embedding_weight: float = 1.0
     """Weight of the margin loss."""
     support_weight: float = 0.1
@@ -87,7 +88,7 @@ class TecnetTraining(Problems):
     query_weight: float = 0.1
     """Weight of the loss of cloning the queries."""
     queries: int = 2
-    """Other demonstrations of each task that are compared with the sentences."""
+    """Number of query demonstrations of each task in the margin loss."""
     steps: int = 20
     """Steps to which a demonstration is subsampled."""
 
@@ -100,7 +101,9 @@ class TecnetTraining(Problems):
         super().__post_init__()
         check_counts(self, "size", "width", "queries", "steps")
         if self.tasks < 2:
-            raise InputError(f"tasks is {self.tasks}; a contrast of tasks takes 2.")
+            raise InputError(
+                f"tasks is {self.tasks}; the margin loss needs at least 2 tasks."
+            )
         weights = ("embedding_weight", "support_weight", "query_weight")
         check_not_negative(self, "margin", *weights)
 
@@ -110,7 +113,7 @@ class TecnetTraining(Problems):
         return self.size
 
     def meta(self, policy: Policy) -> PooledEncoder:
-        """The encoder of demonstrations."""
+        """Encoder of demonstrations, trained with the policy."""
         return PooledEncoder(step_size(policy), self.width, self.size, "mean")
 
     @property
@@ -124,7 +127,7 @@ class TecnetTraining(Problems):
         return self.queries
 
     def loss(self, policy: Policy, batch: Episodic) -> Loss:
-        """Margin loss and both control losses, of each query."""
+        """Weighted sum of margin loss, support loss and query loss of each sample."""
         assert batch.others is not None
         sentences = self.infer(policy, batch.context)
         embeddings = encoder_of(policy).each(standardised(policy, batch.others))
@@ -145,13 +148,13 @@ class TecnetTraining(Problems):
         return Loss(per_sample, metrics)
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
-        """The sentence of each task; (task, size)."""
+        """Sentence of each task; (task, size)."""
         embeddings = encoder_of(policy).each(standardised(policy, context))
         return sentence(embeddings.float(), context.mask)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tecnet(InferringMethod):
-    """Conditions the policy on the support's sentence, a direction in a learned space."""
+    """Conditions the policy on the sentence of the support."""
 
     objective: ClassVar[str | None] = "tecnet"

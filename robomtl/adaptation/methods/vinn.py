@@ -1,7 +1,7 @@
 """Nearest neighbours in the features of the trained policy.
 
-Source: Pari et al. 2021 (VINN, arXiv:2112.01511); ``robomtl.policies.vinn`` has the
-equation's place and the departure.
+Source: Pari et al. 2021 (VINN, arXiv:2112.01511); see ``robomtl.policies.vinn`` for the
+departure and ``robomtl.policies.nearest_neighbour`` for the equation.
 """
 
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from robomtl.ranges import check_counts
 
 @dataclass(frozen=True, kw_only=True)
 class VINN:
-    """Does what was done in the support's steps nearest in the policy's features."""
+    """Repeats the actions of the support's steps that are nearest in features."""
 
     neighbours: int = 5
-    """Steps whose actions are averaged, weighted by exp(-distance)."""
+    """Number of steps whose actions are averaged, weighted by exp(-distance)."""
 
     objective: ClassVar[str | None] = None
     steps: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
-        """Checks the number.
+        """Checks the range.
 
         Raises:
-            InputError: If no neighbour is to count.
+            InputError: If ``neighbours`` is below 1.
         """
         check_counts(self, "neighbours")
 
@@ -42,10 +42,10 @@ class VINN:
         budget: Budget,
         generator: Generator,
     ) -> Adapted:
-        """A policy that remembers the support; see ``Method``.
+        """A policy that stores the support; see ``Method``.
 
         Raises:
-            ValueError: If the trained policy does not predict by a head from features.
+            ValueError: If the trained policy does not derive from ``HeadPolicy``.
         """
         config = {
             "neighbours": self.neighbours,
@@ -57,7 +57,7 @@ class VINN:
 
 
 def _weights(policy: Policy) -> dict[str, Tensor]:
-    """The policy's weights as those of a part named base, and its normaliser."""
+    """The policy's weights under the prefix ``base.``, and its normaliser."""
     state = policy.state_dict(prefix="base.")
     base = {n: v for n, v in state.items() if not n.startswith("base.meta.")}
     return {**base, **policy.normaliser.state_dict(prefix="normaliser.")}

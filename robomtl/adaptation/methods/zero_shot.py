@@ -1,4 +1,4 @@
-"""No adaptation: the trained policy, conditioned on the new task."""
+"""Zero-shot: the trained policy, conditioned on the new task, without adaptation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,14 +12,14 @@ from robomtl.checkpoint import TrainedPolicy
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot:
-    """Leaves the policy as it is and looks at no demonstration."""
+    """Returns the policy unchanged and uses no demonstration."""
 
     objective: ClassVar[str | None] = None
     trains_head: ClassVar[bool] = False
-    """A policy whose features alone were pre-trained is refused."""
+    """Whether the action head is trained; if not, policies without one are refused."""
     steps: ClassVar[int] = 0
     looks_at_support: ClassVar[bool] = False
-    """Shots and draws change nothing, so a comparison plays it once."""
+    """Whether the result depends on the support; if not, a comparison evaluates it once."""
 
     def adapt(
         self,
