@@ -1,4 +1,4 @@
-"""The room of image encoders; import it as ``robomtl.encoders``."""
+"""Image encoders, one per module; import as ``robomtl.encoders``."""
 
 if __name__ != "robomtl.encoders":
     raise ImportError(f"Import robomtl.encoders, not {__name__}.")

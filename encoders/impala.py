@@ -1,13 +1,13 @@
-"""A residual network of three stages, modulated by the task.
+"""The IMPALA encoder: a residual network of three stages, modulated by the task.
 
 Source: Espeholt et al. 2018, "IMPALA" (arXiv:1802.01561), figure 3 on the right: 16, 32
 and 32 channels, each stage a convolution, a max pooling and two residual blocks.
 Departures:
 
-1. Each stage is group-normalised after its pooling, and then modulated by the task (Perez
+1. Each stage is group-normalised after its pooling and then modulated by the task (Perez
    et al. 2018, arXiv:1709.07871).
-2. The map goes through a spatial soft-argmax (Levine et al. 2016, arXiv:1504.00702), and
-   not through a linear layer of all its places.
+2. A spatial soft-argmax (Levine et al. 2016, arXiv:1504.00702) replaces the linear layer
+   on the flattened map.
 """
 
 from typing import cast
@@ -23,7 +23,7 @@ _GROUPS = 4
 
 
 class Residual(nn.Module):
-    """Two convolutions whose result is added to what they read.
+    """A residual block of two convolutions.
 
     Args:
         channels: Channels of the map.
@@ -39,18 +39,18 @@ class Residual(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """(batch, channel, height, width)."""
+        """Output map; (batch, channel, height, width)."""
         update: Tensor = self.layers(features)
         return features + update
 
 
 class Stage(nn.Module):
-    """A convolution at full resolution, and residual blocks at half of it.
+    """A convolution, a max pooling by 2 and two residual blocks.
 
     Args:
-        before: Channels that it reads.
-        channels: Channels that it gives.
-        modulation: Modulates these by the task.
+        before: Input channels.
+        channels: Output channels.
+        modulation: Modulates the output channels by the task.
     """
 
     def __init__(self, before: int, channels: int, modulation: nn.Module) -> None:
@@ -64,14 +64,14 @@ class Stage(nn.Module):
         self.residual = nn.Sequential(Residual(channels), Residual(channels))
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
-        """(batch, before, height, width) -> (batch, channel, height / 2, width / 2)."""
+        """Output map; (batch, before, height, …) -> (batch, channel, height / 2, …)."""
         features = self.modulation(self.reduce(features), task)
         features = self.residual(features)
         return features
 
 
 class Impala(MapEncoder):
-    """Three stages; the map has an eighth of the image's height and width."""
+    """Three stages; the map has 1/8 of the image's height and width."""
 
     conditioned = True
     least = 16

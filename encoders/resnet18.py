@@ -1,14 +1,13 @@
-"""A residual network of 18 layers, group-normalised and modulated by the task.
+"""ResNet-18 with group normalisation, modulated by the task.
 
 Source: He et al. 2016, "Deep Residual Learning for Image Recognition" (arXiv:1512.03385),
 table 1; modulated after Perez et al. 2018, FiLM (arXiv:1709.07871), as RT-1 (Brohan et al.
 2022, arXiv:2212.06817) and BAKU (Haldar et al. 2024, arXiv:2406.07539) modulate theirs.
 Departures:
 
-1. Group normalisation with 16 channels a group replaces batch normalisation, and a
-   spatial soft-argmax for average pooling: both as Diffusion Policy does (Chi et al. 2023,
-   arXiv:2303.04137, section 3.1), as averaged weights and batch statistics do not go
-   together.
+1. Group normalisation with 16 channels per group replaces batch normalisation, whose
+   statistics do not suit averaged weights, and a spatial soft-argmax replaces average
+   pooling, both as in Diffusion Policy (Chi et al. 2023, arXiv:2303.04137, section 3.1).
 2. The task modulates the second normalised convolution of every block, before the block's
    input is added.
 """
@@ -27,13 +26,13 @@ _A_GROUP = 16
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions, whose result is added to what they read.
+    """A residual block of two 3 x 3 convolutions.
 
     Args:
-        before: Channels that it reads.
-        channels: Channels that it gives.
-        stride: Of the first convolution.
-        modulation: Modulates the channels by the task.
+        before: Input channels.
+        channels: Output channels.
+        stride: Stride of the first convolution.
+        modulation: Modulates the output channels by the task.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class ResidualBlock(nn.Module):
             self.shortcut = _convolution(before, channels, 1, stride)
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
-        """(batch, before, height, width) -> (batch, channel, height / stride, …)."""
+        """Output map; (batch, before, height, …) -> (batch, channel, height / stride, …)."""
         update = self.second(self.first(features).relu())
         added: Tensor = self.modulation(update, task) + self.shortcut(features)
         return added.relu()
@@ -90,7 +89,7 @@ class ResNet18(MapEncoder):
 
 
 def _convolution(before: int, channels: int, size: int, stride: int = 1) -> nn.Module:
-    """A convolution without bias, and its normalisation."""
+    """A convolution without bias, followed by group normalisation."""
     return nn.Sequential(
         nn.Conv2d(before, channels, size, stride, padding=size // 2, bias=False),
         nn.GroupNorm(channels // _A_GROUP, channels),  # Departure 1.

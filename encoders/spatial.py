@@ -1,11 +1,11 @@
-"""Three convolutions, and where in the image each of their channels is active.
+"""Three convolutions and a spatial soft-argmax.
 
 Source: Levine et al. 2016, "End-to-End Training of Deep Visuomotor Policies"
 (arXiv:1504.00702), section 6.1: the spatial softmax. Departures:
 
-1. The convolutions are smaller, and the first is strided.
-2. Activations are normalised, and those that enter the softmax are scaled by 3: a
-   softmax of small ones is flat, so that positions would hardly differ at first.
+1. The convolutions are smaller, and the first has stride 2.
+2. Activations are normalised, and those that enter the softmax are initially scaled by 3;
+   see ``robomtl.layers.image_layers.SHARPNESS``.
 """
 
 import torch
@@ -17,9 +17,9 @@ from robomtl.layers.vision import Vision
 
 
 class Spatial(MapEncoder):
-    """Reads images at half their resolution; the task does not modulate it."""
+    """Three convolutions without modulation; the map has 1/2 of the image's sides."""
 
-    least = 3  # Below, the map is a single cell, which has no positions.
+    least = 3  # The map of a smaller image is a single cell, which has no positions.
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)
@@ -40,7 +40,7 @@ class Spatial(MapEncoder):
 
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
         """See ``MapEncoder``."""
-        # As earlier versions computed it, to the bit.
+        # Keeps results bit-identical to those of earlier versions.
         last = centred(image).contiguous(memory_format=torch.channels_last)
         channels: Tensor = self.layers(last)
         return channels

@@ -1,15 +1,15 @@
-"""Four strided convolutions, modulated by the task: what two cores can train.
+"""Four convolutions, modulated by the task, small enough to train on two cores.
 
 Source: the convolutional encoders of Mnih et al. 2015, "Human-level control through deep
 reinforcement learning", and of Yarats et al. 2021, DrQ-v2 (arXiv:2107.09645); modulation
 after Perez et al. 2018, FiLM (arXiv:1709.07871); spatial soft-argmax after Levine et al.
 2016 (arXiv:1504.00702). Departures:
 
-1. The first of four convolutions takes every third pixel, the second halves that, and they
-   have 32, 64, 64 and 64 channels; in DrQ-v2 only the first is strided, by 2, all have 32,
-   and a step takes seven times as long.
+1. The four convolutions have strides 3, 2, 1 and 1 and 32, 64, 64 and 64 channels; in
+   DrQ-v2 only the first is strided, by 2, all have 32 channels, and a training step takes
+   seven times as long.
 2. Each layer is group-normalised and then modulated by the task.
-3. The map goes through a spatial soft-argmax, and not through a linear layer.
+3. A spatial soft-argmax replaces the linear layer on the flattened map.
 """
 
 from typing import cast
@@ -28,14 +28,14 @@ _GROUP = 8  # Channels that are normalised together.
 
 
 class Layer(nn.Module):
-    """A convolution, normalised, modulated by the task and rectified.
+    """A convolution, followed by normalisation, modulation by the task and SiLU.
 
     Args:
-        before: Channels that it reads.
-        channels: Channels that it gives.
-        side: Of the convolution's kernel.
-        stride: Of the convolution.
-        modulation: Modulates the channels by the task.
+        before: Input channels.
+        channels: Output channels.
+        side: Kernel size of the convolution.
+        stride: Stride of the convolution.
+        modulation: Modulates the output channels by the task.
     """
 
     def __init__(
@@ -54,13 +54,13 @@ class Layer(nn.Module):
         self.modulation = modulation
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
-        """(batch, before, height, width) -> (batch, channel, height / stride, …)."""
+        """Output map; (batch, before, height, …) -> (batch, channel, height / stride, …)."""
         modulated = self.modulation(self.norm(self.convolution(features)), task)
         return functional.silu(modulated)
 
 
 class Strided(MapEncoder):
-    """Four layers; the map has a sixth of the image's height and width."""
+    """Four layers; the map has 1/6 of the image's height and width."""
 
     conditioned = True
     least = 16

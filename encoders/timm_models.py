@@ -1,10 +1,10 @@
-"""Any model of timm by its name, such as timm:convnext_atto.
+"""Any model of timm by name, such as timm:convnext_atto.
 
-Source: Wightman 2019, "PyTorch Image Models". timm needs the torchvision that was made for
-the installed torch; the extra ``timm`` has that of PyPI's torch. Departures:
+Source: Wightman 2019, "PyTorch Image Models". timm needs the torchvision that was built for
+the installed torch; the extra ``timm`` installs the one for PyPI's torch. Departures:
 
 1. Nothing is downloaded: weights are read from a safetensors file (--vision.weights).
-2. With weights, batch normalisation keeps the statistics that they bring along; without,
+2. With weights, batch normalisation keeps its pre-trained statistics; without weights,
    group normalisation replaces it, as in Diffusion Policy (Chi et al. 2023,
    arXiv:2303.04137, section 3.1).
 """
@@ -26,7 +26,7 @@ from robomtl.nearest import unknown
 
 _A_GROUP = 16
 _SIDES = (64, 96, 128, 192, 224, 256)
-"""Sides of images that most models take [px]."""
+"""Image sides that most models support, which error messages suggest [px]."""
 _REFUSALS = (
     ArithmeticError,
     AssertionError,
@@ -35,7 +35,7 @@ _REFUSALS = (
     TypeError,
     ValueError,
 )
-"""Errors by which models refuse an image that they cannot divide."""
+"""Exceptions that models raise for image sizes that they do not support."""
 
 
 class TimmModel(PretrainedEncoder):
@@ -56,21 +56,22 @@ class TimmModel(PretrainedEncoder):
 
     @classmethod
     def check(cls, vision: Vision, shape: tuple[int, ...]) -> None:
-        """Refuses unknown models, and images that one cannot take."""
+        """Refuses unknown models and unsupported image sizes; see ``ImageEncoder``."""
         super().check(vision, shape)
         name = vision.encoder.partition(":")[2]
         known = _timm().list_models()
         if name not in known:
             near = get_close_matches(name, known, n=8, cutoff=0.3)
             answer = unknown("model of timm", name, near).removesuffix(".")
-            raise InputError(f"is none: {answer}, and more")
+            raise InputError(f"is not available: {answer}, and more")
         height, width = shape[:2]
         if fault := _fault(name, height, width):
             near = sorted(_SIDES, key=lambda side: abs(side - max(height, width)))
             fits = next((side for side in near if not _fault(name, side, side)), None)
-            answer = f"{fits} x {fits} px would fit" if fits else "choose another model"
+            answer = f"give {fits} x {fits} px" if fits else "choose another model"
             raise InputError(
-                f"makes no map of images of {height} x {width} px ({fault}); {answer}"
+                f"has no feature map for images of {height} x {width} px ({fault});"
+                f" {answer}"
             )
 
     def scaled(self, image: Tensor) -> Tensor:
@@ -86,14 +87,15 @@ class TimmModel(PretrainedEncoder):
 
 
 def _timm() -> Any:
-    """The package.
+    """The package timm.
 
     Raises:
-        MissingExtraError: If it, or torchvision, is not installed.
+        MissingExtraError: If timm or a matching torchvision is not installed.
     """
     try:
         return import_module("timm")
-    except (ImportError, RuntimeError) as error:  # Of a torchvision for another torch.
+    # A torchvision for another torch raises RuntimeError.
+    except (ImportError, RuntimeError) as error:
         raise MissingExtraError(
             "Encoders timm:NAME need timm and the torchvision of the installed torch"
             f" ({torch.__version__}): pip install 'robomtl[timm]'"
@@ -101,7 +103,7 @@ def _timm() -> Any:
 
 
 def _model(name: str, shape: tuple[int, ...]) -> Any:
-    """A model without classifier, for images of this shape, freshly initialised."""
+    """A newly initialised model without classifier for images of a shape."""
     timm = _timm()
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
     size = {"img_size": shape[:2]} if fixed else {}
@@ -110,7 +112,7 @@ def _model(name: str, shape: tuple[int, ...]) -> Any:
 
 @cache
 def _fault(name: str, height: int, width: int) -> str:
-    """Why a model makes no map of images of a size; empty if it makes one."""
+    """Reason why a model has no feature map for an image size; empty if it has one."""
     try:
         with torch.no_grad():
             model = _model(name, (height, width)).eval()
@@ -124,32 +126,37 @@ def _map(model: Any, image: Tensor, aspect: float) -> Tensor:
     """Features of a model as a map; (batch, width, height, width of the map).
 
     Args:
-        model: Gives a map, or tokens in rows, those without a place first.
-        image: Scaled; (batch, 3, height, width).
-        aspect: Height of the image as a multiple of its width.
+        model: Model whose features are a map, or prefix tokens and tokens in row order.
+        image: Scaled images; (batch, 3, height, width).
+        aspect: Height of the image divided by its width.
 
     Raises:
         ValueError: If the features are neither, or the map is a single cell.
     """
-    found = model.forward_features(image)
-    if not isinstance(found, Tensor) or found.ndim not in (3, 4):
+    features = model.forward_features(image)
+    if not isinstance(features, Tensor) or features.ndim not in (3, 4):
         raise ValueError("its features are neither a map nor tokens")
-    if found.ndim == 3:
-        tokens = found[:, getattr(model, "num_prefix_tokens", 0) :]
+    if features.ndim == 3:
+        tokens = features[:, getattr(model, "num_prefix_tokens", 0) :]
         rows = _rows(tokens.shape[1], aspect)
-        found = rearrange(tokens, "batch (h w) c -> batch c h w", h=rows)
+        features = rearrange(tokens, "batch (h w) c -> batch c h w", h=rows)
     elif getattr(model, "output_fmt", "NCHW") == "NHWC":
-        found = rearrange(found, "batch h w c -> batch c h w")
-    if found.shape[2:].numel() < 2:
+        features = rearrange(features, "batch h w c -> batch c h w")
+    if features.shape[2:].numel() < 2:
         raise ValueError("its map is a single cell, which has no positions")
-    return found
+    return features
 
 
 def _rows(tokens: int, aspect: float) -> int:
-    """Rows of the grid of so many tokens whose aspect is nearest to the image's.
+    """Number of rows of the token grid whose aspect ratio is nearest to the image's.
+
+    Args:
+        tokens: Number of tokens.
+        aspect: Height of the image divided by its width.
 
     Raises:
-        ValueError: If every grid is twice as long as the image or more.
+        ValueError: If the aspect ratios of all grids differ from it by a factor of 2 or
+            more.
     """
 
     def distance(rows: int) -> float:
@@ -157,18 +164,18 @@ def _rows(tokens: int, aspect: float) -> int:
 
     rows = min((n for n in range(1, tokens + 1) if tokens % n == 0), key=distance)
     if distance(rows) >= log(2):
-        raise ValueError(f"its {tokens} tokens are no grid over the image")
+        raise ValueError(f"its {tokens} tokens do not form a grid over the image")
     return rows
 
 
 def _normalise_groups(network: nn.Module) -> None:
-    """Puts group normalisation in the place of batch normalisation, throughout."""
+    """Replaces all batch normalisation by group normalisation, in place."""
     for name, module in network.named_children():
         if isinstance(module, nn.BatchNorm2d):
             channels = module.num_features
             groups = channels // gcd(channels, _A_GROUP)
             layers = [nn.GroupNorm(groups, channels)]
-            # That of timm has a dropout and an activation.
+            # timm's batch normalisation contains dropout and activation, which are kept.
             layers += list[Any](module.children())
             setattr(network, name, nn.Sequential(*layers))
         else:

@@ -4,9 +4,9 @@ Source: Dosovitskiy et al. 2021, "An Image Is Worth 16x16 Words" (arXiv:2010.119
 fixed sine and cosine positions and no class token after Beyer et al. 2022, "Better plain
 ViT baselines" (arXiv:2205.01580). Departures:
 
-1. It has 6 blocks of width 192 with 3 heads: half of the depth of the tiny one.
+1. The transformer has 6 blocks of width 192 with 3 heads: half the depth of ViT-Tiny.
 2. The task modulates the tokens before every block (Perez et al. 2018, arXiv:1709.07871).
-3. The map of tokens goes through a spatial soft-argmax, and not through a mean.
+3. A spatial soft-argmax over the map of tokens replaces the mean over tokens.
 """
 
 import torch
@@ -20,7 +20,9 @@ from robomtl.layers.image_layers import PositionChannels, centred
 from robomtl.layers.vision import Vision
 
 _WIDTH, _HEADS, _BLOCKS = 192, 3, 6
-_SLOWEST = 10_000.0  # Wavelength of the slowest position, over 2 pi [patches].
+_SLOWEST = (
+    10_000.0  # Longest wavelength of the positional encoding, over 2 pi [patches].
+)
 
 
 class ViT(MapEncoder):
@@ -44,7 +46,7 @@ class ViT(MapEncoder):
 
     @classmethod
     def check(cls, vision: Vision, shape: tuple[int, ...]) -> None:
-        """Refuses images that patches do not divide; see ``ImageEncoder``."""
+        """Refuses image sides that are no multiple of the patch; see ``ImageEncoder``."""
         super().check(vision, shape)
         height, width = shape[:2]
         if height % vision.patch or width % vision.patch:
@@ -55,8 +57,9 @@ class ViT(MapEncoder):
                 if not (height % size or width % size)
             ]
             raise InputError(
-                f"cuts images into patches of {vision.patch} px, and these are {height} x"
-                f" {width}; give vision.patch {' or '.join(fitting) or 'a divisor'}"
+                f"cuts images into patches of {vision.patch} px, and the images are"
+                f" {height} x {width} px; give vision.patch"
+                f" {' or '.join(fitting) or 'a divisor'}"
             )
 
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
@@ -75,7 +78,7 @@ class ViT(MapEncoder):
 
 
 def _places(shape: tuple[int, ...], size: int) -> Tensor:
-    """Sines and cosines of the rows and columns of patches; (width, row, column)."""
+    """Sinusoidal encoding of the row and column of each patch; (width, row, column)."""
     count = _WIDTH // 4
     rate = _SLOWEST ** -(torch.arange(count) / (count - 1))
     down, right = (

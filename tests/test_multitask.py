@@ -192,7 +192,7 @@ def test_a_conditioning_that_needs_an_encoder_is_refused_before_anything_is_coll
 ):
     settings = {**SMALL, "together": {"conditioning": ("demonstration",)}}
     request = replace(REQUEST, settings=settings)
-    with pytest.raises(ValueError, match="goes with an objective that trains their"):
+    with pytest.raises(ValueError, match="needs an objective that trains their"):
         multitask(SUITE, request, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -507,7 +507,7 @@ def test_balancing_tasks_is_refused_where_a_policy_learns_one():
         ),
         (
             {"policy": "multi_head", "conditioning": "none"},
-            "The arm together: multi_head has a head for each of 2 tasks and no",
+            "The arm together: multi_head has a head for each of 2 tasks but no",
         ),
     ],
 )

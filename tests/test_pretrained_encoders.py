@@ -75,7 +75,7 @@ def test_tokens_of_a_model_become_a_map_without_those_that_have_no_place(timm):
             r"84 x 84 px \(AssertionError: height must .* 96 x 96 px would",
         ),
         ("one_cell", 64, "its map is a single cell, .* choose another model"),
-        ("odd", 64, "its 65 tokens are no grid over the image"),
+        ("odd", 64, "its 65 tokens do not form a grid over"),
     ],
 )
 def test_a_model_that_makes_no_map_is_refused_with_a_size_that_fits(
@@ -138,10 +138,10 @@ def test_weights_that_do_not_fit_are_refused(change, message, timm, tmp_path):
     [
         (
             "there.pth",
-            r"safetensors files alone, as a pickle \(.pth, .pt, .bin\) may run",
+            r"safetensors files only, as a pickle \(.pth, .pt, .bin\) may run",
         ),
         ("there.safetensors", "there.safetensors cannot be read: No such file"),
-        ("imagenet", "which efficientnet_lite0 alone has; give the path"),
+        ("imagenet", "which only efficientnet_lite0 has; give the path"),
     ],
 )
 def test_other_files_of_weights_are_refused(path, message, timm):

@@ -70,10 +70,10 @@ def test_weights_of_timms_own_file_are_read(name, tmp_path):
 @pytest.mark.parametrize(
     ("name", "answer"),
     [
-        ("hrnet_w18_small", "96 x 96 px would fit"),
-        ("hiera_tiny_224", "96 x 96 px would fit"),
+        ("hrnet_w18_small", "give 96 x 96 px"),
+        ("hiera_tiny_224", "give 96 x 96 px"),
         ("crossvit_tiny_240", "choose another model"),
-        ("volo_d1_224", "26 tokens are no grid"),
+        ("volo_d1_224", "26 tokens do not form"),
         ("inception_v3", "single cell"),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_spec_of_an_earlier_version_reads_images_as_it_did():
         (
             {"encoder": "vit"},
             {"top": 64},
-            "cuts images into patches of 14 px, and these are 64 x 64; give"
+            "cuts images into patches of 14 px, and the images are 64 x 64 px; give"
             " vision.patch 4 or 8 or 16 or 32",
         ),
         (
@@ -193,7 +193,7 @@ def test_a_spec_of_an_earlier_version_reads_images_as_it_did():
         (
             {"encoder": "efficientnet_lite0"},
             {"top": 64},
-            "is for weights that were trained before; give vision.weights imagenet",
+            "needs pre-trained weights; give vision.weights imagenet",
         ),
         ({"encoder": "strided"}, {}, "'strided', but no images are observed"),
         ({"shared": True}, {"top": 32, "wrist": 16}, "shared .* differ in size"),
@@ -211,7 +211,7 @@ def test_images_that_an_encoder_cannot_take_are_refused(vision, sizes, message):
         ({"features": 7}, "features is 7; give an even number"),
         ({"features": 0}, "features is 0; give at least 1"),
         ({"encoder": 3}, "encoder is 3"),
-        ({"frozen": True}, "keeps weights as they are, and none are named"),
+        ({"frozen": True}, "freezes pre-trained weights, but"),
     ],
 )
 def test_settings_of_vision_are_checked(settings, message):

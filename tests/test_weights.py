@@ -83,7 +83,7 @@ def change(run, *, tensors=None, **values):
         ),
         ({"conditioning__goal": [4, 99]}, "goal .* of a state of length 6"),
         ({"conditioning__goal": [-3, 2]}, "goal .* of a state of length 6"),
-        ({"conditioning__inferred": {"a": [1.0]}}, "inferred of 'a' has length 1"),
+        ({"conditioning__inferred": {"a": [1.0]}}, "inferred for 'a' has length 1"),
         (
             {"weights": 3},
             "is missing, or is not the file for which its card was written",

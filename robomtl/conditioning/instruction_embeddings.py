@@ -1,12 +1,14 @@
-"""The wordings of the training tasks as tensors, and how training varies them.
+"""Embeddings of the training tasks' instructions, and their augmentation in training.
 
-A policy trained on the bare sentence embeddings learns points, not regions: a sentence
-it has not seen falls between them. So training draws among the wordings of the task,
-mixes two of them and adds noise, all on the unit sphere where the embeddings lie.
+A policy trained on the bare sentence embeddings fits isolated points and does not
+generalise to new wordings between them. Training therefore draws one of the task's
+wordings, mixes it with a second one, adds noise and normalises to unit length, as
+embeddings have it.
 
-Some samples may have another task's instruction. Where the scene alone shows the task, the
-policy learns not to be misled by a sentence it takes wrongly; where it does not, such as
-reaching and pushing, most sentences are right, and it goes on using them.
+A fraction of the samples may get the instruction of another task. If the scene alone
+identifies the task, the policy learns not to be misled by an instruction that it
+misreads; if it does not, as in reaching versus pushing, most instructions are right and
+the policy keeps using them.
 """
 
 from collections.abc import Sequence
@@ -23,21 +25,21 @@ from robomtl.conditioning.embeddings import EMBEDDING_SIZE
 from robomtl.errors import InputError
 from robomtl.ranges import check_not_negative, check_types, settings
 
-_NOISE = 8192  # Vectors of noise that samples draw from.
+_NOISE = 8192  # Number of noise vectors in the bank that samples draw from.
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class InstructionAugmentation:
-    """How training varies instructions."""
+    """Augmentation of instructions in training."""
 
     mixing: float = 0.5
-    """Largest weight of a second wording of the same task, from 0 (never mixed) to 1."""
+    """Largest weight of a second wording of the same task, from 0 (no mixing) to 1."""
     noise: float = 0.5
-    """Length of the random vector added to an embedding of length 1."""
+    """Expected length of the random vector that is added to an embedding of length 1."""
     swap: float = 0.0
-    """Fraction of the samples with an instruction of a random task; 0.1 makes a policy of
-    many tasks robust to wordings it misreads, at some cost where precision counts."""
+    """Fraction of the samples with the instruction of a random task; 0.1 makes a policy of
+    many tasks robust to wordings that it misreads, at some cost in precise tasks."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
@@ -54,7 +56,7 @@ class InstructionAugmentation:
 
 @lru_cache(maxsize=1)
 def _bank(scale: float) -> Tensor:
-    """Vectors of noise, drawn once in a process: that takes longer than 20 steps."""
+    """Noise vectors, cached as drawing them takes longer than 20 training steps."""
     generator = Generator().manual_seed(0)
     return scale * torch.randn(_NOISE, EMBEDDING_SIZE, generator=generator)
 
@@ -65,7 +67,7 @@ class InstructionEmbeddings:
     Args:
         conditioning: Conditioning of the policy.
         instructions: Training wordings of each of ``conditioning.tasks``.
-        augmentation: How training varies them.
+        instruction_augmentation: Augmentation that ``sample`` applies.
     """
 
     def __init__(
@@ -96,14 +98,14 @@ class InstructionEmbeddings:
         return self
 
     def sample(self, task: Tensor, generator: Generator) -> Tensor:
-        """A varied embedding for each task index; (batch,) -> (batch, fixed)."""
+        """An augmented embedding for each task index; (batch,) -> (batch, fixed)."""
         draws = torch.rand(6, len(task), generator=generator, device=generator.device)
         draws = draws.to(task.device)
         if not self._language:
             return self._rows(task, draws[0])
         swapped = self._swapped(task, draws[4], draws[5])
         first, second = self._rows(swapped, draws[0]), self._rows(swapped, draws[1])
-        if not self._embedded:  # Characters are neither mixed nor blurred.
+        if not self._embedded:  # Characters are neither mixed nor given noise.
             rest = self.canonical(task)[:, self._words.stop :]
             return torch.cat([first[:, self._words], rest], dim=-1)
         mixed = torch.lerp(
@@ -116,11 +118,11 @@ class InstructionEmbeddings:
         return torch.cat([words, self.canonical(task)[:, EMBEDDING_SIZE:]], dim=-1)
 
     def canonical(self, task: Tensor) -> Tensor:
-        """The embedding of the canonical wording; (batch,) -> (batch, fixed)."""
+        """Embedding of the canonical wording; (batch,) -> (batch, fixed)."""
         return self._table.index_select(0, task * self._most)
 
     def _noise(self, draw: Tensor) -> Tensor:
-        """Rows of the noise drawn once: drawing anew would take a tenth of a step."""
+        """Rows of the bank: drawing new noise would take a tenth of a training step."""
         return self._bank.index_select(0, (draw * len(self._bank)).long())
 
     def _swapped(self, task: Tensor, draw: Tensor, other: Tensor) -> Tensor:

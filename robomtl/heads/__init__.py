@@ -1,1 +1,1 @@
-"""Action heads: each predicts chunks of actions by its own distribution."""
+"""Action heads: predict chunks of actions from features, each by another distribution."""

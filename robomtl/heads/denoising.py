@@ -1,9 +1,9 @@
-"""Heads that turn noise into a chunk of actions, step by step: the contract and network.
+"""Heads that denoise a chunk of actions step by step: contract, network and head.
 
-Training corrupts a demonstrated chunk by noise and lets a network predict, from the
-corrupted chunk, how far it is corrupted and the features, how to undo it. To act, noise is
-drawn and undone in a chosen number of steps. How noise enters and leaves is a ``Process``:
-``flow`` or ``diffusion``. The loss and the draws are those of one noise for each sample.
+In training a demonstrated chunk is corrupted by noise, and a network predicts the target
+of the ``Process`` from the corrupted chunk, its noise time and the features. To act, the
+process turns noise into a chunk in a chosen number of steps. The processes are ``Flow``
+and ``Diffusion``. Each sample of a batch gets one noise and one time.
 """
 
 import math
@@ -21,52 +21,57 @@ from robomtl.policy import EMBODIMENT, Batch, Loss, Spec
 _FREQUENCIES = 32
 _FASTEST = 200.0  # Ratio of the fastest frequency to the slowest.
 TIME_FEATURES = 2 * _FREQUENCIES
-"""Length of an encoded time."""
+"""Length of the encoding of a noise time."""
 
 Predict = Callable[[Tensor, Tensor], Tensor]
-"""Predicts what a process calls its target, (batch, chunk, component), from a corrupted
-chunk of this shape and its time, (batch,)."""
+"""Predicts the target of a process, (batch, chunk, component), from a corrupted chunk of
+the same shape and its time, (batch,)."""
 
 
 class Corrupted(NamedTuple):
-    """A demonstrated chunk with noise, and what is to be predicted from it."""
+    """A corrupted chunk and the target that a network predicts from it."""
 
     chunk: Tensor
-    """(batch, chunk, component)."""
+    """Demonstrated chunk with noise; (batch, chunk, component)."""
     time: Tensor
-    """How far it is corrupted, from 0 to 1; (batch,)."""
+    """Time of the process, from 0 to 1; (batch,)."""
     target: Tensor
-    """(batch, chunk, component)."""
+    """Target of the network; (batch, chunk, component)."""
 
 
 class Process(Protocol):
-    """How noise enters a chunk of actions, and leaves it again."""
+    """A noise process: corrupts chunks for training and samples chunks from noise."""
 
     def corrupted(self, chunk: Tensor, noise: Tensor) -> Corrupted:
-        """A chunk with noise, at a time drawn at random for each sample.
+        """Corrupts chunks at a random time for each sample.
 
         Args:
-            chunk: (batch, chunk, component).
-            noise: Standard normal, of the same shape.
+            chunk: Demonstrated actions; (batch, chunk, component).
+            noise: Standard normal noise of the same shape.
         """
         ...
 
     def sampled(self, predict: Predict, noise: Tensor) -> Tensor:
-        """The chunk to which a network leads from noise; (batch, chunk, component)."""
+        """Chunk sampled from noise; (batch, chunk, component).
+
+        Args:
+            predict: Network that predicts the target.
+            noise: Standard normal noise; (batch, chunk, component).
+        """
         ...
 
 
 class DenoisingHead(ActionHead):
-    """Draws a chunk of actions by undoing noise.
+    """Samples a chunk of actions by denoising.
 
     Args:
         width: Length of the features.
         config: Length of a chunk, and the sizes of the network.
         spec: Lengths of the robots' actions.
-        process: How noise enters and leaves.
-        network: Predicts from a corrupted chunk (batch, chunk, component), its time
-            (batch,) and a condition (batch, ``config.head_width``); a ``Denoiser`` if
-            None.
+        process: Noise process.
+        network: Predicts the target from a corrupted chunk, (batch, chunk, component), its
+            time, (batch,), and a condition, (batch, ``config.head_width``); a ``Denoiser``
+            if None.
     """
 
     def __init__(
@@ -85,33 +90,33 @@ class DenoisingHead(ActionHead):
         )
 
     def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
-        """A chunk drawn by torch's default generator; see ``ActionHead``."""
+        """A chunk sampled with torch's default generator; see ``ActionHead``."""
         shape = len(predicted), self.chunk, self.action
         noise = torch.randn(shape, device=predicted.device)
         noise = self._masked(noise, robot)
-        drawn = self.process.sampled(self._predict(predicted, robot), noise)
-        return self.gathered(drawn, robot).clamp(-1.0, 1.0)
+        sample = self.process.sampled(self._predict(predicted, robot), noise)
+        return self.gathered(sample, robot).clamp(-1.0, 1.0)
 
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
-        """The squared error of what the network predicts; see ``ActionHead``."""
+        """Squared error of the predicted target; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
-        # What lies beyond the episode must not be read: it is not part of a demonstration.
+        # Actions after the end of the episode are padding, which the network must not read.
         action = self.scattered(batch.action * batch.mask[:, :, None], robot)
         noise = self._masked(torch.randn_like(action), robot)
         corrupted = self.process.corrupted(action, noise)
-        found = self._predict(predicted, robot)(corrupted.chunk, corrupted.time)
-        error = self.gathered((found - corrupted.target).square(), robot)
+        target = self._predict(predicted, robot)(corrupted.chunk, corrupted.time)
+        error = self.gathered((target - corrupted.target).square(), robot)
         return Loss(masked_mean(error, batch.mask, self.has(robot)), {})
 
     def _predict(self, condition: Tensor, robot: Tensor | None) -> Predict:
         def predict(chunk: Tensor, time: Tensor) -> Tensor:
-            found: Tensor = self.network(chunk, time, condition)
-            return self._masked(found.float(), robot)
+            target: Tensor = self.network(chunk, time, condition)
+            return self._masked(target.float(), robot)
 
         return predict
 
     def _masked(self, chunk: Tensor, robot: Tensor | None) -> Tensor:
-        """A chunk with zeros in the components of other robots."""
+        """The chunk with the components of other robots set to zero."""
         if self.own is None:
             return chunk
         return self.scattered(self.gathered(chunk, robot), robot)
@@ -121,12 +126,12 @@ class Denoiser(nn.Module):
     """A residual perceptron over a chunk, its time and a condition.
 
     Source: the diffusion head of Octo (Octo Model Team 2024, arXiv:2405.12213): three
-    residual blocks of 256 units. Departures: chunk, time and condition are added by
-    linear layers of their own, which is their concatenation before one; blocks have no
-    dropout and one hidden layer as wide as the block.
+    residual blocks of 256 units. Departures: separate linear projections of chunk and time
+    are added to the condition, which is equivalent to one linear layer on their
+    concatenation; blocks have no dropout and one hidden layer as wide as the block.
 
     Args:
-        size: Length of a chunk times that of its actions.
+        size: Chunk length times the number of components of an action.
         width: Length of the condition, and units of each block.
         blocks: Number of residual blocks.
     """
@@ -140,22 +145,19 @@ class Denoiser(nn.Module):
         self.last = nn.Linear(width, size)
 
     def forward(self, chunk: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """The estimate that undoes the noise.
+        """Predicted target of the process; (batch, chunk, component).
 
         Args:
-            chunk: (batch, chunk, component).
-            time: From 0 to 1; (batch,).
+            chunk: Corrupted chunk; (batch, chunk, component).
+            time: Time of the process, from 0 to 1; (batch,).
             condition: (batch, width).
-
-        Returns:
-            (batch, chunk, component).
         """
         features = self.stem(rearrange(chunk, "batch time x -> batch (time x)"))
         features = features + self.time(encoded_time(time)) + condition
         for block in self.blocks:
             features = block(features)
-        found: Tensor = self.last(functional.gelu(self.norm(features)))
-        return found.view_as(chunk)
+        target: Tensor = self.last(functional.gelu(self.norm(features)))
+        return target.view_as(chunk)
 
 
 class _Block(nn.Module):
@@ -170,7 +172,7 @@ class _Block(nn.Module):
 
 
 def encoded_time(time: Tensor) -> Tensor:
-    """Sines and cosines of a time from 0 to 1; (batch,) -> (batch, feature)."""
+    """Sinusoidal encoding of a time from 0 to 1; (batch,) -> (batch, ``TIME_FEATURES``)."""
     powers = torch.linspace(0, 1, _FREQUENCIES, device=time.device)
     angles = time[:, None] * (0.2 * math.pi * _FASTEST**powers)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

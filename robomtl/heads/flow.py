@@ -1,15 +1,15 @@
-"""Flow matching: noise moves to a chunk of actions along straight lines.
+"""Flow matching: transports noise to a chunk of actions along straight lines.
 
 With a_s = (1 - s) ε + s a, for noise ε, a chunk a and a time s drawn uniformly from [0, 1], a
-network v(a_s, s, h) learns the velocity a - ε by its squared error. To act, a = ε moves by
-v/n in each of n steps from s = 0.
+network v(a_s, s, h) learns the velocity a - ε by the squared error. To act, n Euler steps
+a ← a + v/n start from a = ε at s = 0.
 
 Source: Lipman et al. 2022, "Flow Matching for Generative Modeling" (arXiv:2210.02747),
 equations 22 and 23 with σ_min = 0, which is the rectified flow of Liu et al. 2022
 (arXiv:2209.03003), equation 1. As the head of a policy: Black et al. 2024, "π0"
-(arXiv:2410.24164), section IV. Departure from the latter:
+(arXiv:2410.24164), section IV. Departure from π0:
 
-1. Times are uniform; π0 draws more of those near noise.
+1. Times are drawn uniformly; π0 draws more times close to the noise.
 """
 
 from dataclasses import dataclass
@@ -27,16 +27,16 @@ class Flow:
     """Straight lines from noise to actions; see ``Process``."""
 
     steps: int
-    """Euler steps from noise to actions."""
+    """Number of Euler steps from noise to actions."""
 
     def corrupted(self, chunk: Tensor, noise: Tensor) -> Corrupted:
-        """A point between noise and chunk, and the velocity there; see ``Process``."""
+        """A point between noise and chunk, with the velocity as target; see ``Process``."""
         time = torch.rand(len(chunk), device=chunk.device)
-        here = time[:, None, None]
-        return Corrupted((1 - here) * noise + here * chunk, time, chunk - noise)
+        weight = time[:, None, None]
+        return Corrupted((1 - weight) * noise + weight * chunk, time, chunk - noise)
 
     def sampled(self, predict: Predict, noise: Tensor) -> Tensor:
-        """Follows the velocity from noise; see ``Process``."""
+        """Integrates the velocity from noise by Euler steps; see ``Process``."""
         chunk = noise
         for step in range(self.steps):
             time = chunk.new_full((len(chunk),), step / self.steps)
@@ -45,7 +45,7 @@ class Flow:
 
 
 class FlowHead(DenoisingHead):
-    """Draws a chunk by flow matching.
+    """Samples a chunk by flow matching.
 
     Args:
         width: Length of the features.
@@ -58,5 +58,5 @@ class FlowHead(DenoisingHead):
 
 
 def flow_of(config: HeadConfig) -> Flow:
-    """The process with the settings of a config."""
+    """Flow process with the settings of a config."""
     return Flow(steps=config.sampling_steps)

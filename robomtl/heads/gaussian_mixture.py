@@ -7,11 +7,11 @@ Source: Bishop 1994, "Mixture Density Networks", equations 22 to 24; as the head
 Mandlekar et al. 2021, "What Matters in Learning from Offline Human Demonstrations"
 (arXiv:2108.03298), BC-RNN-GMM, whose 5 modes are the default. Departures from the latter:
 
-1. A mode is a whole chunk, not the action of one step: the steps of a chunk belong
-   together, and a mode is a way to go on.
-2. The policy acts by the mean of its likeliest mode rather than by a sample.
-3. The loss is divided by the number of components within the episode, so that its scale
-   does not depend on the length of a chunk.
+1. A mode is a distribution over a whole chunk, not over the action of one step, so that
+   the actions of a chunk belong to the same mode.
+2. The policy outputs the mean of its most probable mode rather than a sample.
+3. The loss is divided by the number of action components within the episode, so that its
+   scale does not depend on the length of a chunk.
 """
 
 from typing import ClassVar
@@ -26,7 +26,7 @@ from robomtl.policy import EMBODIMENT, Batch, Loss, Spec
 
 
 class Mixture(ActionHead):
-    """The negative log-likelihood of a mixture of Gaussians.
+    """Predicts a mixture of Gaussians; trained by the negative log-likelihood.
 
     Args:
         width: Length of the features.
@@ -43,21 +43,21 @@ class Mixture(ActionHead):
         super().__init__(width, config, spec, outputs=outputs)
 
     def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
-        """The mean of the likeliest mode; see ``ActionHead``."""
+        """Mean of the most probable mode; see ``ActionHead``."""
         logits, mean, _ = self._modes(predicted, robot)
         return _likeliest(logits, mean).clamp(-1.0, 1.0)
 
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
-        """The negative log-density of the actions, by component; see ``ActionHead``."""
+        """Negative log-density of each chunk per valid component; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
         logits, mean, log_std = self._modes(predicted, robot)
         has = self.has(robot)
-        there = batch.mask[:, :, None].expand_as(batch.action)
+        valid = batch.mask[:, :, None].expand_as(batch.action)
         if has is not None:
-            there = there * has[:, None]
-        nll = gaussian_nll(mean - batch.action, log_std) * there
+            valid = valid * has[:, None]
+        nll = gaussian_nll(mean - batch.action, log_std) * valid
         by_mode = logits.log_softmax(-1) - nll.sum((2, 3)).mT  # (batch, mode)
-        per_sample = -by_mode.logsumexp(-1) / there.sum((1, 2))
+        per_sample = -by_mode.logsumexp(-1) / valid.sum((1, 2))
         error = (_likeliest(logits, mean) - batch.action).detach().abs()
         distance = masked_mean(error, batch.mask, has).mean()
         return Loss(per_sample, {"action_error": distance})
@@ -65,17 +65,22 @@ class Mixture(ActionHead):
     def _modes(
         self, predicted: Tensor, robot: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, (batch, mode); means and log-deviations, (mode, batch, chunk, action)."""
+        """Parameters of the mixture.
+
+        Returns:
+            Logits of the modes, (batch, mode); means and logarithms of the standard
+            deviations, (mode, batch, chunk, action).
+        """
         logits, rest = torch.split(
             predicted, [self.modes, predicted.shape[-1] - self.modes], dim=-1
         )
-        mean, deviation = rearrange(
+        mean, spread = rearrange(
             self.components(rest, robot), "(two mode) ... -> two mode ...", two=2
         )
-        return logits.float(), mean, bounded(deviation)
+        return logits.float(), mean, bounded(spread)
 
 
 def _likeliest(logits: Tensor, mean: Tensor) -> Tensor:
-    """The mean of each sample's likeliest mode; (batch, chunk, action)."""
+    """Mean of each sample's most probable mode; (batch, chunk, action)."""
     mode = logits.argmax(-1)[None, :, None, None].expand(1, *mean.shape[1:])
     return torch.gather(mean, 0, mode)[0]

@@ -1,4 +1,4 @@
-"""Heads that predict one action for each step: l1, l2 and a Gaussian around it."""
+"""Regression heads: l1, l2 and a diagonal Gaussian."""
 
 import math
 from abc import abstractmethod
@@ -9,13 +9,13 @@ from torch import Tensor
 from robomtl.action_head import ActionHead, HeadConfig, masked_mean
 from robomtl.policy import EMBODIMENT, Batch, Loss, Spec
 
-# Bounds of the log-deviation: demonstrations repeat actions exactly, and an unbounded
-# likelihood would grow without limit there.
+# Bounds of the logarithm of the standard deviation: demonstrations repeat actions exactly,
+# where the likelihood would otherwise grow without limit.
 LEAST, MOST = -3.0, 1.0
 
 
 class Regression(ActionHead):
-    """Predicts the action itself, and by further outputs how far off it may be.
+    """Predicts the mean action, and possibly further parameters of its distribution.
 
     Args:
         width: Length of the features.
@@ -25,18 +25,18 @@ class Regression(ActionHead):
 
     solvable: ClassVar[bool] = True
     outputs: ClassVar[int] = 1
-    """Outputs for each component of an action, of which the first is the action."""
+    """Number of outputs for each action component; the first is the action."""
 
     def __init__(self, width: int, config: HeadConfig, spec: Spec) -> None:
         outputs = self.outputs * config.chunk * sum(spec.actions)
         super().__init__(width, config, spec, outputs=outputs)
 
     def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
-        """The actions predicted; see ``ActionHead``."""
+        """Predicted actions; see ``ActionHead``."""
         return self.components(predicted, robot)[0].clamp(-1.0, 1.0)
 
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
-        """The loss of each sample; see ``ActionHead``."""
+        """Loss of each sample; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
         outputs = self.components(predicted, robot)
         error, has = outputs[0] - batch.action, self.has(robot)
@@ -46,48 +46,47 @@ class Regression(ActionHead):
 
     @abstractmethod
     def elements(self, error: Tensor, outputs: Tensor) -> Tensor:
-        """The loss of each component.
+        """Loss of each component; (batch, chunk, action).
 
         Args:
-            error: The action predicted minus that of the demonstration; (batch, chunk,
-                action).
+            error: Predicted minus demonstrated action; (batch, chunk, action).
             outputs: All outputs; (output, batch, chunk, action).
         """
 
 
 class L1(Regression):
-    """The absolute error, which the median of the demonstrated actions minimises."""
+    """Minimises the absolute error: predicts the median of the demonstrated actions."""
 
     def elements(self, error: Tensor, outputs: Tensor) -> Tensor:
-        """|error|."""
+        """Absolute error of each component; see ``Regression``."""
         return error.abs()
 
 
 class L2(Regression):
-    """The squared error, which the mean of the demonstrated actions minimises."""
+    """Minimises the squared error: predicts the mean of the demonstrated actions."""
 
     def elements(self, error: Tensor, outputs: Tensor) -> Tensor:
-        """The square of the error."""
+        """Squared error of each component; see ``Regression``."""
         return error.square()
 
 
 class Gaussian(Regression):
-    """The negative log-likelihood of a Gaussian with a diagonal covariance."""
+    """Minimises the negative log-likelihood of a Gaussian with diagonal covariance."""
 
     signed: ClassVar[bool] = True
     outputs: ClassVar[int] = 2
 
     def elements(self, error: Tensor, outputs: Tensor) -> Tensor:
-        """The negative log-density, with a logarithm of the standard deviation in bounds."""
+        """Negative log-density of each component; see ``Regression``."""
         return gaussian_nll(error, bounded(outputs[1]))
 
 
 def bounded(output: Tensor) -> Tensor:
-    """The logarithm of a standard deviation between e⁻³ and e, from an unbounded output."""
+    """Logarithm of a standard deviation between e⁻³ and e, from an unbounded output."""
     return LEAST + (MOST - LEAST) * output.sigmoid()
 
 
 def gaussian_nll(error: Tensor, log_std: Tensor) -> Tensor:
-    """The negative log-density of an error under a centred Gaussian, element by element."""
+    """Negative log-density of each error under a Gaussian of mean 0."""
     scaled = error * (-log_std).exp()
     return 0.5 * scaled.square() + log_std + 0.5 * math.log(2 * math.pi)

@@ -1,1 +1,1 @@
-"""Layers that architectures are built from."""
+"""Neural network layers shared by policies."""

@@ -1,8 +1,9 @@
-"""Robots that observe alike begin with equal projections into what they share.
+"""Equal initial projections for robots that have the same observation features.
 
-Each robot has columns of its own in the layer that reads observations, and they learn apart.
-Where they also begin apart, the trunk sees two robots in the same place as two unrelated
-ones, and what one demonstrates is worth little to another that has few demonstrations.
+Each robot has its own columns in the layer that reads observations, and they are trained
+separately. If they were also initialised separately, the trunk would get unrelated inputs
+for two robots in the same state, and demonstrations of one robot would help little with
+another that has few.
 """
 
 from collections.abc import Hashable, Sequence
@@ -15,12 +16,12 @@ from robomtl.spec import Spec
 
 
 def begin_alike(layer: nn.Module, spec: Spec) -> None:
-    """Gives robots with the same state features equal columns of a layer, in place.
+    """Initialises robots with the same state features with equal columns, in place.
 
     Args:
-        layer: A linear layer whose input begins with the joined observation; see
+        layer: A linear layer whose input begins with the observation vector; see
             ``robomtl.layers.observing``.
-        spec: What the robots observe.
+        spec: Observation features of the robots.
     """
     assert isinstance(layer, nn.Linear)
     once = spec.observed
@@ -31,12 +32,12 @@ def begin_alike(layer: nn.Module, spec: Spec) -> None:
 
 
 def copy_first(weight: Tensor, sizes: Sequence[int], alike: Sequence[Hashable]) -> None:
-    """Copies columns of a weight, from the first block of each kind to the others.
+    """Copies the columns of the first block of each kind to the other blocks, in place.
 
     Args:
-        weight: (output, input); its input begins with blocks side by side.
-        sizes: Columns of each block.
-        alike: What kind each block is; blocks of one kind have the same size.
+        weight: (output, input); its columns begin with the blocks, one after another.
+        sizes: Number of columns of each block.
+        alike: Kind of each block; blocks of one kind have the same size.
     """
     ends = accumulate(sizes, initial=0)
     blocks = [weight[:, start:stop] for start, stop in pairwise(ends)]

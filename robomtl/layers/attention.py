@@ -1,4 +1,4 @@
-"""Pre-normalised transformer blocks, whose tokens attend to one another or to others."""
+"""Pre-normalised transformer blocks for self-attention and cross-attention."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, cast
@@ -11,19 +11,19 @@ from robomtl.errors import InputError
 
 
 class Attended(NamedTuple):
-    """The keys, values and mask of a block's attention."""
+    """Keys, values and mask that the queries of a block attend to."""
 
     keys: Tensor
-    """(batch, head, token, part)."""
+    """Keys of the tokens; (batch, head, token, head width)."""
     values: Tensor
-    """(batch, head, token, part)."""
+    """Values of the tokens; (batch, head, token, head width)."""
     mask: Tensor | None
-    """True where a query may look, broadcast to (batch, head, query, token); None where
-    every query looks at every token."""
+    """True where a query may attend, broadcast to (batch, head, query, token); None if
+    every query attends to every token."""
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, both to the normalised and added to the token.
+    """A pre-normalised transformer block: attention, then a perceptron, each residual.
 
     Args:
         width: Length of a token.
@@ -42,7 +42,7 @@ class Block(nn.Module):
         self.outer = nn.Linear(4 * width, width)
 
     def keys_and_values(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of these tokens; each (batch, head, token, part)."""
+        """Keys and values of tokens; each (batch, head, token, head width)."""
         joined = self.key_value(self.attention_norm(tokens))
         keys, values = rearrange(
             joined, "b n (kv head part) -> kv b head n part", kv=2, head=self.heads
@@ -50,23 +50,28 @@ class Block(nn.Module):
         return keys, values
 
     def forward(self, tokens: Tensor, attended: Attended) -> Tensor:
-        """The tokens after the block; (batch, token, width)."""
+        """Tokens after the block; (batch, token, width).
+
+        Args:
+            tokens: Tokens that make the queries; (batch, token, width).
+            attended: Keys, values and mask to attend to.
+        """
         queries = rearrange(
             self.query(self.attention_norm(tokens)),
             "b n (head part) -> b head n part",
             head=self.heads,
         )
-        found = functional.scaled_dot_product_attention(
+        mixed = functional.scaled_dot_product_attention(
             queries, attended.keys, attended.values, attn_mask=attended.mask
         )
         tokens = tokens + self.output(
-            rearrange(found, "b head n part -> b n (head part)")
+            rearrange(mixed, "b head n part -> b n (head part)")
         )
         update: Tensor = self.outer(functional.gelu(self.inner(self.norm(tokens))))
         return tokens + update
 
     def among(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The tokens after the block, where they attend to one another.
+        """Tokens after the block with self-attention; (batch, token, width).
 
         Args:
             tokens: (batch, token, width).
@@ -80,34 +85,31 @@ class Block(nn.Module):
 def last_tokens(
     blocks: nn.ModuleList, tokens: Tensor, mask: Tensor, *, count: int = 1
 ) -> Tensor:
-    """The last tokens after all blocks, each of whose tokens attend to one another.
+    """Last tokens of a sequence after self-attention in all blocks; (batch, count, width).
 
     Args:
-        blocks: The blocks, at least one.
+        blocks: At least one ``Block``.
         tokens: (batch, token, width).
         mask: See ``Attended``.
-        count: Number of tokens from the end.
-
-    Returns:
-        (batch, count, width).
+        count: Number of tokens to return, from the end of the sequence.
     """
     *before, final = cast(Sequence[Block], blocks)
     for block in before:
         tokens = block.among(tokens, mask)
-    # Nothing reads what becomes of the other tokens in the last block.
+    # The last block computes only the tokens that are returned.
     attended = Attended(*final.keys_and_values(tokens), mask[..., -count:, :])
     last: Tensor = final(tokens[:, -count:], attended)
     return last
 
 
 def check_heads(width: int, heads: int) -> None:
-    """Refuses attention heads that do not share the width evenly.
+    """Checks that the number of attention heads divides the width.
 
     Raises:
-        InputError: Names a width that would fit.
+        InputError: If it does not.
     """
     if width % heads:
         raise InputError(
-            f"width is {width}, which {heads} heads do not share evenly;"
+            f"width is {width}, which {heads} attention heads do not divide;"
             f" give a multiple of {heads}."
         )

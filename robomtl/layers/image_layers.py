@@ -1,39 +1,38 @@
-"""Layers and functions that image encoders share."""
+"""Layers and functions shared by image encoders."""
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 SHARPNESS = 3.0
-"""Scale of the normalised channels whose positions are taken: a softmax of small ones is
-flat, so that positions would hardly differ at first."""
+"""Initial scale of the normalised channels that enter the spatial softmax: the softmax of
+small activations is flat, so that all positions would initially be near the centre."""
 
 
 def centred(image: Tensor) -> Tensor:
-    """An image with values from -1 to 1, its channels first.
+    """Images scaled from 0 … 255 to -1 … 1, channels first.
 
     Args:
         image: uint8; (batch, height, width, 3).
 
     Returns:
-        (batch, 3, height, width); on a GPU in the memory format ``channels_last``, in which
-        convolutions are faster there. On processors those in bfloat16 take half as long
-        again in it.
+        (batch, 3, height, width); on a GPU in the memory format ``channels_last``, which
+        is faster there. On CPUs, bfloat16 convolutions take 1.5 times as long in it.
     """
     scaled = rearrange(image, "batch h w rgb -> batch rgb h w") / 127.5 - 1
     return scaled.contiguous() if scaled.device.type == "cpu" else scaled
 
 
 def mean_positions(active: Tensor) -> Tensor:
-    """Where in an image each channel is active, from -1 to 1: the spatial soft-argmax.
+    """Spatial soft-argmax: mean position of each channel's softmax, from -1 to 1.
 
     Source: Levine et al. 2016 (arXiv:1504.00702), section 6.1.
 
     Args:
-        active: (batch, channel, height, width).
+        active: Channel activations; (batch, channel, height, width).
 
     Returns:
-        The mean row of every channel, then the mean column; (batch, 2 channel).
+        Mean row of every channel, then mean column of every channel; (batch, 2 channel).
     """
     weight = rearrange(active, "batch c h w -> batch c (h w)").softmax(-1)
     weight = weight.view_as(active)
@@ -46,11 +45,11 @@ def mean_positions(active: Tensor) -> Tensor:
 
 
 class PositionChannels(nn.Sequential):
-    """The channels whose mean positions an encoder gives, normalised and scaled.
+    """A 1 x 1 convolution and normalisation to the channels of a spatial soft-argmax.
 
     Args:
         width: Channels of the map.
-        features: Numbers that the positions are.
+        features: Number of features, two for each channel.
     """
 
     def __init__(self, width: int, features: int) -> None:
@@ -60,7 +59,7 @@ class PositionChannels(nn.Sequential):
 
 
 class Modulation(nn.Module):
-    """Scales and shifts the channels of a map by the task.
+    """FiLM: scales and shifts the channels of a map by the task.
 
     Source: Perez et al. 2018, "FiLM" (arXiv:1709.07871), equations 1 and 2. The scale is
     predicted as a difference from 1 by a layer that starts at zero.
@@ -77,7 +76,7 @@ class Modulation(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
-        """The modulated map; the map as it is without a task.
+        """The modulated map; the unchanged map if ``task`` is None.
 
         Args:
             features: (batch, channel, height, width).
@@ -91,8 +90,8 @@ class Modulation(nn.Module):
 
 
 class Unmodulated(nn.Module):
-    """Replaces ``Modulation`` and leaves the map as it is."""
+    """Identity in place of ``Modulation``."""
 
     def forward(self, features: Tensor, task: Tensor | None) -> Tensor:
-        """See ``Modulation``."""
+        """The unchanged map; see ``Modulation``."""
         return features

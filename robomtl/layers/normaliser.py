@@ -1,23 +1,23 @@
-"""Mean and standard deviation of training data, and vectors standardised by them."""
+"""Standardisation of vectors by the mean and standard deviation of training data."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Moments:
-    """Mean and standard deviation of values that come in blocks.
+    """Running mean and standard deviation of values that are added in blocks.
 
-    Those of a single block are computed as torch does; several are added up in float64.
+    A single block is computed by torch in its own precision, several blocks in float64.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        """Number of values."""
+        """Number of samples added."""
         self._single: Tensor | None = None
         self._mean = self._squares = torch.zeros(())
 
     def add(self, values: Tensor) -> None:
-        """Counts a block of values; (sample, size)."""
+        """Adds a block of values; (sample, size)."""
         if not len(values):
             return
         if not self.count:
@@ -29,7 +29,7 @@ class Moments:
         self._count(values.double())
 
     def _count(self, values: Tensor) -> None:
-        """Adds a block to the sums (Chan et al. 1979, updating formulae)."""
+        """Merges a float64 block into the sums (Chan et al. 1979, updating formulae)."""
         before, self.count = self.count, self.count + len(values)
         mean = values.mean(0)
         step = mean - self._mean
@@ -39,25 +39,26 @@ class Moments:
 
     @property
     def mean(self) -> Tensor:
-        """(size,)."""
+        """Mean of all samples; (size,)."""
         return self._mean if self._single is None else self._single.mean(0)
 
     @property
     def std(self) -> Tensor:
-        """(size,)."""
+        """Standard deviation of all samples, without Bessel's correction; (size,)."""
         if self._single is None:
             return (self._squares / self.count).sqrt()
         return self._single.std(0, unbiased=False)
 
 
 class Normaliser(nn.Module):
-    """Standardises a vector by statistics fitted once on training data.
+    """Standardises vectors by statistics that are fitted once on training data.
 
     Args:
         size: Length of the vector.
     """
 
-    FLOOR = 1e-2  # Of the standard deviation: constants must not blow up noise.
+    # Lower bound of the standard deviation, so that constant features do not amplify noise.
+    FLOOR = 1e-2
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -68,15 +69,15 @@ class Normaliser(nn.Module):
 
     @property
     def deviation(self) -> Tensor:
-        """The standard deviation, by its earlier name."""
+        """Alias of ``std`` under its earlier name."""
         return self.std
 
     def fit(self, values: Tensor | Moments, place: slice = slice(None)) -> None:
-        """Takes mean and standard deviation of values.
+        """Sets mean and standard deviation to those of values.
 
         Args:
-            values: (sample, size), or their moments.
-            place: Components that the values are; all by default.
+            values: Training data, (sample, size), or its moments.
+            place: Positions of the values in the vector; all by default.
         """
         if isinstance(values, Tensor):
             self.fit(_moments(values), place)
@@ -85,11 +86,11 @@ class Normaliser(nn.Module):
         self.std[place].copy_(values.std.clamp(min=self.FLOOR))
 
     def forward(self, value: Tensor) -> Tensor:
-        """The value with mean 0 and standard deviation 1 over the fitted data; (…, size)."""
+        """Values minus the mean, divided by the standard deviation; (…, size)."""
         return (value - self.mean) / self.std
 
 
 def _moments(values: Tensor) -> Moments:
-    found = Moments()
-    found.add(values)
-    return found
+    moments = Moments()
+    moments.add(values)
+    return moments

@@ -1,7 +1,7 @@
-"""Observations as tokens, for policies that attend to them.
+"""Tokenisation of observations, for transformer policies.
 
-Each state feature is a token, and each image a few, which a TokenLearner takes from the
-places of its encoder's map.
+Each state feature becomes one token, and each image a few: a TokenLearner reduces the
+positions of the image encoder's map.
 """
 
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ from robomtl.spec import Spec
 
 
 class Tokens(NamedTuple):
-    """Tokens of a batch, of which some may be absent."""
+    """Tokens of a batch with a mask of those that are present."""
 
     values: Tensor
-    """(batch, ..., token, width)."""
+    """The tokens; (batch, ..., token, width)."""
     there: Tensor
-    """False where a token is absent, and nothing may look at it; (batch, token)."""
+    """False for absent tokens, which are masked in attention; (batch, token)."""
 
 
 class ImageTokens(nn.Module):
-    """The tokens of an image, from the places of its encoder's map.
+    """Reduces the map of an image encoder to a few tokens.
 
     Args:
-        encoded: Length of a place in the map.
-        count: Number of places.
-        tokens: Number of tokens that are learned.
+        encoded: Channels of the map.
+        count: Number of positions of the map.
+        tokens: Number of tokens to return.
         width: Length of a token.
     """
 
@@ -43,19 +43,19 @@ class ImageTokens(nn.Module):
         self.learner = TokenLearner(width, tokens)
 
     def forward(self, encoded: Tensor) -> Tensor:
-        """(..., place, encoded) -> (..., token, width)."""
+        """Tokens of an image; (..., position, encoded) -> (..., token, width)."""
         tokens: Tensor = self.learner(self.project(encoded) + self.position)
         return tokens
 
 
 class StateTokens(nn.Module):
-    """The tokens of the state features, one for each.
+    """Projects each state feature to one token.
 
-    A feature that several robots have is read by its own projection for each, as
-    their values stand in places of their own; see ``robomtl.layers.observing``.
+    A feature of several robots has a separate projection for each robot, as each robot's
+    values occupy separate positions; see ``robomtl.layers.observing``.
 
     Args:
-        spec: What the robots observe.
+        spec: Observation features of the robots.
         width: Length of a token.
     """
 
@@ -68,7 +68,8 @@ class StateTokens(nn.Module):
             name for each in spec.embodiments for name, _ in sorted(each.states.items())
         ]
         self._which = [
-            [n for n, it in enumerate(names) if it == name] for name in spec.states
+            [n for n, other in enumerate(names) if other == name]
+            for name in spec.states
         ]
         layers = []
         for which in self._which:
@@ -78,13 +79,11 @@ class StateTokens(nn.Module):
         self.project = nn.ModuleList(layers)
 
     def forward(self, spread: Tensor) -> Tensor:
-        """Standardised features, all robots side by side, to tokens.
+        """One token for each state feature; (..., token, width).
 
         Args:
-            spread: (..., spread), zeros in the places of other robots.
-
-        Returns:
-            (..., token, width).
+            spread: Standardised state features of all robots, concatenated, with zeros at
+                the positions of other robots; (..., spread).
         """
         parts = torch.split(spread, self._sizes, dim=-1)
         tokens = [
@@ -95,11 +94,11 @@ class StateTokens(nn.Module):
 
 
 class ObservationTokens(nn.Module):
-    """All tokens of an observation: state features, then images, in the order of names.
+    """Tokenises observations: state features, then images, in the order of the spec.
 
     Args:
-        spec: What the robots observe.
-        observer: Encodes the images.
+        spec: Observation features of the robots.
+        observer: Owner of the image encoders.
         width: Length of a token.
         image_tokens: Number of tokens of an image.
     """
@@ -109,7 +108,7 @@ class ObservationTokens(nn.Module):
     ) -> None:
         super().__init__()
         self.count = len(spec.states) + image_tokens * len(spec.images)
-        """Number of tokens at one time."""
+        """Number of tokens of one observation."""
         self.states = StateTokens(spec, width) if spec.states else None
         self.images = nn.ModuleList()
         for name, feature in spec.images.items():
@@ -131,16 +130,17 @@ class ObservationTokens(nn.Module):
         spread: Tensor,
         images: Mapping[str, Tensor],
     ) -> Tokens:
-        """The tokens at every time of the history.
+        """Tokens of every observation of the history.
 
         Args:
-            observation: Names the robots; see ``Batch.observation``.
+            observation: Observation with the indices of the robots; see
+                ``Batch.observation``.
             spread: Standardised state features; (batch, time, spread).
-            images: Places of the maps of images by name, in the order of names;
-                (batch, time, place, encoded).
+            images: Maps of the images by name, in the order of the spec; (batch, time,
+                position, encoded).
 
         Returns:
-            Values of shape (batch, time, token, width).
+            Tokens with values of shape (batch, time, token, width).
         """
         robot = observation.get(EMBODIMENT)
         if robot is None:
@@ -155,10 +155,10 @@ class ObservationTokens(nn.Module):
 
 
 class GoalTokens(nn.Module):
-    """The tokens of images of the goal, which are read as those of the observation.
+    """Tokenises goal images by the layers that tokenise the observed images.
 
     Args:
-        spec: What the robots observe.
+        spec: Observation features of the robots.
         width: Length of a token.
     """
 
@@ -173,12 +173,16 @@ class GoalTokens(nn.Module):
         images: Mapping[str, Tensor],
         stem: ObservationTokens,
     ) -> Tokens:
-        """The tokens of each camera's image of the goal, of which those withheld are absent.
+        """Tokens of each camera's goal image; those of withheld images are absent.
 
         Args:
-            observation: Has the images; see ``Batch.observation``.
-            images: Places of their maps, in the order of names; (batch, place, encoded).
-            stem: Makes tokens of these.
+            observation: Observation with the goal images; see ``Batch.observation``.
+            images: Maps of the goal images, in the order of the spec; (batch, position,
+                encoded).
+            stem: Tokeniser of the observation, whose image layers are used.
+
+        Returns:
+            Tokens with values of shape (batch, token, width).
         """
         parts = [
             tokens(encoded) + camera
@@ -192,7 +196,7 @@ class GoalTokens(nn.Module):
 
 
 class TaskConditioned(Protocol):
-    """A policy that reads its task by tokens."""
+    """A policy that reads its conditioning as tokens."""
 
     goals: GoalTokens | None
     stem: ObservationTokens
@@ -200,19 +204,19 @@ class TaskConditioned(Protocol):
 
     @property
     def encoder(self) -> nn.Module:
-        """Encodes the task embedding."""
+        """Encoder of the task embedding to one token."""
         ...
 
 
 def task_tokens(
     policy: TaskConditioned, observation: Mapping[str, Tensor], task_embedding: Tensor
 ) -> Tokens:
-    """The conditioning of a policy as tokens: the task embedding, then goal images.
+    """Conditioning of a policy as tokens: one of the task embedding, then goal images.
 
     Args:
-        policy: Encodes them.
-        observation: Has the goal images; see ``Batch.observation``.
-        task_embedding: Absent where all of it is withheld; (batch, embedding).
+        policy: Policy whose encoders are used.
+        observation: Observation with the goal images; see ``Batch.observation``.
+        task_embedding: (batch, embedding); rows of zeros give an absent token.
     """
     task = policy.encoder(task_embedding)[:, None]
     conditioned = (task_embedding != 0).any(-1, keepdim=True)
@@ -232,13 +236,13 @@ def observation_tokens(
     observation: Mapping[str, Tensor],
     task_embedding: Tensor,
 ) -> Tokens:
-    """The observation as tokens; values of shape (batch, time, token, width).
+    """Observations as tokens with values of shape (batch, time, token, width).
 
     Args:
-        policy: Standardises states and encodes images.
-        tokens: Of its observations.
+        policy: Policy whose normaliser and image encoders are used.
+        tokens: Tokeniser of the policy's observations.
         observation: See ``Batch.observation``.
-        task_embedding: Modulates encoders of images; (batch, embedding).
+        task_embedding: Task embedding that modulates image encoders; (batch, embedding).
     """
     spread = policy.normaliser(policy.observer.spread(observation))
     images = policy.observer.tokens(observation, task_embedding)
@@ -250,7 +254,7 @@ def observation_tokens(
 
 
 def _has(spec: Spec, image_tokens: int) -> Tensor:
-    """Which tokens a robot has; (robot, token)."""
+    """True for the tokens that a robot has; (robot, token)."""
     rows = [
         [name in robot.states for name in spec.states]
         + [name in robot.images for name in spec.images for _ in range(image_tokens)]

@@ -1,9 +1,9 @@
-"""From the observations of robots that differ to the one vector that a network reads.
+"""Concatenate the observations of different robots to one vector that a network reads.
 
-The state features of a robot occupy separate positions, side by side; the positions of the other
-robots are zero, and a one-hot code of the robot follows. The first linear layer of a network
-that reads this vector is therefore its own projection for each robot into features
-that all share. One robot with one vector is read as it is, standardised.
+The state features of each robot occupy separate positions; those of the other robots are
+zero. Image features, a one-hot code of the robot and the features of goal images follow.
+The first linear layer that reads this vector is therefore a separate projection for each
+robot into shared features. For a single robot there is no one-hot code.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,17 +21,17 @@ from robomtl.layers.vision import Vision
 from robomtl.spec import GOAL, Spec
 
 EMBODIMENT = "embodiment"
-"""Key of an observation for the index of its robot; (batch,)."""
+"""Key of an observation for the index of the robot; (batch,)."""
 
 
 class Observer(nn.Module):
-    """Joins the features of an observation to one vector; see the module.
+    """Encodes the images of an observation and joins its features to one vector.
 
     Args:
-        spec: What the robots observe.
+        spec: Observation features of the robots.
 
     Raises:
-        InputError: If there is no such encoder of images, or it cannot take them.
+        InputError: If the image encoder is unknown or cannot read the images.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -53,19 +53,25 @@ class Observer(nn.Module):
 
     @contextmanager
     def watched(self) -> Iterator[dict[str, Tensor]]:
-        """Keeps what images are encoded to within the block, by feature.
+        """Context manager that records the image encodings computed within the block.
 
-        What is kept has the shape that a policy reads: see ``joined`` and ``tokens``.
+        Yields:
+            Encodings by the name of the image feature, in the shapes in which ``joined``
+            or ``tokens`` computes them.
         """
-        found: dict[str, Tensor] = {}
-        self._watched = found
+        encodings: dict[str, Tensor] = {}
+        self._watched = encodings
         try:
-            yield found
+            yield encodings
         finally:
             self._watched = None
 
     def spread(self, observation: Mapping[str, Tensor]) -> Tensor:
-        """State features, each robot's in its own places; (…, spread)."""
+        """State features of all robots, concatenated; (…, spread).
+
+        Args:
+            observation: See ``Batch.observation``.
+        """
         parts = [
             observation[name][..., :size]
             for each in self._spec.embodiments
@@ -82,12 +88,13 @@ class Observer(nn.Module):
         spread: Tensor,
         task_embedding: Tensor | None = None,
     ) -> Tensor:
-        """The vector that a network reads; (batch, ``spec.inputs``).
+        """Vector that a network reads; (batch, ``spec.inputs``).
 
         Args:
             observation: See ``Batch.observation``.
-            spread: What ``spread`` says of it, standardised.
-            task_embedding: Modulates encoders of images; (batch, embedding).
+            spread: Result of ``spread`` for this observation, standardised.
+            task_embedding: Task embedding that modulates image encoders; (batch,
+                embedding).
         """
         parts = [spread]
         task = self._task(task_embedding)
@@ -115,34 +122,35 @@ class Observer(nn.Module):
         observation: Mapping[str, Tensor],
         task_embedding: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Parts of the images as tokens, for policies that attend to them.
+        """Image tokens, for policies that attend to them.
 
         Args:
             observation: See ``Batch.observation``.
-            task_embedding: Modulates encoders of images; (batch, embedding).
+            task_embedding: Task embedding that modulates image encoders; (batch,
+                embedding).
 
         Returns:
-            By the name of the image feature, (batch, token, width of the encoder); with a
-            second axis, time, of a history.
+            Tokens by the name of the image feature, (batch, token, width of the encoder);
+            with a history, (batch, time, token, width of the encoder).
         """
         task = self._task(task_embedding)
-        found = {}
+        images = {}
         for name in self._spec.images:
             image = observation[name]
             tokens = self.encoder(name).tokens(*_flat(image, task))
             tokens = tokens.view(*image.shape[:-3], *tokens.shape[1:])
-            found[name] = self._kept(name, tokens)
-        return found
+            images[name] = self._kept(name, tokens)
+        return images
 
     def goal_tokens(
         self,
         observation: Mapping[str, Tensor],
         task_embedding: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Parts of the images of the goal as tokens; see ``tokens``.
+        """Tokens of the goal images; see ``tokens``.
 
         Returns:
-            By the name of the goal's image, (batch, token, width of the encoder).
+            Tokens by the name of the goal image, (batch, token, width of the encoder).
         """
         task = self._task(task_embedding)
         return {
@@ -157,13 +165,13 @@ class Observer(nn.Module):
         )
 
     def _kept(self, name: str, encoded: Tensor) -> Tensor:
-        """The encoding of an image, which is kept where it is watched."""
+        """Records the encoding of an image within ``watched`` and returns it."""
         if self._watched is not None:
             self._watched[name] = encoded
         return encoded
 
     def _task(self, task_embedding: Tensor | None) -> Tensor | None:
-        """The encoded task, if it modulates anything; (batch, ``TASK_WIDTH``)."""
+        """Encoded task, (batch, ``TASK_WIDTH``); None if no encoder is modulated."""
         if self.task is None or task_embedding is None:
             return None
         task: Tensor = self.task(task_embedding)
@@ -177,20 +185,20 @@ class Observer(nn.Module):
 
 
 def goals_shown(spec: Spec, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Whether an image of the goal is there; one that is withheld is black.
+    """Whether each goal image is given: withheld ones are black, all pixels 0.
 
     Args:
-        spec: Of the policy.
+        spec: Spec of the policy.
         observation: See ``Batch.observation``.
 
     Returns:
-        By the name of the goal's image, (batch,).
+        Mask by the name of the goal image; (batch,).
     """
     return {name: (observation[name] != 0).flatten(1).any(1) for name in spec.goals}
 
 
 def _camera(goal: str) -> str:
-    """The image feature that a goal's image is of."""
+    """Name of the observed image feature that corresponds to a goal image."""
     return goal.removeprefix(GOAL)
 
 
@@ -198,18 +206,18 @@ _SHARED = "shared"
 
 
 def check_vision(spec: Spec) -> None:
-    """Refuses images that the encoder of a spec cannot take.
+    """Checks that the image encoder of a spec can read its images.
 
     Raises:
-        InputError: If there is no such encoder, or it cannot take an image; says what
-            would fit.
+        InputError: If the encoder is unknown or cannot read an image, or a setting of
+            ``vision`` does not fit the observed images.
     """
     vision = spec.vision
     if not spec.images:
         if vision != Vision():
             raise InputError(
-                f"vision.encoder is '{vision.encoder}', but no images are observed;"
-                " observe a camera, or leave vision out."
+                f"vision.encoder is '{vision.encoder}', but no images are observed; observe"
+                " a camera, or leave the settings of vision out."
             )
         return
     kind = encoder_class(vision.encoder)
@@ -223,14 +231,14 @@ def check_vision(spec: Spec) -> None:
     shapes = {feature.shape for feature in spec.images.values()}
     if vision.shared and len(shapes) > 1:
         raise InputError(
-            "vision.shared gives all cameras one encoder, and their images differ in size:"
-            f" {', '.join(f'{n} {it.shape}' for n, it in spec.images.items())}; leave it"
-            " out."
+            "vision.shared uses one encoder for all cameras, but their images differ in"
+            f" size: {', '.join(f'{n} {it.shape}' for n, it in spec.images.items())};"
+            " leave it out."
         )
 
 
 def _encoders(spec: Spec) -> dict[str, ImageEncoder]:
-    """By the name of their module."""
+    """Image encoders by module name: one shared, or one for each image feature."""
     images = spec.images
     if not images:
         return {}
@@ -241,7 +249,7 @@ def _encoders(spec: Spec) -> dict[str, ImageEncoder]:
 
 
 def _key(name: str) -> str:
-    """Name of the module of an image feature; those of torch hold no dot."""
+    """Module name of an image feature; module names must not contain dots."""
     return name.replace(".", "/")
 
 
@@ -251,7 +259,7 @@ def _encoder(module: nn.Module) -> ImageEncoder:
 
 
 def _here(spec: Spec) -> Tensor | None:
-    """1 where a robot has a component of the joined features, 0 elsewhere.
+    """1 for the components of the joined features that a robot has, 0 for others.
 
     Returns:
         (robot, component); None for a single robot.
@@ -268,7 +276,7 @@ def _here(spec: Spec) -> Tensor | None:
 
 
 def _flat(image: Tensor, task: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Images of a batch, or of all times of its history, each with its task."""
+    """Images with batch and time flattened to one axis, and the task of each image."""
     if task is not None and image.ndim > 4:
         task = repeat(task, "batch x -> (batch time) x", time=image.shape[1])
     return image.flatten(0, -4), task

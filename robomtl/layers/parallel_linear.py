@@ -1,4 +1,4 @@
-"""Several linear layers of one shape as one, for networks that run side by side."""
+"""Several linear layers of the same shape as one module, for networks run in parallel."""
 
 import torch
 from einops import rearrange
@@ -6,15 +6,15 @@ from torch import Tensor, nn
 
 
 class ParallelLinear(nn.Linear):
-    """One linear layer for each of several networks, in one product.
+    """A linear layer for each of several networks, computed in one product.
 
-    Their matrices stand on each other in one weight, so that what treats linear layers,
-    such as ``lora``, treats these as one with many outputs.
+    The weight matrices are stacked along the output axis, so that code for ``nn.Linear``,
+    such as the method ``lora``, treats this as one layer with many outputs.
 
     Args:
-        networks: How many there are.
-        inputs: Length of what each reads.
-        outputs: Length of what each gives.
+        networks: Number of networks.
+        inputs: Input length of each layer.
+        outputs: Output length of each layer.
     """
 
     def __init__(self, networks: int, inputs: int, outputs: int) -> None:
@@ -22,7 +22,7 @@ class ParallelLinear(nn.Linear):
         self.networks = networks
 
     def forward(self, input: Tensor) -> Tensor:
-        """Each network's own; (network, batch, input) -> (network, batch, output)."""
+        """Outputs of all layers; (network, batch, input) -> (network, batch, output)."""
         weight = rearrange(
             self.weight, "(n output) input -> n output input", n=self.networks
         )

@@ -1,4 +1,4 @@
-"""Encoders of images that others trained, and their weights."""
+"""Image encoders with pre-trained weights, and how the weights are loaded."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -15,19 +15,19 @@ from robomtl.layers.vision import IMAGENET, Vision
 
 
 class PretrainedEncoder(MapEncoder):
-    """A network with weights of its own, whose map the task modulates.
+    """A pre-trained backbone, followed by modulation and a spatial soft-argmax.
 
-    A subclass makes the ``backbone``, calls ``finish`` and says how images are ``scaled``.
-    What follows the backbone is trained, also where the backbone is frozen.
+    A subclass creates the ``backbone``, calls ``finish`` and implements ``scaled``. The
+    layers after the backbone are trained even if the backbone is frozen.
     """
 
     conditioned = True
     pretrained = True
     backbone: nn.Module
-    """From scaled images to a map; (batch, width, height, width of the map)."""
+    """Maps scaled images to a map; (batch, width, height, width of the map)."""
 
     def finish(self, width: int) -> None:
-        """Adds what follows the backbone, and freezes that if the settings want it.
+        """Adds the layers after the backbone, and freezes the backbone if configured.
 
         Args:
             width: Channels of the backbone's map.
@@ -40,7 +40,7 @@ class PretrainedEncoder(MapEncoder):
 
     @abstractmethod
     def scaled(self, image: Tensor) -> Tensor:
-        """Images as the backbone was trained on them; (batch, 3, height, width).
+        """Images scaled as in the backbone's pre-training; (batch, 3, height, width).
 
         Args:
             image: uint8; (batch, height, width, 3).
@@ -48,18 +48,18 @@ class PretrainedEncoder(MapEncoder):
 
     @classmethod
     def imagenet(cls) -> dict[str, Tensor]:
-        """Weights of the backbone from ImageNet, by the names of its tensors.
+        """State dict of the backbone with weights from ImageNet.
 
         Raises:
-            InputError: If there are none.
+            InputError: If the encoder has no such weights.
         """
         raise InputError(
-            f"vision.weights is '{IMAGENET}', which efficientnet_lite0 alone has; give the"
+            f"vision.weights is '{IMAGENET}', which only efficientnet_lite0 has; give the"
             " path of a safetensors file."
         )
 
     def train(self, mode: bool = True) -> Self:
-        """Changes the mode, but for batch normalisation, whose statistics stay."""
+        """Sets the mode, but keeps batch normalisation in evaluation mode."""
         super().train(mode)
         for module in self.backbone.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -67,7 +67,7 @@ class PretrainedEncoder(MapEncoder):
         return self
 
     def represent(self, image: Tensor) -> Tensor:
-        """The backbone's map; (batch, width, height, width of the map).
+        """Map of the backbone; (batch, width, height, width of the map).
 
         Args:
             image: uint8; (batch, height, width, 3).
@@ -76,25 +76,25 @@ class PretrainedEncoder(MapEncoder):
         return features
 
     def map(self, image: Tensor, task: Tensor | None = None) -> Tensor:
-        """See ``MapEncoder``; an image may also be what ``represent`` made of it."""
-        kept = image.is_floating_point()
+        """See ``MapEncoder``; ``image`` may also be the result of ``represent``."""
+        represented = image.is_floating_point()
         features: Tensor = self.after(
-            image.float() if kept else self.represent(image), task
+            image.float() if represented else self.represent(image), task
         )
         return features
 
 
 def load_weights(encoders: nn.ModuleDict, vision: Vision) -> None:
-    """Reads the weights that the settings name into the backbone of each encoder.
+    """Loads the configured weights into the backbone of each encoder.
 
     Args:
-        encoders: Of the images of a policy, as ``Observer.images`` has them.
-        vision: Settings.
+        encoders: Image encoders of a policy, ``Observer.images``.
+        vision: Settings, of which ``weights`` names the file.
 
     Raises:
-        InputError: If the file is missing, no safetensors file, or of another
+        InputError: If the file is missing, not a safetensors file, or for another
             architecture.
-        MissingExtraError: If the weights are in an extra that is missing.
+        MissingExtraError: If the weights need an extra that is not installed.
     """
     for encoder in encoders.values():
         assert isinstance(encoder, PretrainedEncoder)
@@ -107,31 +107,33 @@ def load_weights(encoders: nn.ModuleDict, vision: Vision) -> None:
 
 
 def weights_identity(vision: Vision) -> str | None:
-    """The sha256 of the file of weights, as JSON holds it; None without a file."""
+    """Hexadecimal sha256 of the weights file; None without a file."""
     if vision.weights in ("", IMAGENET):
         return None
     return digest_of(located(vision.weights))
 
 
 def _read(path: Path, encoder: PretrainedEncoder) -> dict[str, Tensor]:
-    """The tensors of a file that the backbone of an encoder has.
+    """Tensors of a safetensors file for the backbone of an encoder, by name.
 
-    Weights in any other format are refused, as reading a pickle may run code.
+    Raises:
+        InputError: If the file is not a safetensors file, as reading a pickle may run
+            code, or lacks a tensor of the backbone, or has it in another shape.
     """
     if path.suffix != ".safetensors":
         raise InputError(
-            f"vision.weights is {path}; weights are read from .safetensors files alone, as"
-            " a pickle (.pth, .pt, .bin) may run code. Convert it where you trust it:"
+            f"vision.weights is {path}; weights are read from .safetensors files only, as"
+            " a pickle (.pth, .pt, .bin) may run code. If you trust the file, convert it:"
             " safetensors.torch.save_file(state_dict, path)."
         )
-    found, name = read_header(path), encoder.vision.encoder
+    header, name = read_header(path), encoder.vision.encoder
     expected = {
         key: tensor
         for key, tensor in encoder.backbone.state_dict().items()
-        if not key.endswith("num_batches_tracked")  # Counts what is not counted on.
+        if not key.endswith("num_batches_tracked")  # Unused in evaluation mode.
     }
     for key, tensor in expected.items():
-        size = tuple(found[key].shape) if key in found else "missing"
+        size = tuple(header[key].shape) if key in header else "missing"
         if size != tuple(tensor.shape):
             raise InputError(
                 f"{path} has weights of another architecture than '{name}': tensor"

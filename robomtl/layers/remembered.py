@@ -1,4 +1,4 @@
-"""The memory of demonstrations in a policy: tensors of any size, saved with it."""
+"""Storage of demonstrations in a policy: tensors of any size that are saved with it."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,12 @@ from robomtl.policy import Batch, Loss, Policy
 
 
 class Remembered(nn.Module):
-    """Named tensors that are saved with a policy and loaded in the size they have.
+    """Named buffers that are saved with a policy and loaded in the size of the checkpoint.
 
     Args:
-        tensors: Each by its name; empty ones for a policy that remembers nothing yet.
-        axes: Words for the axes of each tensor. Axes of the same word have the same size,
-            which may differ from that of the given tensors; ``_`` keeps the given size.
+        tensors: Initial tensors by name; empty ones for a policy without demonstrations.
+        axes: Axis names of each tensor, separated by spaces. Axes of the same name must
+            have the same size, which may change on loading; ``_`` keeps the initial size.
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], axes: Mapping[str, str]) -> None:
@@ -31,13 +31,13 @@ class Remembered(nn.Module):
         return self.get_buffer(name)
 
     def fill(self, tensors: Mapping[str, Tensor]) -> None:
-        """Remembers these tensors instead, under names that are there."""
+        """Replaces tensors by name; the names must exist."""
         for name, tensor in tensors.items():
-            self.get_buffer(name)  # It must be there.
+            self.get_buffer(name)  # Raises AttributeError for an unknown name.
             self.register_buffer(name, tensor)
 
     def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether the sizes agree with the words of the axes."""
+        """Whether the sizes of tensors agree with the axis names."""
         sizes: dict[str, int] = {}
         for name, tensor in tensors.items():
             built = self._built[name]
@@ -55,31 +55,33 @@ class Remembered(nn.Module):
     def _load_from_state_dict(  # pyrefly: ignore[bad-override]
         self, state_dict: dict[str, Any], prefix: str, *rest: Any
     ) -> None:
-        found = {
+        loaded = {
             name: state_dict[prefix + name]
             for name, _ in self.named_buffers()
             if prefix + name in state_dict
         }
-        if not self._fits(found):
+        if not self._fits(loaded):
             rest[-1].append(
                 f"{prefix} has tensors of shapes"
-                f" {', '.join(f'{n} {tuple(t.shape)}' for n, t in found.items())}; expected"
-                f" {', '.join(f'{n} ({_said(a)})' for n, a in self._axes.items())}"
+                f" {', '.join(f'{n} {tuple(t.shape)}' for n, t in loaded.items())};"
+                " expected"
+                f" {', '.join(f'{n} ({_joined(a)})' for n, a in self._axes.items())}"
             )
             return
-        # Copies, as tensors that were read from a file may be mapped to it.
-        self.fill({name: tensor.clone() for name, tensor in found.items()})
+        # Copies, as tensors read from a file may be memory-mapped.
+        self.fill({name: tensor.clone() for name, tensor in loaded.items()})
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
-def _said(axes: list[str]) -> str:
+def _joined(axes: list[str]) -> str:
     return " x ".join(axes)
 
 
 class RememberingPolicy(Policy):
-    """A policy that acts from demonstrations it remembers; no gradient trains it.
+    """A policy that acts from stored demonstrations and has no trainable weights.
 
-    A method of adaptation of the same name makes it. Freshly built it stays still.
+    The adaptation method of the same name creates it. Before ``remember`` is called it
+    outputs zero actions.
     """
 
     trainable: ClassVar[bool] = False
@@ -87,19 +89,20 @@ class RememberingPolicy(Policy):
 
     @abstractmethod
     def remember(self, episodes: Sequence[Batch]) -> None:
-        """Remembers these demonstrations instead of those before.
+        """Stores demonstrations in place of earlier ones.
 
         Args:
-            episodes: At least 1, each with all its steps in order, in chunks of 1.
+            episodes: At least 1 demonstration, each with all steps in order, in chunks of
+                one action.
         """
 
     def loss(self, batch: Batch) -> Loss:
-        """Refuses.
+        """Raises an error.
 
         Raises:
-            InputError: Always: there is nothing to train.
+            InputError: Always, as there is nothing to train.
         """
         raise InputError(
-            f"{type(self).__name__} remembers demonstrations and has nothing to train;"
-            " train another policy, such as film, and adapt it by the method of this name."
+            f"{type(self).__name__} stores demonstrations and has nothing to train; train"
+            " another policy, such as film, and adapt it by the method of the same name."
         )

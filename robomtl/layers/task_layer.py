@@ -1,18 +1,18 @@
-"""The first layer of everything that reads the task embedding."""
+"""The first linear layer of task encoders."""
 
 import torch
 from torch import nn
 
 
 def task_layer(embedding: int, width: int) -> nn.Linear:
-    """The layer that reads the task embedding; a learned vector where there is none.
+    """Linear layer that reads the task embedding; a learned vector if its length is 0.
 
-    It starts as that of a single input would: a bias of zeros, as PyTorch has it for none,
-    would not learn where it is multiplied by or normalised.
+    For length 0 the bias is initialised as for one input. PyTorch would initialise it to
+    zeros, which do not learn if they are multiplied with features or normalised.
 
     Args:
-        embedding: Length of the task embedding; 0 for none.
-        width: Length of what the layer gives.
+        embedding: Length of the task embedding; 0 without conditioning.
+        width: Output length of the layer.
     """
     layer = nn.Linear(max(embedding, 1), width)
     if not embedding:

@@ -1,9 +1,9 @@
-"""A few tokens from the many places of an image.
+"""TokenLearner: reduces the positions of an image encoder's map to a few tokens.
 
 Source: Ryoo et al. 2021, "TokenLearner: What Can 8 Learned Tokens Do for Images and
 Videos?" (arXiv:2106.11297), in the form V1.1 that RT-1 uses (Brohan et al. 2022,
-arXiv:2212.06817): token i is the mean of all places, weighted by a map that a perceptron
-computes from the normalised place,
+arXiv:2212.06817): token i is the mean over all positions p, with weights that a perceptron
+computes from the normalised features x_p,
 
     z_i = sum_p softmax_p(MLP(LayerNorm(x_p))_i) x_p.
 """
@@ -17,11 +17,11 @@ _BOTTLENECK = 64
 
 
 class TokenLearner(nn.Module):
-    """Reduces tokens to a number of learned ones.
+    """Reduces any number of tokens to a fixed number of weighted means.
 
     Args:
         width: Length of a token.
-        count: Number of tokens that are learned.
+        count: Number of tokens to return.
     """
 
     def __init__(self, width: int, count: int) -> None:
@@ -34,19 +34,19 @@ class TokenLearner(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """The learned tokens; (..., token, width) -> (..., count, width)."""
+        """Reduced tokens; (..., token, width) -> (..., count, width)."""
         weight: Tensor = self.maps(tokens).softmax(-2)
         return weight.mT @ tokens
 
 
 def places(count: int, width: int) -> Tensor:
-    """Sines and cosines of the row and the column of every place of a square map.
+    """Positional encoding: sines and cosines of row and column of each position of a map.
 
-    Each place of a map is identified by its index in row order if the map is not square.
+    If ``count`` is not a square number, the index in row order replaces the column.
 
     Args:
-        count: Number of places.
-        width: Length of the code of a place.
+        count: Number of positions of the map.
+        width: Length of the encoding of a position.
 
     Returns:
         (count, width).

@@ -1,4 +1,4 @@
-"""Settings of the encoders through which a policy reads images."""
+"""Settings of a policy's image encoders."""
 
 from dataclasses import dataclass
 
@@ -6,29 +6,29 @@ from robomtl.errors import InputError
 from robomtl.ranges import check_counts, check_types, settings
 
 IMAGENET = "imagenet"
-"""Stands for the weights that an encoder's package brings."""
+"""Value of ``Vision.weights`` for the ImageNet weights of efficientnet_lite0."""
 
 
 @settings
 @dataclass(frozen=True, kw_only=True)
 class Vision:
-    """How a policy encodes images."""
+    """Settings of the image encoders of a policy."""
 
     encoder: str = "spatial"
     """Registered name of the encoder, see ``robomtl list``."""
     features: int = 64
-    """Numbers to which each image is encoded."""
+    """Number of features of an encoded image; even."""
     film: bool = True
-    """Whether the task modulates the encoder, where the encoder has layers for it."""
+    """Whether the task modulates the encoder (FiLM), if the encoder supports it."""
     shared: bool = False
-    """Whether one encoder reads the images of all cameras, or each camera has its own."""
+    """Whether all cameras share one encoder; by default each camera has its own."""
     weights: str = ""
-    """Weights of an encoder that others trained, before training: the path of a
-    safetensors file, or ``imagenet`` for those of efficientnet_lite0; none if empty."""
+    """Pre-trained weights of the encoder: the path of a safetensors file, or ``imagenet``
+    for those of efficientnet_lite0; none if empty."""
     frozen: bool = False
-    """Whether these weights stay as they are. What follows them is trained."""
+    """Whether the pre-trained weights are frozen. Layers after them are trained."""
     patch: int = 14
-    """Side of the patches into which the encoder ``vit`` cuts images [px]."""
+    """Side of the patches of the encoder ``vit`` [px]."""
 
     def __post_init__(self) -> None:
         """Checks the types and ranges.
@@ -40,11 +40,11 @@ class Vision:
         check_counts(self, "features", "patch")
         if self.features % 2:
             raise InputError(
-                f"features is {self.features}; give an even number, as two numbers are the"
-                " position of a channel in the image."
+                f"features is {self.features}; give an even number, as the position of a"
+                " channel in the image consists of two numbers."
             )
         if self.frozen and not self.weights:
             raise InputError(
-                "vision.frozen keeps weights as they are, and none are named; give"
-                " vision.weights, or leave it out."
+                "vision.frozen freezes pre-trained weights, but vision.weights names none;"
+                " give vision.weights, or leave vision.frozen out."
             )
