@@ -1,30 +1,30 @@
-"""Action chunking with transformers: a variational autoencoder of chunks of actions.
+"""ACT, action chunking with transformers: a conditional VAE of chunks of actions.
 
-Training encodes the demonstrated chunk a and the state s to q(z | a, s), a Gaussian with a
-diagonal covariance, by a transformer whose first token is a learned one. A second transformer
-reads tokens of z, of the task and of the observation; queries, one for each step of the chunk,
-attend to them and become the actions â. Minimised is
+In training a transformer with a learned first token encodes the demonstrated chunk a and the
+state s to q(z | a, s), a Gaussian with diagonal covariance. A second transformer reads tokens
+of z, of the task and of the observation; queries, one for each step of the chunk, attend to
+them and are projected to the actions â. The loss is
 
-    |â - a|, a mean over components and the steps of the episode, + β KL(q(z | a, s) ‖ N(0, I)),
+    mean |â - a| over components and valid steps + β KL(q(z | a, s) ‖ N(0, I)),
 
-with the divergence summed over the components of z, in nats. To act, z = 0. Predictions of
-overlapping chunks are averaged by the actor, see ``ActorSettings.ensemble``.
+with the divergence summed over the components of z, in nats. The policy acts with z = 0.
+Overlapping chunks are averaged by the actor, see ``ActorSettings.ensemble``.
 
 Source: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation with Low-Cost Hardware"
 (arXiv:2304.13705), section IV and appendix C. Departures:
 
-1. The scale of β: an error that is a mean over chunk and components does not grow with
-   them, while the divergence is a sum. The paper's β = 10 makes z vanish where actions
-   vary little; the default is 0.1. The log has the divergence, ``kl``, and the number of
-   components of z that are in use, ``active_units``.
-2. The task embedding is a token; the paper has a policy for each task. State features are
+1. The scale of β: the error is a mean over chunk and components, while the divergence is a
+   sum. With the paper's β = 10, the posterior collapses (z carries no information) where
+   actions vary little; the default is 0.1. The log has the divergence, ``kl``, and the
+   number of components of z in use, ``active_units``.
+2. The task embedding is a token; the paper has one policy per task. State features are
    tokens as well, which attend to z: in the published code z is not read without images.
-3. A query attends in one layer to the other queries and to what was encoded. There is
-   one such block by default: the published code has seven, and reads the first.
-4. Padding counts neither in the error nor among the keys; in the published code it enters
-   the mean of the error.
-5. Blocks are normalised before and not after, and have no dropout.
-6. Validation scores what acts: z = 0, without the divergence.
+3. In the decoder, one attention layer attends to both the queries and the encoded tokens.
+   There is one decoder block by default: the published code has seven and reads the first.
+4. Padding is excluded from the error and from the attention keys; in the published code it
+   enters the mean of the error.
+5. Blocks are pre-normalised and have no dropout.
+6. Validation scores the policy as it acts: z = 0, without the divergence.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,29 +47,29 @@ from robomtl.layers.observation_tokens import (
 from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_layer
 from robomtl.ranges import check_not_negative, check_sizes
 
-_ACTIVE = 0.01  # Nats from which on a component of z counts as in use.
+_ACTIVE = 0.01  # Divergence above which a component of z counts as in use [nats].
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActConfig:
-    """Sizes of the ``act`` policy."""
+    """Sizes of the ``act`` policy, and the weight of its divergence."""
 
     chunk: int = 10
     """Number of actions predicted at once."""
     width: int = 256
     """Length of a token."""
     heads: int = 4
-    """Attention heads of each block, which share the width."""
+    """Attention heads of each block; they divide the width."""
     chunk_blocks: int = 1
-    """Blocks that encode a demonstrated chunk to z."""
+    """Transformer blocks that encode a demonstrated chunk to z."""
     blocks: int = 3
-    """Blocks that encode the observation."""
+    """Transformer blocks that encode z, task and observation."""
     query_blocks: int = 1
-    """Blocks that turn queries into actions."""
+    """Transformer blocks that decode queries to actions."""
     latent: int = 32
     """Length of z."""
     beta: float = 0.1
-    """Weight of the divergence of z from a standard Gaussian."""
+    """Weight β of the divergence of z from a standard Gaussian."""
     image_tokens: int = 8
     """Number of tokens of an image."""
 
@@ -78,7 +78,7 @@ class ActConfig:
 
         Raises:
             InputError: If a size is not positive, beta is negative, or the heads do not
-                share the width.
+                divide the width.
         """
         check_sizes(self, "beta")
         check_not_negative(self, "beta")
@@ -86,29 +86,29 @@ class ActConfig:
 
 
 class Latent(NamedTuple):
-    """A Gaussian over z with a diagonal covariance."""
+    """Diagonal Gaussian over z."""
 
     mean: Tensor
-    """(batch, latent)."""
+    """Mean of z; (batch, latent)."""
     log_variance: Tensor
-    """(batch, latent)."""
+    """Logarithm of the variance of z; (batch, latent)."""
 
     def sample(self) -> Tensor:
-        """A draw, which gradients go through; (batch, latent)."""
+        """A reparametrised sample; (batch, latent)."""
         noise = torch.randn_like(self.mean)
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def divergence(self) -> Tensor:
-        """KL from a standard Gaussian of each component, in nats; (batch, latent)."""
+        """KL divergence of each component from N(0, 1), in nats; (batch, latent)."""
         square = self.mean.square() + self.log_variance.exp()
         return 0.5 * (square - 1 - self.log_variance)
 
 
 class ChunkEncoder(nn.Module):
-    """Encodes a demonstrated chunk, and the state where it begins, to z.
+    """Encodes a demonstrated chunk and the state at its start to a Gaussian over z.
 
     Args:
-        config: Sizes.
+        config: Sizes of the network.
         state: Length of the state.
         action: Length of an action.
     """
@@ -126,12 +126,12 @@ class ChunkEncoder(nn.Module):
         self.last = nn.Linear(width, 2 * config.latent)
 
     def forward(self, state: Tensor, action: Tensor, mask: Tensor) -> Latent:
-        """What a chunk says of z.
+        """Approximate posterior q(z | a, s) of each chunk.
 
         Args:
-            state: Standardised; (batch, state).
-            action: (batch, chunk, action).
-            mask: Which actions lie within the episode, 1 or 0; (batch, chunk).
+            state: Standardised state; (batch, state).
+            action: Demonstrated actions; (batch, chunk, action).
+            mask: 1 for actions within the episode, 0 for padding; (batch, chunk).
         """
         first = self.first.expand(len(state), -1, -1)
         actions = self.action(action * mask[..., None]) + self.position
@@ -144,7 +144,7 @@ class ChunkEncoder(nn.Module):
 
 
 class Act(Policy):
-    """Predicts chunks of actions from tokens, and in training from a code of the chunk."""
+    """Predicts chunks of actions by a conditional VAE; see the module."""
 
     Config = ActConfig
 
@@ -156,7 +156,8 @@ class Act(Policy):
             config, state=spec.places[-1].stop, action=sum(spec.actions)
         )
         self.latent = nn.Linear(config.latent, width)
-        self.kind = nn.Parameter(0.02 * torch.randn(2, width))  # Of z and of the task.
+        # Learned embeddings that distinguish the tokens of z and of the task.
+        self.kind = nn.Parameter(0.02 * torch.randn(2, width))
         self.stem = ObservationTokens(
             spec, self.observer, width=width, image_tokens=config.image_tokens
         )
@@ -170,15 +171,17 @@ class Act(Policy):
             Block(width, config.heads) for _ in range(config.query_blocks)
         )
         self.norm = nn.LayerNorm(width)
-        self.head = action_head(width, HeadConfig(loss="l1"), spec)  # Of one step.
+        # The head predicts one step from one query.
+        self.head = action_head(width, HeadConfig(loss="l1"), spec)
 
     def loss(self, batch: Batch) -> Loss:
-        """The error and the divergence of each sample; see ``Policy``."""
+        """Error plus weighted divergence of each sample; see ``Policy``."""
         if not self.training:  # Departure 6.
             error = self._error(batch, self._prior(batch.task_embedding))
             return Loss(error, {"action_error": error.detach().mean()})
-        found = self._encoded(batch)
-        error, divergence = self._error(batch, found.sample()), found.divergence()
+        posterior = self._encoded(batch)
+        error = self._error(batch, posterior.sample())
+        divergence = posterior.divergence()
         kl = divergence.sum(-1)
         active = (divergence.detach().mean(0) > _ACTIVE).sum()
         return Loss(
@@ -196,27 +199,27 @@ class Act(Policy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The chunk at z = 0; see ``Policy``."""
+        """Predicted chunk for z = 0; see ``Policy``."""
         prior = self._prior(task_embedding)
         predicted = self._predicted(observation, task_embedding, prior)
         return predicted.clamp(-1.0, 1.0), memory
 
     def _prior(self, task_embedding: Tensor) -> Tensor:
-        """The mean of z; (batch, latent)."""
+        """Mean of the prior over z: zeros; (batch, latent)."""
         rows = len(task_embedding)
         return torch.zeros(rows, self.config.latent, device=task_embedding.device)
 
     def _encoded(self, batch: Batch) -> Latent:
-        """What the demonstrated chunks say of z."""
+        """Approximate posterior q(z | a, s) of the demonstrated chunks of a batch."""
         state = self.normaliser(self.observer.spread(batch.observation))
         if self.spec.history > 1:
             state = state[:, -1]
         action = self.head.scattered(batch.action, batch.observation.get(EMBODIMENT))
-        found: Latent = self.chunk_encoder(state, action, batch.mask)
-        return found
+        posterior: Latent = self.chunk_encoder(state, action, batch.mask)
+        return posterior
 
     def _error(self, batch: Batch, latent: Tensor) -> Tensor:
-        """The absolute error of each sample; (batch,)."""
+        """Mean absolute error of each sample for a value of z; (batch,)."""
         predicted = self._predicted(batch.observation, batch.task_embedding, latent)
         has = self.head.has(batch.observation.get(EMBODIMENT))
         return masked_mean((predicted - batch.action).abs(), batch.mask, has)
@@ -224,7 +227,7 @@ class Act(Policy):
     def _predicted(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor, latent: Tensor
     ) -> Tensor:
-        """The actions, not clipped to bounds; (batch, chunk, action)."""
+        """Actions before clipping to bounds; (batch, chunk, action)."""
         tokens, seen = self._tokens(observation, task_embedding, latent)
         for block in cast(Sequence[Block], self.trunk):
             tokens = block.among(tokens, seen)
@@ -241,21 +244,22 @@ class Act(Policy):
     def _tokens(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor, latent: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Tokens of z, the task and the observation, and which of them are there.
+        """Tokens of z, the task and the observation, with their attention mask.
 
         Returns:
-            (batch, token, width), and (batch, 1, 1, token), or None where all are.
+            The tokens, (batch, token, width), and a mask that is True for present tokens,
+            (batch, 1, 1, token); None if all are present.
         """
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         task = task_tokens(self, observation, task_embedding)
-        given = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
+        conditions = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
         observed = rearrange(
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
         goals = task.values[:, 1:]
-        tokens = torch.cat([given + self.kind, goals, observed], dim=1)
+        tokens = torch.cat([conditions + self.kind, goals, observed], dim=1)
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return tokens, None
-        there = [task.there[:, 1:], seen.there.repeat(1, self.spec.history)]
-        every = functional.pad(torch.cat(there, dim=1), (2, 0), value=True)
-        return tokens, every[:, None, None]
+        present = [task.there[:, 1:], seen.there.repeat(1, self.spec.history)]
+        mask = functional.pad(torch.cat(present, dim=1), (2, 0), value=True)
+        return tokens, mask[:, None, None]

@@ -1,20 +1,20 @@
-"""Policies that draw a chunk of actions by a transformer over its steps.
+"""Diffusion and flow policies: a transformer over the steps of a chunk denoises it.
 
-The features of ``film``, in which the task modulates what is observed, condition a network
-that turns noise into a chunk. Each step of the chunk is a token; features and the time of the
-process shift and scale every block and gate what it adds. One network serves two objectives:
-``diffusion`` removes noise level by level, ``flow`` follows a velocity; their equations are in
+The task-modulated features of ``film`` condition a network that turns noise into a chunk of
+actions. Each step of the chunk is a token; features and the time of the process scale, shift
+and gate every block (adaLN). The same network serves two objectives: ``diffusion`` removes
+noise level by level, ``flow`` follows a velocity; for their equations see
 ``robomtl.heads.diffusion`` and ``robomtl.heads.flow``.
 
 Sources: Chi et al. 2023, "Diffusion Policy" (arXiv:2303.04137), and Black et al. 2024, "π0"
 (arXiv:2410.24164), for the objectives; Peebles and Xie 2023, "Scalable Diffusion Models with
 Transformers" (arXiv:2212.09748), section 3.2, adaLN-Zero, for the network. Departures:
 
-1. Chi et al. have a convolutional U-Net, whose chunks must have lengths that can be halved,
-   or a transformer that attends to the condition; here the condition modulates.
-2. The chunk is 8 actions, and all are executed unless ``execute`` is smaller; there
-   16 are predicted and 8 executed.
-3. Observations are joined to one vector and encoded by a perceptron; π0 attends to them.
+1. Chi et al. use a convolutional U-Net, which needs chunk lengths that can be halved, or a
+   transformer that attends to the condition; here the condition modulates the blocks.
+2. Chunks have 8 actions, which are all executed unless ``execute`` is smaller; Chi et al.
+   predict 16 and execute 8.
+3. Observations are concatenated and encoded by a perceptron; π0 attends to them.
 """
 
 from dataclasses import dataclass
@@ -46,28 +46,28 @@ class DenoisingConfig(FilmConfig):
     head_blocks: int = 3
     """Blocks of the transformer over the chunk."""
     heads: int = 4
-    """Attention heads of each of these, which share ``head_width``."""
+    """Attention heads of each of these blocks; they divide ``head_width``."""
 
     objective: ClassVar[str]
-    """Head by whose process chunks are drawn."""
+    """Registered name of the action head whose process samples the chunks."""
 
     def __post_init__(self) -> None:
         """Checks the sizes.
 
         Raises:
-            InputError: If a size is not positive, the heads do not share the width, or
-                another head is named.
+            InputError: If a size is not positive, the heads do not divide the width, or
+                ``loss`` names another action head.
         """
         super().__post_init__()
         if self.head_width % self.heads:
             raise InputError(
-                f"head_width is {self.head_width}, which {self.heads} heads do not share"
-                f" evenly; give a multiple of {self.heads}."
+                f"head_width is {self.head_width}, which {self.heads} attention heads do"
+                f" not divide; give a multiple of {self.heads}."
             )
         if self.loss != self.objective:
             raise InputError(
-                f"loss is '{self.loss}', and the policy '{self.objective}' has its own,"
-                f" '{self.objective}'; leave it out, or give the policy film this head."
+                f"loss is '{self.loss}', but the policy '{self.objective}' always has the"
+                f" head '{self.objective}'; leave loss out, or choose the policy film."
             )
 
 
@@ -76,7 +76,7 @@ class DiffusionConfig(DenoisingConfig):
     """Sizes of the ``diffusion`` policy."""
 
     loss: str = "diffusion"
-    """Always diffusion."""
+    """Action head; always diffusion."""
 
     objective: ClassVar[str] = "diffusion"
 
@@ -86,13 +86,13 @@ class FlowConfig(DenoisingConfig):
     """Sizes of the ``flow`` policy."""
 
     loss: str = "flow"
-    """Always flow."""
+    """Action head; always flow."""
 
     objective: ClassVar[str] = "flow"
 
 
 class _Block(nn.Module):
-    """Attention among the steps of a chunk, then a perceptron, each modulated and gated."""
+    """An adaLN-Zero block: self-attention, then a perceptron, each modulated and gated."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -109,7 +109,12 @@ class _Block(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, tokens: Tensor, condition: Tensor) -> Tensor:
-        """(batch, token, width), (batch, width) -> (batch, token, width)."""
+        """Tokens after the block; (batch, token, width).
+
+        Args:
+            tokens: (batch, token, width).
+            condition: (batch, width).
+        """
         shift, scale, gate, *others = self.modulation(condition)[:, None].chunk(
             6, dim=-1
         )
@@ -117,8 +122,8 @@ class _Block(nn.Module):
         query, key, value = rearrange(
             parts, "b n (qkv head part) -> qkv b head n part", qkv=3, head=self.heads
         )
-        found = functional.scaled_dot_product_attention(query, key, value)
-        joined = rearrange(found, "b head n part -> b n (head part)")
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        joined = rearrange(mixed, "b head n part -> b n (head part)")
         tokens = tokens + gate * self.output(joined)
         shift, scale, gate = others
         inner = self.inner(self.norm(tokens) * (1 + scale) + shift)
@@ -127,10 +132,10 @@ class _Block(nn.Module):
 
 
 class ChunkTransformer(nn.Module):
-    """Predicts what undoes the noise of a chunk, whose steps attend to one another.
+    """Predicts the target of the noise process by a transformer over the steps of a chunk.
 
     Args:
-        config: Sizes.
+        config: Sizes of the network.
         action: Length of an action.
     """
 
@@ -150,27 +155,24 @@ class ChunkTransformer(nn.Module):
         nn.init.zeros_(self.modulation.bias)
 
     def forward(self, chunk: Tensor, time: Tensor, condition: Tensor) -> Tensor:
-        """What undoes the noise.
+        """Predicted target of the process; (batch, chunk, action).
 
         Args:
-            chunk: (batch, chunk, action).
-            time: From 0 to 1; (batch,).
+            chunk: Corrupted chunk; (batch, chunk, action).
+            time: Time of the process, from 0 to 1; (batch,).
             condition: (batch, width).
-
-        Returns:
-            (batch, chunk, action).
         """
         conditions = functional.silu(condition + self.time(encoded_time(time)))
         tokens = self.stem(chunk) + self.position
         for block in self.blocks:
             tokens = block(tokens, conditions)
         shift, scale = self.modulation(conditions)[:, None].chunk(2, dim=-1)
-        found: Tensor = self.last(self.norm(tokens) * (1 + scale) + shift)
-        return found
+        target: Tensor = self.last(self.norm(tokens) * (1 + scale) + shift)
+        return target
 
 
 class Diffusion(Film):
-    """Draws a chunk of actions by denoising diffusion."""
+    """Samples a chunk of actions by denoising diffusion."""
 
     Config = DiffusionConfig
 
@@ -180,7 +182,7 @@ class Diffusion(Film):
 
 
 class Flow(Film):
-    """Draws a chunk of actions by flow matching."""
+    """Samples a chunk of actions by flow matching."""
 
     Config = FlowConfig
 

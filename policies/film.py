@@ -1,12 +1,12 @@
-"""A residual multi-layer perceptron whose every block the task modulates.
+"""FiLM: a residual multi-layer perceptron in which the task modulates every block.
 
 Source: Perez et al. 2018, "FiLM: Visual Reasoning with a General Conditioning Layer",
 equations 1 and 2. Departures from the paper:
 
 1. The modulated features are those of a residual perceptron block, not of a
    convolution, and they are layer-normalised rather than batch-normalised.
-2. The scale is predicted as a difference from 1 by a layer that starts at zero, so that
-   every task starts from the same, unmodulated network.
+2. The scale is predicted as a difference from 1 by a layer initialised to zero, so that
+   initially no task modulates the network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class FilmConfig(HeadConfig):
 
 
 class FilmBlock(nn.Module):
-    """A residual block, scaled and shifted by the task.
+    """A residual block whose normalised input the task scales and shifts.
 
     Args:
         width: Length of the features.
@@ -58,7 +58,7 @@ class FilmBlock(nn.Module):
 
 
 class Film(HeadPolicy):
-    """Blocks of a residual perceptron, each modulated by the encoded task."""
+    """A residual perceptron whose blocks the encoded task modulates."""
 
     Config = FilmConfig
 
@@ -90,9 +90,9 @@ class Film(HeadPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's chunk; see ``Policy``.
+        """Chunk predicted by the head; see ``Policy``.
 
-        What follows from the task alone is kept until the task embedding changes.
+        The modulations are kept in the memory until the task embedding changes.
         """
         if memory is None or not memory.tensors["task"].equal(task_embedding):
             modulations = torch.stack(self._modulations(task_embedding), dim=1)
@@ -102,7 +102,7 @@ class Film(HeadPolicy):
         return self.head(features, observation.get(EMBODIMENT)), memory
 
     def _modulations(self, task_embedding: Tensor) -> list[Tensor]:
-        """Of each block; (batch, 2 width)."""
+        """Scale and shift of each block, concatenated; (batch, 2 width)."""
         task = self.encoder(task_embedding)
         return [cast(FilmBlock, block).modulation(task) for block in self.trunk]
 

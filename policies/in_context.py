@@ -1,21 +1,23 @@
-"""A transformer whose prompt is the demonstrations of the task themselves.
+"""In-context imitation: a transformer with the demonstrations of the task as its prompt.
 
-Every subsampled step of every demonstration is a token of state, action and progress; a
-query token is the current observation, conditioned as the policy is, and reads its
-actions off after it has attended to all of them. Nothing is inferred or trained for a new
-task: its demonstrations become the prompt.
+Every subsampled step of every demonstration is a token of state, action and progress. The
+current observation, together with the encoded conditioning, is a query token that attends
+to all of them; the head predicts actions from the result. A new task needs no training:
+its demonstrations become the prompt.
 
 Source: Fu et al. 2024, "In-Context Imitation Learning via Next-Token Prediction" (ICRT,
 arXiv:2408.15980), and Xu et al. 2022, "Prompting Decision Transformer"
 (arXiv:2206.13499), with pre-normalised blocks. Departures:
 
-1. Tokens of a demonstration attend to those of the same demonstration, a query to all of
-   them: so demonstrations have no order and need no index, one that is masked leaves the
-   others alone, any number may come, and the keys and values of a prompt are computed once.
-2. A query is one token, the current observation: the experts act on it alone. It does not
-   attend to itself, which its residual stream holds; a key and value of zeros precedes
-   the prompt, so that it may attend to nothing, and finds nothing where there is no prompt.
-3. State and action of a step are one token, and its place in the episode is its progress.
+1. Tokens of a demonstration attend to those of the same demonstration only, a query to all
+   demonstrations. Demonstrations therefore have no order or index, masking one does not
+   affect the others, their number may vary, and the keys and values of a prompt are
+   computed only once.
+2. A query is one token, the current observation, since the experts act on it alone. It
+   does not attend to itself, as the residual stream contains it. A key and a value of
+   zeros precede the prompt, so that a query may attend to nothing, in particular if the
+   prompt is empty.
+3. State and action of a step form one token, whose position is encoded by its progress.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,20 +46,20 @@ class InContextConfig(HeadConfig):
     blocks: int = 4
     """Number of transformer blocks."""
     heads: int = 4
-    """Attention heads of each, which share the width."""
+    """Attention heads of each block; they divide the width."""
 
     def __post_init__(self) -> None:
         """Checks the sizes.
 
         Raises:
-            InputError: If a size is not positive, or the heads do not share the width.
+            InputError: If a size is not positive, or the heads do not divide the width.
         """
         super().__post_init__()
         check_heads(self.width, self.heads)
 
 
 class InContextTransformer(PromptedPolicy):
-    """Reads its task off a prompt of demonstrations; see the module."""
+    """Imitates the demonstrations in its prompt; see the module."""
 
     Config = InContextConfig
 
@@ -84,16 +86,16 @@ class InContextTransformer(PromptedPolicy):
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
-        """Features from which the head predicts, under the prompt; (batch, width)."""
+        """Features from which the head predicts, given the prompt; (batch, width)."""
         attended = self.attended(self.prompt_context())
         return self._features(observation, task_embedding, attended)
 
     def prompted_loss(self, batch: Batch, context: Context) -> Loss:
-        """The loss of each sample under the demonstrations of its task.
+        """Loss of each sample with the demonstrations of its task as the prompt.
 
         Args:
-            batch: Sorted by task, equally many samples of each.
-            context: The demonstrations of each of these tasks.
+            batch: Samples sorted by task, equally many of each.
+            context: Demonstrations of each of these tasks.
         """
         features = self._features(
             batch.observation, batch.task_embedding, self.attended(context)
@@ -106,9 +108,9 @@ class InContextTransformer(PromptedPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's chunk; see ``Policy``.
+        """Chunk predicted by the head; see ``Policy``.
 
-        Keys and values of the prompt are kept for the trial; all rows have the same.
+        The memory keeps the keys and values of the prompt, which all rows share.
         """
         if memory is None:
             memory = _kept(self.attended(self.prompt_context()), len(task_embedding))
@@ -116,7 +118,11 @@ class InContextTransformer(PromptedPolicy):
         return self.head(features, observation.get(EMBODIMENT)), memory
 
     def attended(self, context: Context) -> list[Attended]:
-        """What queries attend to in each block: nothing, then all demonstrations."""
+        """Keys, values and mask of queries in each block: the zero key, then all steps.
+
+        Args:
+            context: Demonstrations of some tasks.
+        """
         shape = context.progress.shape
         steps = torch.cat(
             [
@@ -126,8 +132,10 @@ class InContextTransformer(PromptedPolicy):
             ],
             dim=-1,
         )
-        there = context.mask.flatten().nonzero()[:, 0]  # Others cost nothing.
-        steps = rearrange(steps, "task shot time x -> (task shot) time x")[there]
+        present = context.mask.flatten().nonzero()[
+            :, 0
+        ]  # Masked ones are not computed.
+        steps = rearrange(steps, "task shot time x -> (task shot) time x")[present]
         tokens = self.prompt(steps)
         mask = repeat(
             context.mask > 0, "task shot -> task 1 1 (shot time)", time=shape[2]
@@ -136,9 +144,9 @@ class InContextTransformer(PromptedPolicy):
         blocks = []
         for block in cast(Sequence[Block], self.trunk):
             keys, values = block.keys_and_values(tokens)
-            placed = [_joined(part, there, shape) for part in (keys, values)]
+            placed = [_joined(part, present, shape) for part in (keys, values)]
             blocks.append(Attended(placed[0], placed[1], mask))
-            if len(blocks) < len(self.trunk):  # No one reads the tokens of the last.
+            if len(blocks) < len(self.trunk):  # The last block's tokens are not used.
                 tokens = block(tokens, Attended(keys, values, None))
         return blocks
 
@@ -148,7 +156,13 @@ class InContextTransformer(PromptedPolicy):
         task_embedding: Tensor,
         attended: Sequence[Attended],
     ) -> Tensor:
-        """(batch, width), for a batch sorted by the tasks of what is attended to."""
+        """Features of a batch sorted by task; (batch, width).
+
+        Args:
+            observation: Equally many rows of each task.
+            task_embedding: (batch, embedding).
+            attended: Result of ``attended`` for these tasks.
+        """
         query = self.stem(self.observed(observation, task_embedding))
         query = query + self.encoder(task_embedding)
         tasks = len(attended[0].keys)
@@ -161,21 +175,21 @@ class InContextTransformer(PromptedPolicy):
         return features
 
 
-def _joined(parts: Tensor, there: Tensor, shape: Sequence[int]) -> Tensor:
-    """All demonstrations of a task side by side, zeros before them.
+def _joined(parts: Tensor, present: Tensor, shape: Sequence[int]) -> Tensor:
+    """Keys or values of all demonstrations of each task, after one position of zeros.
 
     Args:
-        parts: Keys or values of those that are there; (there, head, time, part).
-        there: Their places among all shots of all tasks; (there,).
+        parts: Keys or values of the unmasked shots; (present, head, time, head width).
+        present: Indices of these shots among all shots of all tasks; (present,).
         shape: Number of tasks, shots and steps.
 
     Returns:
-        Shape (task, head, 1 + shot · time, part).
+        Shape (task, head, 1 + shot · time, head width).
     """
     tasks, shots, _ = shape
     placed = parts.new_zeros(tasks * shots, *parts.shape[1:])
     joined = rearrange(
-        placed.index_copy(0, there, parts),
+        placed.index_copy(0, present, parts),
         "(task shot) head time part -> task head (shot time) part",
         task=tasks,
         shot=shots,
@@ -184,7 +198,7 @@ def _joined(parts: Tensor, there: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def _kept(attended: Sequence[Attended], rows: int) -> Memory:
-    """The keys and values of a prompt, as views, for each row of a batch."""
+    """Memory of a prompt's keys and values, repeated as views for each row of a batch."""
     joined = {
         name: torch.stack([getattr(each, name)[0] for each in attended])
         for name in ("keys", "values")
@@ -195,7 +209,7 @@ def _kept(attended: Sequence[Attended], rows: int) -> Memory:
 
 
 def _attended(memory: Memory) -> list[Attended]:
-    """What ``_kept`` was given; of the first row, as all have the same."""
+    """Keys and values of the prompt from a memory of ``_kept``, whose rows are equal."""
     keys, values = (memory.tensors[name][:1] for name in ("keys", "values"))
     return [
         Attended(k, v, None)

@@ -1,16 +1,16 @@
-"""Perceptrons side by side, which the task mixes.
+"""A mixture of experts: parallel perceptrons, whose outputs the task weighs.
 
-y = Σ_k g_k(z) f_k(s), g = softmax(W z): every expert f_k reads the state s, none the task;
-how much each counts follows from the task embedding z alone.
+y = Σ_k g_k(z) f_k(s), g = softmax(W z): every expert f_k reads the state s only; the gates g
+depend on the task embedding z only.
 
 Source: Jacobs et al. 1991, "Adaptive Mixtures of Local Experts", equation 1, with the
 gates of Hendawy et al. 2024, "Multi-Task Reinforcement Learning with Mixture of Orthogonal
-Experts" (MOORE, arXiv:2311.11385), whose weights follow from the task. Departures:
+Experts" (MOORE, arXiv:2311.11385), whose weights depend on the task. Departures:
 
-1. Experts are not made orthogonal by the process of Gram and Schmidt.
+1. Experts are not orthogonalised by the Gram-Schmidt process.
 2. W reads an encoding of the task embedding, and a softmax makes the gates positive with
    a sum of 1; MOORE's weights are linear.
-3. What is mixed is features, and one head predicts from them whatever the task.
+3. The features of the experts are mixed, and one head for all tasks predicts from them.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class MixtureOfExpertsConfig(HeadConfig):
     """Sizes and loss of the ``mixture_of_experts`` policy."""
 
     experts: int = 4
-    """Number of experts; one alone does not read its task embedding."""
+    """Number of experts; with a single one the policy ignores its task embedding."""
     width: int = 256
     """Units of each hidden layer of an expert."""
     layers: int = 3
@@ -40,7 +40,7 @@ class MixtureOfExpertsConfig(HeadConfig):
 
 
 class MixtureOfExperts(HeadPolicy):
-    """Perceptrons over the observation, mixed as the task says."""
+    """Perceptrons over the observation, mixed by gates that depend on the task."""
 
     Config = MixtureOfExpertsConfig
 
@@ -68,7 +68,7 @@ class MixtureOfExperts(HeadPolicy):
         self.head = action_head(config.width, config, spec)
 
     def gates(self, task_embedding: Tensor) -> Tensor:
-        """How much each expert counts, with a sum of 1; (batch, expert)."""
+        """Weight of each expert, with a sum of 1; (batch, expert)."""
         logits: Tensor = self.encoder(task_embedding)
         return logits.softmax(-1)
 

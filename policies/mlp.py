@@ -1,4 +1,4 @@
-"""A multi-layer perceptron over the observation and the task, side by side."""
+"""A multi-layer perceptron over the concatenated observation and task."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class MLP(HeadPolicy):
 
 
 def hidden_layers(widths: Sequence[int]) -> nn.Sequential:
-    """Layers from each width to the next, normalised and rectified."""
+    """Linear layers from each width to the next, each with LayerNorm and GELU."""
     return nn.Sequential(
         *(
             layer

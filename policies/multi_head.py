@@ -1,21 +1,20 @@
-"""A multi-layer perceptron that ends in an output head for each task.
+"""A multi-layer perceptron with a shared trunk and an output head for each task.
 
-The most separate that tasks can be which still share a trunk: the action of task k is
-W_k h + b_k of the shared features h. Which head acts follows from the task embedding: a
-classifier predicts the task, in training as when acting, so that a policy acts by the
-heads it was trained with, however well its task can be read from the embedding. The
-classifier learns by cross-entropy beside the policy, and its gradient reaches nothing else.
-A task that training never saw gets the head of the task whose embedding looks like its.
+The action of task k is W_k h + b_k of the shared features h. A classifier predicts the task
+from the task embedding and thereby selects the head, both in training and when acting, so
+that the policy acts by the heads it was trained with even if the classifier errs. The
+classifier is trained by cross-entropy, whose gradient does not reach other weights. A task
+outside the training set gets the head of the training task with the most similar embedding.
 
 Source: Yu et al. 2019, "Meta-World" (arXiv:1910.10897), multi-task multi-head SAC.
 Departures:
 
-1. The head is chosen by the task embedding, not by the number of the task, which is
-   unknown where the policy is conditioned on words alone.
-2. The trunk reads the task embedding as well, as in ``mlp``: a goal or a demonstration says more
-   than which task it is.
-3. The heads stand side by side in one ``ActionHead`` on features that are zero but for
-   those of the head that acts. Its bias is common to all.
+1. The head is selected by the task embedding, not by the task index, which is unknown if
+   the policy is conditioned on language alone.
+2. The trunk also reads the task embedding, as in ``mlp``: a goal or a demonstration vector
+   has more information than the task index.
+3. The heads are columns of one ``ActionHead``, whose input features are zero except those
+   of the selected head. The bias of its linear layer is shared by all heads.
 """
 
 from collections.abc import Mapping
@@ -40,11 +39,11 @@ class MultiHeadConfig(MLPConfig):
 
 
 class TaskEncoder(nn.Module):
-    """Encodes the task embedding, and predicts the task.
+    """Encodes the task embedding, and classifies the task.
 
     Args:
         spec: Length of the task embedding, and number of tasks.
-        width: Length to which the embedding is encoded.
+        width: Length of the encoded task.
     """
 
     def __init__(self, spec: Spec, width: int) -> None:
@@ -58,20 +57,20 @@ class TaskEncoder(nn.Module):
         )
 
     def forward(self, task_embedding: Tensor) -> Tensor:
-        """The encoded task; (batch, width)."""
+        """Encoded task; (batch, width)."""
         features: Tensor = self.projection(task_embedding)
         return features
 
 
 class MultiHead(HeadPolicy):
-    """A shared perceptron with a head for each task, chosen by its task embedding.
+    """A shared perceptron with a head for each task, selected by the task embedding.
 
     Args:
         config: Sizes and loss.
-        spec: Sizes of what it reads and writes; ``tasks`` is the number of heads.
+        spec: Sizes of inputs and outputs; ``tasks`` is the number of heads.
 
     Raises:
-        ValueError: If there are several heads and no conditioning to choose one by.
+        ValueError: If there are several heads but no conditioning to select one.
     """
 
     Config = MultiHeadConfig
@@ -87,22 +86,21 @@ class MultiHead(HeadPolicy):
         begin_alike(self.trunk[0], spec)
         heads = spec.tasks * (config.width + 1)  # Departure 3.
         self.head = action_head(heads, config, spec)
-        bound = config.width**-0.5  # A head reads no more than its own features.
+        bound = config.width**-0.5  # A head reads only its own ``width`` features.
         nn.init.uniform_(self.head.linear.weight, -bound, bound)
 
     @classmethod
     def check(cls, spec: Spec) -> None:
-        """Refuses several heads without conditioning to choose one by; see ``Policy``."""
+        """Refuses several heads without conditioning to select one; see ``Policy``."""
         if spec.tasks > 1 and not spec.embedding:
             raise InputError(
-                f"multi_head has a head for each of {spec.tasks} tasks and no conditioning"
-                " to choose one by. Condition it on language, one_hot or goal, or train"
-                " film, mlp, mixture_of_experts or soft_modularization, which have one"
-                " head."
+                f"multi_head has a head for each of {spec.tasks} tasks but no conditioning"
+                " to select one. Condition it on language, one_hot or goal, or train film,"
+                " mlp, mixture_of_experts or soft_modularization, which have one head."
             )
 
     def choices(self, task_embedding: Tensor) -> Tensor:
-        """The task whose head acts; (batch,)."""
+        """Index of the task whose head is selected; (batch,)."""
         logits: Tensor = self.encoder.classifier(task_embedding)
         return logits.argmax(-1)
 
@@ -111,7 +109,7 @@ class MultiHead(HeadPolicy):
     ) -> Tensor:
         """Features from which the head predicts; (batch, task · (width + 1)).
 
-        For each task those of the trunk and a constant 1, if its head acts, else zeros.
+        The features of the trunk and a constant 1 for the selected head, zeros for others.
         """
         features = self._features(observation, task_embedding)
         chosen = self._chosen(task_embedding)
@@ -119,34 +117,34 @@ class MultiHead(HeadPolicy):
         return rearrange(spread, "batch task feature -> batch (task feature)")
 
     def loss(self, batch: Batch) -> Loss:
-        """The loss of the heads that act; see ``Policy``.
+        """Loss of the selected heads; see ``Policy``.
 
-        Training also has the gradient of the classifier's cross-entropy, not its value:
-        what is logged and weighed is how well the policy acts.
+        In training the classifier's cross-entropy is added with value 0 but with its
+        gradient, so that logs and task weightings see the loss of the actions only.
         """
-        made = self.head.score(self._predicted(batch), batch)
+        action_loss = self.head.score(self._predicted(batch), batch)
         if not self.training:
-            return made
+            return action_loss
         logits = self.encoder.classifier(batch.task_embedding).float()
-        # Methods of adaptation number tasks anew: they leave the classifier as it is.
+        # Adaptation methods renumber tasks, but do not train the classifier.
         task = batch.task.clamp(max=self.spec.tasks - 1)
-        surprise = functional.cross_entropy(logits, task, reduction="none")
+        entropy = functional.cross_entropy(logits, task, reduction="none")
         wrong = (logits.argmax(-1) != task).float().mean()
         return Loss(
-            made.per_sample + (surprise - surprise.detach()),
-            {**made.metrics, "wrong_head": wrong},
+            action_loss.per_sample + (entropy - entropy.detach()),
+            {**action_loss.metrics, "wrong_head": wrong},
         )
 
     def _chosen(self, task_embedding: Tensor) -> Tensor:
-        """Whether it is the task whose head acts; (batch, task)."""
+        """True for the task whose head is selected; (batch, task)."""
         tasks = torch.arange(self.spec.tasks, device=task_embedding.device)
         return self.choices(task_embedding)[:, None] == tasks
 
     def _predicted(self, batch: Batch) -> Tensor:
-        """What the head's linear layer makes of ``forward``; (batch, output).
+        """Output of the head's linear layer for the result of ``forward``; (batch, output).
 
-        Every head predicts, and one is kept. By features that are zero almost everywhere
-        a step of 50 tasks takes more than twice as long.
+        All heads are computed and one is selected. With the sparse features of ``forward``
+        a training step with 50 tasks takes more than twice as long.
         """
         features = self._features(batch.observation, batch.task_embedding)
         linear = self.head.linear
@@ -166,7 +164,7 @@ class MultiHead(HeadPolicy):
     def _features(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
-        """Of the trunk, with a constant 1 for the bias of a head; (batch, width + 1)."""
+        """Features of the trunk, then a constant 1 for the biases; (batch, width + 1)."""
         state = self.observed(observation, task_embedding)
         joined = torch.cat([state, self.encoder(task_embedding)], dim=-1)
         features: Tensor = self.trunk(joined)

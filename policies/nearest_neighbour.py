@@ -1,4 +1,4 @@
-"""Takes what was done where it looked most like here."""
+"""Nearest neighbours: the policy averages the actions of the nearest stored steps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from robomtl.policy import Batch, Memory, Spec
 
 @dataclass(frozen=True, kw_only=True)
 class NearestNeighbourConfig:
-    """How many remembered steps decide."""
+    """Settings of the ``nearest_neighbour`` policy."""
 
     neighbours: int = 1
-    """Steps whose actions are averaged; all where fewer are remembered."""
+    """Number of steps whose actions are averaged; all steps if fewer are stored."""
 
     def __post_init__(self) -> None:
-        """Checks the number.
+        """Checks the range.
 
         Raises:
-            InputError: If it is not positive.
+            InputError: If ``neighbours`` is not positive.
         """
         if self.neighbours < 1:
             raise InputError(f"neighbours is {self.neighbours}; give at least 1.")
 
 
 class NearestNeighbour(RememberingPolicy):
-    """Averages the actions of the remembered steps that are nearest in state.
+    """Averages the actions of the stored steps that are nearest in state.
 
     Args:
-        config: How many of them.
-        spec: Sizes of what it reads and writes.
+        config: Number of neighbours.
+        spec: Sizes of inputs and outputs.
     """
 
     Config: type[Any] = NearestNeighbourConfig
@@ -52,16 +52,16 @@ class NearestNeighbour(RememberingPolicy):
 
     @property
     def key_size(self) -> int:
-        """Length of that by which steps are compared."""
+        """Length of a key."""
         return self.spec.inputs
 
     def key(self, observation: Mapping[str, Tensor], task_embedding: Tensor) -> Tensor:
-        """That by which steps are compared: the standardised state; (batch, key)."""
+        """Key by which steps are compared: the standardised observation; (batch, key)."""
         standardised: Tensor = self.observed(observation, task_embedding)
         return standardised
 
     def remember(self, episodes: Sequence[Batch]) -> None:
-        """Remembers every step; see ``RememberingPolicy``."""
+        """Stores key and action of every step; see ``RememberingPolicy``."""
         keys = [self.key(each.observation, each.task_embedding) for each in episodes]
         actions = [each.action[:, 0] for each in episodes]
         self.remembered.fill({"key": torch.cat(keys), "action": torch.cat(actions)})
@@ -72,7 +72,7 @@ class NearestNeighbour(RememberingPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The action by ``locally_weighted``; see ``Policy``."""
+        """Action by ``locally_weighted``, as a chunk of one; see ``Policy``."""
         action = locally_weighted(
             self.key(observation, task_embedding),
             self.remembered["key"],
@@ -87,19 +87,19 @@ def locally_weighted(
 ) -> Tensor:
     """Mean of the values of the nearest keys, weighted by exp(-distance).
 
-    Locally weighted regression as Pari et al. 2021 (arXiv:2112.01511) have it:
+    Locally weighted regression as in Pari et al. 2021 (arXiv:2112.01511):
     a = sum_k a_k exp(-|e - e_k|) / sum_k exp(-|e - e_k|), over the nearest keys e_k.
 
     Args:
         query: Shape (batch, key).
         key: Shape (step, key).
         value: Shape (step, value).
-        neighbours: How many keys are taken; all if there are fewer.
+        neighbours: Number of keys to average over; all if there are fewer.
 
     Returns:
         Shape (batch, value).
     """
-    # By matrix products, the distance of a key to itself would not be 0.
+    # Computed by matrix products, the distance of a key to itself would not be 0.
     distance = torch.cdist(query, key, compute_mode="donot_use_mm_for_euclid_dist")
     near = distance.topk(min(neighbours, len(key)), dim=-1, largest=False)
     weight = torch.softmax(-near.values, dim=-1)

@@ -1,25 +1,24 @@
-"""A transformer over tokens of the task and of observations, read out by tokens of its own.
+"""Octo: a transformer over task and observation tokens with learned readout tokens.
 
-Tokens stand in groups: the task first, then the observation at each time of the history,
-then the readouts. Attention is block-wise: tokens of the task attend to those of the task,
-an observation to the task and to observations up to its own time, and a readout to all of
-these and to itself. Nothing attends to a readout, so that readouts, and the heads that read
-them, come and go without any change to the rest. Whatever part of the task is withheld, by
-zeros in its place, is masked: nothing attends to it.
+The sequence has groups of tokens: the task, the observation at each time of the history, and
+the readouts. Attention is block-wise: task tokens attend to task tokens, observation tokens
+to the task and to observations up to their own time, and a readout to all of these and to
+itself. No other token attends to a readout, so that readouts and their heads can be added or
+removed without affecting the rest. Withheld parts of the task, which are zeros, are masked.
 
 Source: Octo Model Team 2024, "Octo: An Open-Source Generalist Robot Policy"
 (arXiv:2405.12213), section III, and its code (``octo/model/octo_module.py``). Departures:
 
-1. The task embedding, a sentence's for instance, is one token, and not 16 of a T5 encoder
-   that is kept frozen.
-2. State features are tokens as well, one for each. A TokenLearner (Ryoo et al. 2021,
-   arXiv:2106.11297) reduces each image to a few tokens, where Octo has 256.
-3. Actions are read out at the last time of the history alone, which is the one that is
-   trained; as nothing attends to readouts, those of earlier times are left out.
-4. A readout attends to itself and to no other readout, where Octo's attends to those of
-   its group up to its time. The head reads the mean of the readouts, as Octo's does.
-5. Before the first step of a trial, its first observation is repeated, where Octo masks.
-6. An image of the goal is read by the encoder of its camera, where Octo's has its own.
+1. The task embedding, for example of a sentence, is one token, not 16 tokens of a frozen
+   T5 encoder.
+2. Each state feature is a token as well. A TokenLearner (Ryoo et al. 2021,
+   arXiv:2106.11297) reduces each image to a few tokens; Octo has 256.
+3. Actions are read out and trained at the last time of the history only; since no token
+   attends to readouts, those of earlier times are left out.
+4. A readout attends to itself and to no other readout; Octo's attends to those of its
+   group up to its time. The head reads the mean of the readouts, as Octo's does.
+5. Before the first step of a trial, its first observation is repeated; Octo masks it.
+6. A goal image is read by the encoder of its camera; Octo has a separate encoder.
 7. There is no dropout.
 """
 
@@ -57,7 +56,7 @@ class OctoConfig(TokenConfig):
 
 
 class Octo(HeadPolicy):
-    """Reads actions off tokens that attend to the task and to observations."""
+    """Predicts actions from readout tokens that attend to the task and to observations."""
 
     Config = OctoConfig
     usual_history: ClassVar[int] = 2
@@ -103,34 +102,34 @@ class Octo(HeadPolicy):
     def _tokens(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tokens:
-        """The tokens of the task, of observations and of readouts, in this order."""
+        """Tokens of the task, of observations and of readouts, in this order."""
         task = task_tokens(self, observation, task_embedding)
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
             seen.values + self.time, "b time token x -> b (time token) x"
         )
         readouts = self.readout.expand(len(values), -1, -1)
-        there = [
+        present = [
             task.there,
             seen.there.repeat(1, self.spec.history),
             task.there.new_ones(readouts.shape[:2]),
         ]
         return Tokens(
-            torch.cat([task.values, values, readouts], dim=1), torch.cat(there, dim=1)
+            torch.cat([task.values, values, readouts], dim=1), torch.cat(present, dim=1)
         )
 
 
 def block_mask(*, task: int, observation: int, history: int, readouts: int) -> Tensor:
-    """Which token may look at which, if that is there.
+    """Block-wise attention mask, before absent tokens are masked.
 
     Args:
-        task: Number of tokens of the task.
+        task: Number of task tokens.
         observation: Number of tokens of an observation.
         history: Number of observations.
         readouts: Number of readout tokens, at the last time.
 
     Returns:
-        True where the token of a row may look at that of a column; (token, token).
+        True where the token of a row may attend to that of a column; (token, token).
     """
     times = torch.arange(history).repeat_interleave(observation)
     time = torch.cat(

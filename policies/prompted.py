@@ -1,4 +1,4 @@
-"""A policy whose prompt is demonstrations of the task, which it keeps with its weights."""
+"""Base class of policies with a prompt of demonstrations, saved with the weights."""
 
 import torch
 
@@ -8,15 +8,15 @@ from robomtl.policy import Context, Spec
 
 
 class PromptedPolicy(HeadPolicy):
-    """Acts under a prompt, the demonstrations that it remembers; empty at first."""
+    """A policy with a prompt of stored demonstrations, initially empty."""
 
     remembered: Remembered
 
     def remember(self, context: Context) -> None:
-        """Makes demonstrations of one task the prompt, in place of any earlier.
+        """Replaces the prompt by the demonstrations of one task.
 
         Args:
-            context: One task, all of whose shots are there.
+            context: Demonstrations of one task, none of them masked.
         """
         assert len(context.mask) == 1 and context.mask.all()
         self.remembered.fill(
@@ -28,7 +28,7 @@ class PromptedPolicy(HeadPolicy):
         )
 
     def prompt_context(self) -> Context:
-        """The demonstrations of the prompt, as those of one task."""
+        """Demonstrations of the prompt, as a context of one task."""
         state, action, progress = (
             self.remembered[name][None] for name in ("state", "action", "progress")
         )
@@ -38,7 +38,7 @@ class PromptedPolicy(HeadPolicy):
 
 
 def empty_prompt(spec: Spec) -> Remembered:
-    """What a policy remembers before it is given a prompt."""
+    """Storage of a policy's prompt, without demonstrations."""
     return Remembered(
         {
             "state": torch.zeros(0, 1, spec.state),

@@ -1,24 +1,24 @@
-"""Retrieval in context: acts by the steps of the demonstrations that are nearest to here.
+"""REGENT: a transformer over retrieved steps of the demonstrations in its prompt.
 
-The steps of the prompt nearest to an observation are retrieved; each is a token of the action
-taken there, its progress, and how far the observation is from it. A query attends to these
-tokens alone, and its features hold a mean of the retrieved actions beside. The network never
-sees where things are, only how far they are from where they were, so that what it learns is to
-copy and correct, in families of tasks that it never saw as in those it was trained on.
+The steps of the prompt nearest to the observation are retrieved. Each is a token of its
+action, its progress and the difference of the observation from it. A query attends to these
+tokens only, and a weighted mean of the retrieved actions is added to its features. The network
+reads no absolute positions, only differences from the retrieved steps: it learns to copy and
+correct their actions, which carries over to families of tasks outside the training set.
 
 Source: Sridhar et al. 2024, "REGENT: A Retrieval-Augmented Generalist Agent That Can Act
 In-Context in New Environments" (arXiv:2412.04759, section 4). Its action is
 
     a = w a_1 + (1 - w) a_θ,    w = exp(-λ d(s, s_1)),
 
-where a_1 was taken at the nearest step s_1. Departures:
+where a_1 is the action of the nearest step s_1. Departures:
 
-1. Tokens are of differences from the query, not of states, and neighbours have no order.
-2. The loss is that of a_θ alone; λ mixes actions where the policy acts, and is 0 by default.
-3. d is the Euclidean distance between what steps are compared by: the standardised state;
-   or, where a config names ``positions``, where things are from each other, on a scale that
-   is logarithmic beyond ``near``, so that being 1 cm off counts where a hand touches what it
-   moves and not where it is far away.
+1. Tokens contain differences from the query, not states, and neighbours have no order.
+2. The loss is that of a_θ alone; mixing is used only to act, and λ is 0 by default.
+3. d is the Euclidean distance of keys: of the standardised states; or, if the config names
+   ``positions``, of the displacements between objects, on a scale that is logarithmic
+   beyond ``near``, so that an error of 1 cm matters when the hand is at an object but not
+   when it is far away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,8 @@ from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_
 from robomtl.ranges import check_not_negative
 from robomtl.spec import check_vectors
 
-_FALLING = 2.0  # With which weights of retrieved actions begin to fall with distance.
+# Initial rate at which the weights of retrieved actions fall with distance.
+_FALLING = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,19 +52,19 @@ class RegentConfig(ComparedConfig):
     blocks: int = 2
     """Number of transformer blocks."""
     heads: int = 4
-    """Attention heads of each, which share the width."""
+    """Attention heads of each block; they divide the width."""
     neighbours: int = 8
-    """Number of retrieved steps; all where there are fewer."""
+    """Number of retrieved steps; all steps if there are fewer."""
     copying: float = 0.0
-    """λ: how fast the weight of the nearest step's own action falls with its distance. 0
-    for the predicted action alone."""
+    """Rate λ at which the weight exp(-λ · distance) of the nearest step's action falls; 0
+    to use the predicted action alone."""
 
     def __post_init__(self) -> None:
         """Checks the sizes.
 
         Raises:
             InputError: If a size is not positive, ``copying`` is negative, or the heads
-                do not share the width; see also ``ComparedConfig``.
+                do not divide the width; see also ``ComparedConfig``.
         """
         super().__post_init__()
         check_not_negative(self, "copying")
@@ -71,20 +72,20 @@ class RegentConfig(ComparedConfig):
 
 
 class Nearest(NamedTuple):
-    """The steps nearest to some queries, the nearest first."""
+    """Retrieved steps of each query, the nearest first."""
 
     difference: Tensor
-    """What is seen of the query minus that of the step; (task, query, neighbour, seen)."""
+    """Features of the query minus those of the step; (task, query, neighbour, seen)."""
     action: Tensor
-    """The action taken there; (task, query, neighbour, action)."""
+    """Action of the step; (task, query, neighbour, action)."""
     progress: Tensor
-    """(task, query, neighbour)."""
+    """Progress of the step in its episode; (task, query, neighbour)."""
     distance: Tensor
-    """(task, query, neighbour); infinite for steps that are not there."""
+    """Distance of query and step; infinite for masked steps; (task, query, neighbour)."""
 
 
 class Regent(PromptedPolicy):
-    """Copies and corrects the nearest steps of a prompt; see the module."""
+    """Copies and corrects the actions of the nearest steps of a prompt; see the module."""
 
     Config = RegentConfig
 
@@ -117,7 +118,9 @@ class Regent(PromptedPolicy):
         check_vectors(spec, "regent", ["film", "mlp"])
 
     def _begin_by_copying(self, actions: Sequence[int]) -> None:
-        """Lets predictions be copies at first, where the head's outputs are actions.
+        """Initialises the head so that predictions copy the retrieved actions.
+
+        Applies to heads whose outputs are actions (``solvable``).
 
         Args:
             actions: Lengths of the robots' actions.
@@ -134,19 +137,19 @@ class Regent(PromptedPolicy):
     def forward(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
-        """Features from which the head predicts, under the prompt; (batch, width)."""
-        found = self.retrieved(observation, self.prompt_context())
-        return self._features(task_embedding, found)
+        """Features from which the head predicts, given the prompt; (batch, width)."""
+        nearest = self.retrieved(observation, self.prompt_context())
+        return self._features(task_embedding, nearest)
 
     def prompted_loss(self, batch: Batch, context: Context) -> Loss:
-        """The loss of each sample under the demonstrations of its task.
+        """Loss of each sample with the demonstrations of its task as the prompt.
 
         Args:
-            batch: Sorted by task, equally many samples of each.
-            context: The demonstrations of each of these tasks.
+            batch: Samples sorted by task, equally many of each.
+            context: Demonstrations of each of these tasks.
         """
-        found = self.retrieved(batch.observation, context)
-        return self.head.loss(self._features(batch.task_embedding, found), batch)
+        nearest = self.retrieved(batch.observation, context)
+        return self.head.loss(self._features(batch.task_embedding, nearest), batch)
 
     def act(
         self,
@@ -154,22 +157,25 @@ class Regent(PromptedPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The head's chunk, whose first action is mixed with the nearest step's."""
-        found = self.retrieved(observation, self.prompt_context())
-        features = self._features(task_embedding, found)
+        """Chunk predicted by the head; see ``Policy``.
+
+        If ``copying`` is positive, its first action is mixed with the nearest step's.
+        """
+        nearest = self.retrieved(observation, self.prompt_context())
+        features = self._features(task_embedding, nearest)
         chunk = self.head(features, observation.get(EMBODIMENT))
-        if self.config.copying and found.distance.shape[-1]:
-            weight = torch.exp(-self.config.copying * found.distance[0, :, :1])
-            mixed = weight * found.action[0, :, 0] + (1 - weight) * chunk[:, 0]
+        if self.config.copying and nearest.distance.shape[-1]:
+            weight = torch.exp(-self.config.copying * nearest.distance[0, :, :1])
+            mixed = weight * nearest.action[0, :, 0] + (1 - weight) * chunk[:, 0]
             chunk = torch.cat([mixed[:, None], chunk[:, 1:]], dim=1)
         return chunk, memory
 
     def retrieved(self, observation: Mapping[str, Tensor], context: Context) -> Nearest:
-        """The nearest steps of each task's demonstrations.
+        """Steps of each task's demonstrations that are nearest to each observation.
 
         Args:
-            observation: Sorted by task, equally many of each.
-            context: The demonstrations of each of these tasks.
+            observation: Observations sorted by task, equally many of each.
+            context: Demonstrations of each of these tasks.
         """
         query = rearrange(
             self.compared(observation[STATE], self.observed(observation)),
@@ -183,19 +189,20 @@ class Regent(PromptedPolicy):
                 context.action,
             )
         )
-        there = repeat(
+        present = repeat(
             context.mask > 0,
             "task shot -> task 1 (shot time)",
             time=context.progress.shape[-1],
         )
-        state[..., self.compared.code] = 0  # So that the difference holds it.
+        # So that the difference contains the one-hot code of the query's robot.
+        state[..., self.compared.code] = 0
         size = self.compared.key
-        # By matrix products, distances would depend on the other rows of a batch.
+        # Computed by matrix products, distances would depend on other rows of a batch.
         distance = torch.cdist(
             query[..., :size].float(),
             state[..., :size].float(),
             compute_mode="donot_use_mm_for_euclid_dist",
-        ).masked_fill(~there, torch.inf)
+        ).masked_fill(~present, torch.inf)
         count = min(self.config.neighbours, distance.shape[-1])
         near = distance.topk(count, dim=-1, largest=False)
         task = torch.arange(len(query), device=query.device)[:, None, None]
@@ -206,27 +213,27 @@ class Regent(PromptedPolicy):
             distance=near.values,
         )
 
-    def _features(self, task_embedding: Tensor, found: Nearest) -> Tensor:
-        """From what was retrieved for each query; (batch, width)."""
-        steps = [found.difference, found.action, found.progress[..., None]]
+    def _features(self, task_embedding: Tensor, nearest: Nearest) -> Tensor:
+        """Features of each query, from its retrieved steps; (batch, width)."""
+        steps = [nearest.difference, nearest.action, nearest.progress[..., None]]
         tokens = rearrange(
             self.token(torch.cat(steps, dim=-1)), "task n step x -> (task n) step x"
         )
-        distance = rearrange(found.distance, "task n step -> (task n) step")
-        there = distance.isfinite()
+        distance = rearrange(nearest.distance, "task n step -> (task n) step")
+        present = distance.isfinite()
         query = (self.start + self.encoder(task_embedding))[:, None]
-        mask = functional.pad(there, (1, 0), value=True)[:, None, None]
+        mask = functional.pad(present, (1, 0), value=True)[:, None, None]
         for block in self.trunk:
             assert isinstance(block, Block)
-            # Zeros stand before the neighbours, so that a query may attend to nothing.
+            # A key and a value of zeros come first, so that a query may attend to nothing.
             keys, values = (
                 functional.pad(part, (0, 0, 1, 0))
                 for part in block.keys_and_values(tokens)
             )
             query = block(query, Attended(keys, values, mask))
-        scores = self.score(tokens)[..., 0] - self.falling * distance.where(there, 0)
-        weights = scores.masked_fill(~there, -torch.inf).softmax(-1).nan_to_num()
-        actions = rearrange(found.action, "task n step x -> (task n) step x")
+        scores = self.score(tokens)[..., 0] - self.falling * distance.where(present, 0)
+        weights = scores.masked_fill(~present, -torch.inf).softmax(-1).nan_to_num()
+        actions = rearrange(nearest.action, "task n step x -> (task n) step x")
         copied = torch.einsum("bs,bsx->bx", weights, actions)
         features: Tensor = self.norm(query[:, 0]) + self.copy(copied)
         return features

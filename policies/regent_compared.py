@@ -1,4 +1,4 @@
-"""What ``regent`` compares steps of demonstrations by: states, or where things are."""
+"""Keys and features by which ``regent`` compares steps: states, or object displacements."""
 
 from dataclasses import dataclass
 
@@ -13,46 +13,47 @@ from robomtl.ranges import check_positive
 
 @dataclass(frozen=True, kw_only=True)
 class ComparedConfig(HeadConfig):
-    """What of a state is compared."""
+    """Settings of the comparison of steps."""
 
     positions: tuple[int, ...] = ()
-    """Indices of the first component of positions in a state, such as 0 18 4 11 36 of
-    Meta-World: the hand now and before, two objects, the goal. Steps are then compared by
-    their differences, without those of absent things, whose components are all 0. Without
-    any, steps are compared by the whole state."""
+    """Index of the first component of each position in the state, such as 0 18 4 11 36 for
+    Meta-World: the hand now and one step before, two objects, the goal. Steps are then
+    compared by the displacements between these positions, except for absent objects, whose
+    components are all 0. If empty, steps are compared by the whole state."""
     dimensions: int = 3
     """Number of components of a position."""
     others: tuple[int, ...] = ()
-    """Indices of further components to compare by where there are positions, such as 3 of
+    """Indices of further components to compare if ``positions`` are given, such as 3 for
     Meta-World, the opening of the gripper."""
     near: float = 0.05
-    """Difference of positions below which it counts in proportion [m]."""
+    """Displacement up to which the logarithmic scale is roughly linear [m]."""
 
     def __post_init__(self) -> None:
         """Checks the settings.
 
         Raises:
-            InputError: If a size or ``near`` is not positive, or there is one position
-                alone.
+            InputError: If a size or ``near`` is not positive, or exactly one position is
+                given.
         """
         super().__post_init__()
         check_positive(self, "near")
         if len(self.positions) == 1:
             raise InputError(
-                f"positions is {self.positions}; give 2 or more, whose differences are"
-                " compared, or none."
+                f"positions is {self.positions}; give 2 or more, as steps are compared by"
+                " the displacements between them, or none."
             )
 
 
 class Compared(nn.Module):
-    """What is seen of states, which begins with what steps are compared by.
+    """Features of states, which begin with the key by which steps are compared.
 
     Args:
-        config: Names the positions.
-        spec: Has the length of a state.
+        config: Settings of the comparison.
+        spec: Spec of the policy, with the length of a state.
 
     Raises:
-        InputError: If the state has no such component, or there are several robots.
+        InputError: If the state lacks a configured component, or positions are given for
+            several robots.
     """
 
     def __init__(self, config: ComparedConfig, spec: Spec) -> None:
@@ -66,32 +67,37 @@ class Compared(nn.Module):
         )
         pairs = len(first) * (len(first) - 1) // 2 * config.dimensions
         self.key = pairs + len(self.others) if pairs else spec.places[-1].stop
-        """Number of leading components by which steps are compared."""
+        """Length of the key, the leading features by which steps are compared."""
         self.seen = self.key + pairs if pairs else spec.inputs
-        """Number of components."""
+        """Number of features."""
         self.code = slice(self.key, self.key if pairs else spec.inputs)
-        """Components that say which robot it is, where there are several."""
+        """Position of the one-hot code of the robot; empty for a single robot."""
 
     def forward(self, state: Tensor, standardised: Tensor) -> Tensor:
-        """What is seen of states, as they are and standardised; (…, state) -> (…, seen)."""
+        """Features of states: the key, then further features; (…, seen).
+
+        Args:
+            state: States in their own units; (…, state).
+            standardised: The same states, standardised; (…, state).
+        """
         if not len(self.things):
             return standardised
-        places = state[..., self.things]
-        there = (places != 0).any(-1)
+        positions = state[..., self.things]
+        present = (positions != 0).any(-1)
         count = len(self.things)
         first, second = torch.triu_indices(count, count, 1, device=state.device)
-        both = (there[..., first] & there[..., second])[..., None]
-        apart = ((places[..., second, :] - places[..., first, :]) * both).flatten(-2)
-        apart = apart / self.near
+        both = (present[..., first] & present[..., second])[..., None]
+        apart = positions[..., second, :] - positions[..., first, :]
+        apart = (apart * both).flatten(-2) / self.near
         logarithm = apart.sign() * apart.abs().log1p()
         return torch.cat([logarithm, standardised[..., self.others], apart], dim=-1)
 
 
 def _check_places(config: ComparedConfig, spec: Spec) -> None:
-    """Refuses components that the state does not have."""
+    """Checks that the state of a single robot has the configured components."""
     if config.positions and len(spec.embodiments) > 1:
         raise InputError(
-            "positions are those in the state of one robot; leave them out for"
+            "positions refers to the state of one robot; leave it out for"
             f" {spec.described}."
         )
     size, first = config.dimensions, (*config.positions, *config.others)

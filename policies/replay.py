@@ -1,4 +1,4 @@
-"""Takes the actions of a remembered demonstration, whatever happens."""
+"""Open-loop replay of a stored demonstration."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from robomtl.spec import check_single
 
 @dataclass(frozen=True)
 class ReplayConfig:
-    """There is nothing to choose."""
+    """Settings of the ``replay`` policy, which has none."""
 
 
 class Replay(RememberingPolicy):
-    """Replays the demonstration that began most like the trial, open loop.
+    """Replays, open loop, the demonstration with the initial state nearest to the trial's.
 
-    After its end it goes on with its last action.
+    After the end of the demonstration, its last action is repeated.
     """
 
     Config = ReplayConfig
@@ -37,7 +37,7 @@ class Replay(RememberingPolicy):
         )
 
     def remember(self, episodes: Sequence[Batch]) -> None:
-        """Remembers first states and all actions; see ``RememberingPolicy``."""
+        """Stores first states and all actions; see ``RememberingPolicy``."""
         starts = [episode.observation["state"][0] for episode in episodes]
         actions = [episode.action[:, 0] for episode in episodes]
         longest = max(map(len, actions))
@@ -55,20 +55,20 @@ class Replay(RememberingPolicy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The next action of the demonstration; see ``Policy``.
+        """Next action of the demonstration, as a chunk of one; see ``Policy``.
 
-        The memory holds which one that is, and the step; each (batch,).
+        The memory has the index of the demonstration and the next step; each (batch,).
         """
         if memory is None:
             memory = self._chosen(observation["state"])
-        which, step = memory.tensors["demonstration"], memory.tensors["step"]
+        index, step = memory.tensors["demonstration"], memory.tensors["step"]
         actions = self.remembered["action"]  # (demonstration, time, action)
-        now = actions[which, step.clamp(max=actions.shape[1] - 1)]
+        now = actions[index, step.clamp(max=actions.shape[1] - 1)]
         chunk = rearrange(now, "batch action -> batch 1 action")
-        return chunk, Memory({"demonstration": which, "step": step + 1})
+        return chunk, Memory({"demonstration": index, "step": step + 1})
 
     def _chosen(self, state: Tensor) -> Memory:
-        """The demonstration whose first state is nearest, standardised."""
+        """Initial memory: the demonstration with the nearest standardised first state."""
         starts = self.normaliser(self.remembered["start"])
-        which = torch.cdist(self.normaliser(state), starts).argmin(-1)
-        return Memory({"demonstration": which, "step": torch.zeros_like(which)})
+        index = torch.cdist(self.normaliser(state), starts).argmin(-1)
+        return Memory({"demonstration": index, "step": torch.zeros_like(index)})

@@ -1,27 +1,27 @@
-"""A causal transformer over a few tokens of each image in a history, with actions in bins.
+"""RT-1: a causal transformer over tokens of a history of images, with discretised actions.
 
-An encoder that the task modulates (FiLM) turns every image of the history into the places of
-a map, a TokenLearner these into eight tokens, and a decoder-only transformer attends from each
-token to those before it. The head ``bins`` predicts each component of an action as one of 256
-values by the cross-entropy of these.
+An image encoder, modulated by the task (FiLM), maps every image of the history to a feature
+map, a TokenLearner reduces the map to eight tokens, and a decoder-only transformer reads all
+tokens. The head ``bins`` predicts each component of an action as one of 256 values and is
+trained by cross-entropy.
 
 Source: Brohan et al. 2022, "RT-1: Robotics Transformer for Real-World Control at Scale"
 (arXiv:2212.06817), section 5, and its code (google-research/robotics_transformer,
 ``transformer_network.py``); TokenLearner: Ryoo et al. 2021 (arXiv:2106.11297), see
 ``robomtl.layers.token_learner``. Departures:
 
-1. Components of an action are read from the last token by one linear layer, and not from a
-   token of each. RT-1's code sets action tokens to zero and lets them attend to no other
-   action, so that there too each is a function of the images alone.
-2. The loss is that of the present actions, and not the mean over all times of the history.
-3. The encoder is that of ``Vision``, by default smaller than EfficientNet-B3 with ImageNet
-   weights; ``--vision.encoder`` names others. FiLM modulates it where ``Vision`` says so.
-4. State features are tokens beside those of images, one for each, without a TokenLearner.
-   As neither these nor all encoders have layers for it, the task modulates all tokens, too,
-   by a scale and a shift that start at 1 and 0.
-5. Images of the goal, where the policy is conditioned on these, come first.
-6. The default has 4 blocks of width 256 in place of 8 of 512, and no dropout.
-7. Before the first step of a trial, its first observation is repeated, where RT-1 has zeros.
+1. One linear layer predicts all components of an action from the last token; RT-1 has a
+   token for each component. In RT-1's code action tokens are zero and attend to no other
+   action, so that there, too, each component is a function of the images alone.
+2. The loss is that of the present actions, not the mean over all times of the history.
+3. The image encoder is configured by ``Vision``; the default is smaller than RT-1's
+   EfficientNet-B3 with ImageNet weights. FiLM modulates it if ``Vision.film`` is set.
+4. Each state feature is a token beside those of images. As state tokens and some encoders
+   have no FiLM layers, the task also modulates all tokens by a scale and a shift, which
+   are initially 1 and 0.
+5. If the policy is conditioned on goal images, their tokens come first.
+6. The default has 4 blocks of width 256 instead of 8 of width 512, and no dropout.
+7. Before the first step of a trial, its first observation is repeated; RT-1 has zeros.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ class RT1Config(TokenConfig):
 
 
 class RT1(HeadPolicy):
-    """Attends over the tokens of a history, which the task modulates."""
+    """A causal transformer over task-modulated tokens of a history; see the module."""
 
     Config = RT1Config
     usual_history: ClassVar[int] = 6
@@ -94,24 +94,32 @@ class RT1(HeadPolicy):
     def _tokens(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tokens:
-        """The tokens of goal images, then those of each time; (batch, token, width)."""
+        """Tokens of goal images, then those of each observation; (batch, token, width)."""
         task = task_tokens(self, observation, task_embedding)
         scale, shift = self.film(task.values[:, 0])[:, None, None].chunk(2, dim=-1)
         seen = observation_tokens(self, self.stem, observation, task_embedding)
-        present = seen.values * seen.there[:, None, :, None]  # The last one is read.
+        # Absent tokens are set to zero, as the head reads the last token in any case.
+        observed = seen.values * seen.there[:, None, :, None]
         values = rearrange(
-            present * (1 + scale) + shift + self.time,
+            observed * (1 + scale) + shift + self.time,
             "batch time token x -> batch (time token) x",
         )
-        there = seen.there.repeat(1, self.spec.history)
+        present = seen.there.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values[:, 1:], values], dim=1),
-            torch.cat([task.there[:, 1:], there], dim=1),
+            torch.cat([task.there[:, 1:], present], dim=1),
         )
 
-    def _mask(self, there: Tensor) -> Tensor:
-        """Which token may look at which; (batch or 1, 1, token, token)."""
+    def _mask(self, present: Tensor) -> Tensor:
+        """Causal attention mask, in which absent tokens are masked.
+
+        Args:
+            present: False for absent tokens; (batch, token).
+
+        Returns:
+            True where a token may attend to another; (batch or 1, 1, token, token).
+        """
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return self.causal[None, None]
-        itself = torch.eye(len(self.causal), dtype=torch.bool, device=there.device)
-        return (self.causal & there[:, None] | itself)[:, None]
+        itself = torch.eye(len(self.causal), dtype=torch.bool, device=present.device)
+        return (self.causal & present[:, None] | itself)[:, None]

@@ -1,23 +1,24 @@
-"""A language model whose vocabulary has actions: it answers an instruction by what to do.
+"""RT-2: a language model whose vocabulary is extended by action tokens.
 
-The sequence is what is observed, as soft tokens, then the prompt "Q: what action should the
-robot take to INSTRUCTION? A:", then the components of the actions, each one of 256 tokens. The
-loss is the cross-entropy of these tokens in the whole vocabulary, given those before; to act,
-the likeliest of the 256 action tokens is taken for one component after the other. The
-objective ``text_cotraining`` trains on questions and answers in words beside demonstrations.
+The sequence consists of the observation as soft tokens, the prompt "Q: what action should the
+robot take to INSTRUCTION? A:", and the components of the actions, each one of 256 tokens. The
+loss is the cross-entropy of the action tokens over the whole vocabulary, given the tokens
+before them. To act, the most probable of the 256 action tokens is chosen for one component
+after the other. The objective ``text_cotraining`` also trains on questions and answers in
+text.
 
 Source: Brohan et al. 2023, "RT-2: Vision-Language-Action Models Transfer Web Knowledge to
 Robotic Control" (arXiv:2307.15818), section 3, and OpenVLA's code
 (``prismatic/vla/action_tokenizer.py``). Departures:
 
-1. The language model is any decoder-only one in a local folder, or a small untrained one
-   over bytes; it has seen no images. What is observed reaches it as soft tokens: images by
-   the encoder of ``Vision`` and a TokenLearner, state features as they are.
-2. The 256 action tokens are appended to the vocabulary. RT-2 takes integers or overwrites the
-   256 least used tokens, which a small vocabulary cannot spare.
-3. Values are those of the head ``bins``: 256 from -1 to 1, bounds included.
-4. Whatever the policy is conditioned on beside an instruction is one soft token, and goal
-   images are as those of the observation.
+1. The language model is any decoder-only one from a local folder, or a small untrained one
+   over bytes; it was not trained on images. Observations enter as soft tokens: images by
+   the encoder of ``Vision`` and a TokenLearner, state features by linear projections.
+2. The 256 action tokens are appended to the vocabulary. RT-2 uses integer tokens or
+   overwrites the 256 least used tokens, which a small vocabulary cannot spare.
+3. The action values are those of the head ``bins``: 256 from -1 to 1, bounds included.
+4. Conditioning other than the instruction is one soft token; goal images are tokenised
+   like those of the observation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +54,7 @@ from robomtl.policy import EMBODIMENT, Batch, Loss, Memory, Policy, Spec, task_l
 from robomtl.ranges import check_not_negative, check_sizes
 
 _QUESTION = "Q: what action should the robot take{}? A:"
-_LONGEST = 1024  # Tokens of a sequence of the small model.
+_LONGEST = 1024  # Longest sequence of the small model [tokens].
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,30 +62,31 @@ class RT2Config:
     """The language model and the sizes of the ``rt2`` policy."""
 
     language_model: str = ""
-    """Folder of a language model in the format of Hugging Face, with weights as
-    safetensors; empty for a small, untrained one over bytes."""
+    """Folder of a language model in Hugging Face format, with weights as safetensors;
+    empty for a small untrained model over bytes."""
     architecture: str = ""
-    """Content of its ``config.json``; read from the folder."""
+    """Content of the model's ``config.json``; read from the folder if empty."""
     tokenizer: int = 0
-    """Length of its ``tokenizer.json`` [bytes]; read from the folder."""
+    """Length of the model's ``tokenizer.json`` [bytes]; read from the folder with
+    ``architecture``."""
     chunk: int = 1
     """Number of actions predicted at once."""
     bins: int = 256
-    """Tokens for the values of a component of an action."""
+    """Number of action tokens, the values of an action component."""
     width: int = 128
     """Length of a token of the small model."""
     blocks: int = 4
     """Number of transformer blocks of the small model."""
     heads: int = 4
-    """Attention heads of each of these."""
+    """Attention heads of each block of the small model; they divide the width."""
     image_tokens: int = 8
     """Number of tokens of an image."""
 
     def __post_init__(self) -> None:
-        """Checks the sizes, and reads what the folder says of its model.
+        """Checks the sizes, and reads the architecture from the folder.
 
         Raises:
-            InputError: If a size is not positive, or the folder holds no language model
+            InputError: If a size is out of range, or the folder contains no language model
                 that may be loaded.
         """
         check_sizes(self, "tokenizer")
@@ -101,7 +103,7 @@ class RT2Config:
 
 
 class ActionTokens(nn.Module):
-    """The action tokens of a vocabulary: what they are read and embedded by.
+    """Output layer and (tied) embeddings of the action tokens.
 
     Args:
         width: Length of a token.
@@ -141,7 +143,7 @@ class RT2(Policy):
         self._prompts: dict[str, list[int]] = {}
 
     def loss(self, batch: Batch) -> Loss:
-        """The cross-entropy of the action tokens of each sample; see ``Policy``."""
+        """Cross-entropy of the action tokens of each sample; see ``Policy``."""
         target = bin_of(batch.action, self.config.bins)
         tokens = rearrange(target, "batch chunk action -> batch (chunk action)")
         prefix = self._prefix(batch.observation, batch.task_embedding)
@@ -150,34 +152,35 @@ class RT2(Policy):
         elements = functional.cross_entropy(
             logits.mT, self._model.vocabulary + tokens, reduction="none"
         )
-        found = logits[..., self._model.vocabulary :].argmax(-1)
-        error = (value_of(found.view_as(target), self.config.bins) - batch.action).abs()
+        index = logits[..., self._model.vocabulary :].argmax(-1)
+        error = (value_of(index.view_as(target), self.config.bins) - batch.action).abs()
         has = self._has(batch.observation.get(EMBODIMENT))
         per_sample = masked_mean(elements.view_as(batch.action), batch.mask, has)
         distance = masked_mean(error.detach(), batch.mask, has).mean()
         return Loss(per_sample, {"action_error": distance})
 
     def text_loss(self, questions: Sequence[str], answers: Sequence[str]) -> Tensor:
-        """The mean cross-entropy of the tokens of each answer; (text,).
+        """Mean cross-entropy of the tokens of each answer; (text,).
 
         Args:
-            questions: Not predicted; may be empty.
-            answers: Not empty, with a token at least.
+            questions: Texts before the answers, which are not predicted; may be empty.
+            answers: Texts to predict, each of at least one token.
         """
         prompts = [self._model.tokens(question) for question in questions]
-        said = [self._model.tokens(answer) for answer in answers]
-        rows = [[*a, *b][-_LONGEST:] for a, b in zip(prompts, said, strict=True)]
-        tokens, there = (part.to(self.device) for part in padded(rows))
-        answered = torch.zeros_like(there)
-        for row, (answer, question) in enumerate(zip(said, prompts, strict=True)):
-            answered[row, -min(len(answer), _LONGEST) :] = True
-            answered[row, : tokens.shape[1] - len(rows[row]) + (not question)] = False
-        hidden = self._model.hidden(self._model.embedded(tokens), there)
+        targets = [self._model.tokens(answer) for answer in answers]
+        rows = [[*a, *b][-_LONGEST:] for a, b in zip(prompts, targets, strict=True)]
+        tokens, present = (part.to(self.device) for part in padded(rows))
+        predicted = torch.zeros_like(present)
+        for row, (answer, question) in enumerate(zip(targets, prompts, strict=True)):
+            predicted[row, -min(len(answer), _LONGEST) :] = True
+            # Without a question the first token is not predicted.
+            predicted[row, : tokens.shape[1] - len(rows[row]) + (not question)] = False
+        hidden = self._model.hidden(self._model.embedded(tokens), present)
         elements = functional.cross_entropy(
             self._logits(hidden[:, :-1]).mT, tokens[:, 1:], reduction="none"
         )
-        counted = answered[:, 1:].float()
-        return (elements * counted).sum(1) / counted.sum(1).clamp(min=1)
+        mask = predicted[:, 1:].float()
+        return (elements * mask).sum(1) / mask.sum(1).clamp(min=1)
 
     def act(
         self,
@@ -185,7 +188,7 @@ class RT2(Policy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The likeliest action token for one component after the other; see ``Policy``."""
+        """Most probable action token for one component after the other; see ``Policy``."""
         prefix = self._prefix(observation, task_embedding)
         rows, count = len(task_embedding), self.config.chunk * self.spec.action
         tokens = torch.zeros(rows, 0, dtype=torch.long, device=task_embedding.device)
@@ -198,13 +201,13 @@ class RT2(Policy):
         return (chunk if has is None else chunk * has[:, None]), memory
 
     def _continued(self, prefix: Tokens, tokens: Tensor) -> Tensor:
-        """What becomes of a prefix and the action tokens after it."""
+        """Hidden states of a prefix and the action tokens after it; (batch, token, width)."""
         values = torch.cat([prefix.values, self.head.embedded(tokens)], dim=1)
-        there = functional.pad(prefix.there, (0, tokens.shape[1]), value=True)
-        return self._model.hidden(values, there)
+        present = functional.pad(prefix.there, (0, tokens.shape[1]), value=True)
+        return self._model.hidden(values, present)
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        """Of the whole vocabulary: words, then action tokens."""
+        """Logits over the whole vocabulary: text tokens, then action tokens."""
         return torch.cat(
             [self._model.logits(hidden), self.head.linear(hidden)], -1
         ).float()
@@ -212,7 +215,7 @@ class RT2(Policy):
     def _prefix(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tokens:
-        """Soft tokens of the task and of observations, then the prompt."""
+        """Soft tokens of the task and of observations, then the tokens of the prompt."""
         text = task_embedding[:, : self.spec.text]
         task = task_tokens(self, observation, task_embedding[:, self.spec.text :])
         seen = observation_tokens(self, self.stem, observation, task_embedding)
@@ -220,22 +223,22 @@ class RT2(Policy):
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
         words = self._words(text)
-        there = seen.there.repeat(1, self.spec.history)
+        present = seen.there.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values, values, words.values], dim=1),
-            torch.cat([task.there, there, words.there], dim=1),
+            torch.cat([task.there, present, words.there], dim=1),
         )
 
     def _words(self, text: Tensor) -> Tokens:
-        """The prompts of instructions, padded on their left."""
+        """Embedded prompts of the instructions, padded on the left."""
         if not self.spec.text:
             prompt = torch.tensor(self._prompt(""), device=text.device)
             values = self._model.embedded(prompt).expand(len(text), -1, -1)
-            there = torch.ones(len(text), len(prompt), dtype=torch.bool)
-            return Tokens(values, there.to(text.device))
+            present = torch.ones(len(text), len(prompt), dtype=torch.bool)
+            return Tokens(values, present.to(text.device))
         rows = [self._prompt(sentence) for sentence in sentences(text)]
-        tokens, there = (part.to(text.device) for part in padded(rows))
-        return Tokens(self._model.embedded(tokens), there)
+        tokens, present = (part.to(text.device) for part in padded(rows))
+        return Tokens(self._model.embedded(tokens), present)
 
     def _prompt(self, instruction: str) -> list[int]:
         if instruction not in self._prompts:
@@ -244,7 +247,7 @@ class RT2(Policy):
         return self._prompts[instruction]
 
     def _has(self, robot: Tensor | None) -> Tensor | None:
-        """Which components of an action a sample's robot has; (batch, action)."""
+        """True for the action components of a sample's robot; (batch, action)."""
         if robot is None or len(self.spec.actions) == 1:
             return None
         sizes = torch.tensor(self.spec.actions, device=robot.device)

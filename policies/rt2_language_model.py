@@ -1,7 +1,7 @@
-"""Language models that ``rt2`` starts from: one in a local folder, or a small one of bytes.
+"""Language models of ``rt2``: one from a local folder, or a small one over bytes.
 
-A folder holds what Hugging Face's ``save_pretrained`` writes: ``config.json``, weights as
-safetensors, and ``tokenizer.json``. No code and no pickle of it is ever loaded.
+A folder contains the files that Hugging Face's ``save_pretrained`` writes: ``config.json``,
+weights as safetensors, and ``tokenizer.json``. No code and no pickle is ever loaded.
 """
 
 from collections.abc import Sequence
@@ -28,43 +28,43 @@ _BYTES = 256
 
 
 class LanguageModel(Protocol):
-    """A decoder-only transformer over tokens of text."""
+    """A decoder-only transformer over text tokens."""
 
     width: int
     """Length of a token's embedding."""
     vocabulary: int
-    """Number of tokens."""
+    """Number of tokens of the vocabulary."""
 
     def tokens(self, text: str) -> list[int]:
-        """The tokens of a text."""
+        """Token indices of a text, without special tokens."""
         ...
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """Embeddings of tokens; (..., token) -> (..., token, width)."""
         ...
 
-    def hidden(self, values: Tensor, there: Tensor) -> Tensor:
-        """What becomes of embeddings, each of which attends to those before it.
+    def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Final hidden states under causal attention; (batch, token, width).
 
         Args:
-            values: (batch, token, width).
-            there: False for padding; (batch, token).
+            values: Embeddings of the tokens; (batch, token, width).
+            mask: False for padding; (batch, token).
         """
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Of the next token; (..., width) -> (..., vocabulary)."""
+        """Logits of the next token; (..., width) -> (..., vocabulary)."""
         ...
 
 
 class ByteModel(nn.Module):
-    """A small transformer over the bytes of a text, without any training of its own.
+    """A small untrained transformer over the bytes of a text.
 
     Args:
         width: Length of a token.
         blocks: Number of transformer blocks.
-        heads: Attention heads of each.
-        longest: Number of tokens of a sequence at most.
+        heads: Attention heads of each block.
+        longest: Largest number of tokens of a sequence.
     """
 
     def __init__(self, width: int, blocks: int, heads: int, longest: int) -> None:
@@ -85,21 +85,21 @@ class ByteModel(nn.Module):
         values: Tensor = self.embedding(tokens)
         return values
 
-    def hidden(self, values: Tensor, there: Tensor) -> Tensor:
-        """See ``LanguageModel``; a text is padded on its left, or on its right."""
+    def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
+        """See ``LanguageModel``; padding may be on the left or on the right."""
         count = values.shape[1]
-        place = (there.long().cumsum(1) - 1).clamp(min=0)
-        values = values + self.position[place]
+        index = (mask.long().cumsum(1) - 1).clamp(min=0)
+        values = values + self.position[index]
         ones = torch.ones(count, count, dtype=torch.bool, device=values.device)
         itself = torch.eye(count, dtype=torch.bool, device=values.device)
-        mask = (ones.tril() & there[:, None] | itself)[:, None]
+        causal = (ones.tril() & mask[:, None] | itself)[:, None]
         for block in self.blocks:
-            values = cast(Block, block).among(values, mask)
+            values = cast(Block, block).among(values, causal)
         hidden: Tensor = self.norm(values)
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """See ``LanguageModel``; by the embeddings of the tokens."""
+        """See ``LanguageModel``; the output layer is tied to the embeddings."""
         return hidden @ self.embedding.weight.T
 
 
@@ -109,8 +109,8 @@ class FolderModel(nn.Module):
     Args:
         architecture: Content of ``config.json``.
         tokenizer: Length of ``tokenizer.json`` [bytes].
-        folder: Where weights and tokeniser are read from, if they are there and its
-            ``config.json`` is this one; a checkpoint brings its own.
+        folder: Folder of weights and tokeniser. They are read only if the folder exists
+            and has this ``config.json``; otherwise a checkpoint must supply them.
     """
 
     def __init__(self, architecture: str, tokenizer: int, folder: str) -> None:
@@ -134,7 +134,7 @@ class FolderModel(nn.Module):
         """See ``LanguageModel``.
 
         Raises:
-            InputError: If the tokeniser is damaged, or that of another model.
+            InputError: If the tokeniser is damaged or belongs to another model.
         """
         with explained(f"The tokeniser of the language model ({TOKENIZER}) is damaged"):
             if self._tokenise is None:
@@ -142,27 +142,27 @@ class FolderModel(nn.Module):
 
                 content = bytes(self.tokenizer.tolist()).decode()
                 self._tokenise = Tokenizer.from_str(content)
-            found: list[int] = self._tokenise.encode(text, add_special_tokens=False).ids
-        if max(found, default=0) >= self.vocabulary:
+            ids: list[int] = self._tokenise.encode(text, add_special_tokens=False).ids
+        if max(ids, default=0) >= self.vocabulary:
             raise InputError(
-                f"The tokeniser of the language model ({TOKENIZER}) is that of another one:"
-                f" it gives token {max(found)}, and the model has {self.vocabulary}."
+                f"The tokeniser ({TOKENIZER}) is that of another language model: it gives"
+                f" token {max(ids)}, but the model has {self.vocabulary} tokens."
             )
-        return found
+        return ids
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """See ``LanguageModel``."""
         values: Tensor = self.base.get_input_embeddings()(tokens)
         return values
 
-    def hidden(self, values: Tensor, there: Tensor) -> Tensor:
+    def hidden(self, values: Tensor, mask: Tensor) -> Tensor:
         """See ``LanguageModel``."""
-        place = (there.long().cumsum(1) - 1).clamp(min=0)
+        index = (mask.long().cumsum(1) - 1).clamp(min=0)
         with explained("The language model cannot compute", RuntimeError):
             made = self.base(
                 inputs_embeds=values,
-                attention_mask=there.long(),
-                position_ids=place,
+                attention_mask=mask.long(),
+                position_ids=index,
                 use_cache=False,
             )
         hidden: Tensor = made.last_hidden_state
@@ -171,8 +171,8 @@ class FolderModel(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         """See ``LanguageModel``."""
         if self.words is not None:
-            found: Tensor = self.words(hidden)
-            return found
+            logits: Tensor = self.words(hidden)
+            return logits
         tied: Tensor = hidden @ self.base.get_input_embeddings().weight.T
         return tied
 
@@ -187,15 +187,15 @@ class FolderModel(nn.Module):
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Rows of tokens with padding on their left, and where tokens stand.
+    """Rows of tokens as one tensor, padded on the left.
 
     Returns:
-        Both of shape (row, token).
+        Token indices, and a mask that is False for padding; both (row, token).
     """
     longest = max(map(len, rows))
     tokens = torch.zeros(len(rows), longest, dtype=torch.long)
-    there = torch.zeros(len(rows), longest, dtype=torch.bool)
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
     for number, row in enumerate(rows):
         tokens[number, longest - len(row) :] = torch.tensor(row, dtype=torch.long)
-        there[number, longest - len(row) :] = True
-    return tokens, there
+        mask[number, longest - len(row) :] = True
+    return tokens, mask

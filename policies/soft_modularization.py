@@ -1,25 +1,25 @@
-"""Layers of modules, between which the task and the state route softly.
+"""Soft modularization: layers of modules with soft routing by task and state.
 
 Source: Yang et al. 2020, "Multi-Task Reinforcement Learning with Soft Modularization"
-(arXiv:2003.13661), section 4, equations 4 to 7, where the published code differs too.
+(arXiv:2003.13661), section 4, equations 4 to 7, from which the published code departs.
 With f(s) the encoded state, h(z) the encoded task and n modules in each layer l:
 
     p¹ = W_d ReLU(f(s) · h(z)),  pˡ⁺¹ = W_d ReLU(W_u pˡ · f(s) · h(z))
-    p̂ˡ = softmax of pˡ, an n × n matrix, over the modules that are read from
+    p̂ˡ = softmax of pˡ, an n × n matrix, over the modules that are read
     gˡ⁺¹_i = Σ_j p̂ˡ_ij ReLU(W_j gˡ_j),  and the action from Σ_j W_j gᴸ_j
 
 Departures from the paper:
 
-1. The sum over the last modules is the ``ActionHead`` on all of them side by side, which
-   are layer-normalised before.
-2. The policy is cloned, not trained by reinforcement, so tasks are not weighed by the
-   temperatures of their entropies.
+1. The sum over the last modules is the linear layer of the ``ActionHead`` on their
+   concatenated outputs, which are layer-normalised first.
+2. The policy is trained by cloning, not reinforcement learning, so tasks are not weighed
+   by entropy temperatures.
 
-And where the published code departs from it, and this does not:
+Differences of the published code from the paper, which is followed here:
 
-3. There a routing reads the softmax of all routings before it; here pˡ of the last one.
-4. There modules are mixed and then rectified, and the last ones are routed to one; here
-   they are rectified and then mixed, and the head reads all of the last ones.
+3. In the code a routing reads the softmax of all earlier routings; here pˡ of the last one.
+4. In the code module outputs are mixed and then rectified, and the last ones are routed to
+   one; here they are rectified and then mixed, and the head reads all of the last ones.
 """
 
 from collections.abc import Mapping
@@ -41,22 +41,22 @@ class SoftModularizationConfig(HeadConfig):
     """Sizes and loss of the ``soft_modularization`` policy."""
 
     task_width: int = 256
-    """Length to which task and state are each encoded."""
+    """Length of the encoded task and of the encoded state."""
     modules: int = 4
-    """n, modules of a layer."""
+    """Number n of modules of a layer."""
     width: int = 128
     """Units of a module."""
     layers: int = 3
-    """L - 1, layers of modules, each followed by a routing; the head is the L-th."""
+    """Number L - 1 of layers of modules, each followed by a routing; the head is layer L."""
 
 
 class Router(nn.Module):
-    """Decides from task and state how much each module reads of each before it.
+    """Predicts the routing weights between layers of modules from task and state.
 
     Args:
         width: Length of the encoded task and state.
-        modules: Modules of a layer.
-        layers: Layers that are followed by a routing.
+        modules: Number of modules of a layer.
+        layers: Number of layers, each followed by a routing.
     """
 
     def __init__(self, width: int, *, modules: int, layers: int) -> None:
@@ -70,13 +70,13 @@ class Router(nn.Module):
         )
 
     def forward(self, task_and_state: Tensor) -> list[Tensor]:
-        """Each layer's routing, whose rows have a sum of 1.
+        """Routing weights p̂ of each layer, whose rows have a sum of 1.
 
         Args:
             task_and_state: Product of the encoded task and state; (batch, width).
 
         Returns:
-            Of each layer p̂, by the module that reads and the one that is read; (batch,
+            Weights of each layer, indexed by the reading and by the read module; (batch,
             module, module).
         """
         logits = [self.down[0](task_and_state.relu())]
@@ -91,7 +91,7 @@ class Router(nn.Module):
 
 
 class SoftModularization(HeadPolicy):
-    """Layers of modules, each reading a mixture of those before it."""
+    """Layers of modules, each of which reads a mixture of the previous layer's modules."""
 
     Config = SoftModularizationConfig
 
@@ -113,7 +113,7 @@ class SoftModularization(HeadPolicy):
     def routing(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> list[Tensor]:
-        """Each layer's routing; see ``Router``."""
+        """Routing weights of each layer; see ``Router``."""
         return self._routing(self._stem(observation, task_embedding), task_embedding)
 
     def forward(

@@ -1,9 +1,10 @@
-"""Two policies of one architecture, of which the instruction decides who acts.
+"""Two policies of one architecture, selected by the instruction.
 
-Methods that leave the old tasks as they are make it: one policy is the old one, the other
-was adapted to a new task. A trial with a wording nearer to those of the new task than to
-all others is acted in by the changed one, any other by the base. An action depends on its
-own row alone, and is bit for bit that of the policy which acts in it.
+Adaptation methods that keep the behaviour on the training tasks create it: ``base`` is the
+original policy, ``changed`` the one adapted to a new task. The changed policy acts in trials
+whose instruction is nearer to the wordings of the new task than to all others, the base policy
+in all other trials. An action depends on its own row of a batch only, and is bit-identical to
+that of the selected policy.
 """
 
 from collections.abc import Mapping
@@ -22,15 +23,15 @@ class SwitchedConfig:
     """Architecture of the two policies."""
 
     base: str = "film"
-    """Its registered name."""
+    """Registered name of the architecture."""
     base_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config that differ from the defaults."""
+    """Fields of the architecture's config that differ from the defaults."""
 
 
 class Switched(Policy):
-    """Made by adaptation: a policy, and a changed one for the wordings of a new task.
+    """The original policy, and an adapted one for the wordings of a new task.
 
-    A fresh one knows no wordings, and its changed policy always acts.
+    Without stored wordings the adapted policy always acts.
     """
 
     Config = SwitchedConfig
@@ -38,7 +39,7 @@ class Switched(Policy):
 
     def __init__(self, config: SwitchedConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        self.observer.images.clear()  # Each of the two encodes images by its own.
+        self.observer.images.clear()  # Each of the two policies has its own encoders.
         self.observer.task = None
         architecture = POLICIES.get(config.base)
         made = architecture.Config(**config.base_config)
@@ -55,10 +56,10 @@ class Switched(Policy):
         return self.base.chunk
 
     def changes(self, task_embedding: Tensor) -> Tensor:
-        """In which rows the changed policy acts; (batch, embedding) -> (batch,).
+        """True for rows in which the changed policy acts; (batch, embedding) -> (batch,).
 
-        Where the greatest cosine with a wording of the new task is above that with any
-        other; everywhere if there is no other.
+        These are rows whose greatest cosine similarity with a wording of the new task
+        exceeds that with every other wording; all rows if there are no others.
         """
         new, others = self.wordings["new"], self.wordings["others"]
         if not len(others):
@@ -67,7 +68,7 @@ class Switched(Policy):
         return (words @ new.T).amax(1) > (words @ others.T).amax(1)
 
     def loss(self, batch: Batch) -> Loss:
-        """The loss of the policy that acts in each row; metrics where it is one."""
+        """Loss of the policy that acts in each row; no metrics if both act."""
         changes = self.changes(batch.task_embedding)
         if changes.all():
             return self.changed.loss(batch)
@@ -82,11 +83,11 @@ class Switched(Policy):
         task_embedding: Tensor,
         memory: Memory | None,
     ) -> tuple[Tensor, Memory | None]:
-        """The chunk of the policy that acts in each row; see ``Policy``.
+        """Chunk of the policy that acts in each row; see ``Policy``.
 
-        Each of the two gets all rows, as matrix products of another shape may round
-        differently; one that acts in no row does not act. Who acts is remembered until
-        the words change.
+        A policy that acts in some rows computes all rows, since matrix products of another
+        shape may round differently. The selection is kept in the memory until the
+        instruction changes.
         """
         words = self._words(task_embedding)
         if memory is None or not memory.tensors["words"].equal(words):
@@ -110,20 +111,21 @@ class Switched(Policy):
         return chunk, Memory(kept)
 
     def _words(self, task_embedding: Tensor) -> Tensor:
-        """The words of the instruction, which come first; (batch, language)."""
+        """Language embeddings, the first columns of task embeddings; (batch, language)."""
         return task_embedding[:, : self.wordings["new"].shape[1]]
 
 
 def _part(memory: Memory | None, name: str) -> Memory | None:
-    """What one of the two policies remembers; None for one that did not act yet."""
-    found = {
+    """Memory of one of the two policies; None if it has none."""
+    tensors = {
         key.removeprefix(f"{name}."): tensor
         for key, tensor in (memory.tensors if memory else {}).items()
         if key.startswith(f"{name}.")
     }
-    return Memory(found) if found else None
+    return Memory(tensors) if tensors else None
 
 
 def _named(memory: Memory | None, name: str) -> dict[str, Tensor]:
+    """Tensors of a policy's memory, with the policy's name as prefix."""
     tensors = memory.tensors if memory else {}
     return {f"{name}.{key}": tensor for key, tensor in tensors.items()}

@@ -1,17 +1,16 @@
 """A causal transformer over the task and a history of observations, with chunks of actions.
 
-The tokens of a sequence are the task, then the observation at each time of the history, from
-the earliest to the present one: a token for each state feature and a few for each image.
-The last token is a learned one, and the action head reads what becomes of it. A token
-attends to itself and to those before it.
+The sequence consists of the task, then the observation at each time of the history, from the
+earliest to the present one, with a token for each state feature and a few for each image, and
+a learned action token at the end, from whose output the action head predicts.
 
-Source: Haldar et al. 2024, "BAKU: An Efficient Transformer for Multi-Task Policy Learning"
-(arXiv:2406.07539), section 3, whose trunk it is. Departures:
+Source: the trunk of BAKU, Haldar et al. 2024, "BAKU: An Efficient Transformer for Multi-Task
+Policy Learning" (arXiv:2406.07539), section 3. Departures:
 
-1. The learned token for actions is at the present time only, which is the one that
-   acts. There actions are predicted and trained at every time of a history.
-2. A TokenLearner reduces each image to a few tokens. There an image is one token, by an
-   encoder that the task modulates, as ``Vision`` offers here.
+1. There is one action token, at the present time. BAKU predicts and trains actions at every
+   time of the history.
+2. A TokenLearner reduces each image to a few tokens. In BAKU each image is one token of a
+   task-modulated encoder; ``Vision`` configures such encoders here.
 3. Before the first step of a trial, its first observation is repeated.
 4. There is no dropout, and l1 is the default head rather than l2.
 """
@@ -44,11 +43,11 @@ class TransformerConfig(TokenConfig):
     chunk: int = 4
     """Number of actions predicted at once."""
     heads: int = 4
-    """Attention heads of each, which share the width."""
+    """Attention heads of each block; they divide the width."""
 
 
 class Transformer(HeadPolicy):
-    """Attends from each token to those before it, and acts by the last."""
+    """A causal transformer that acts by its last token; see the module."""
 
     Config = TransformerConfig
     usual_history: ClassVar[int] = 2
@@ -89,17 +88,20 @@ class Transformer(HeadPolicy):
         features: Tensor = self.norm(last)
         return features[:, 0]
 
-    def _mask(self, task: Tokens, there: Tensor) -> Tensor:
-        """Which token may look at which; (batch or 1, 1, token, token).
+    def _mask(self, task: Tokens, present: Tensor) -> Tensor:
+        """Causal attention mask, in which absent tokens are masked.
 
         Args:
-            task: What the policy is conditioned on; goal images may be withheld.
-            there: Whether a robot has a token of an observation; (batch, token).
+            task: Tokens of the conditioning; those of withheld goal images are absent.
+            present: False for absent tokens of an observation; (batch, token).
+
+        Returns:
+            True where a token may attend to another; (batch or 1, 1, token, token).
         """
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return self.causal[None, None]
-        both, goals = there.new_ones(len(there), 1), task.there[:, 1:]
-        seen = there.repeat(1, self.spec.history)
-        every = torch.cat([both, goals, seen, both], dim=1)
-        itself = torch.eye(len(self.causal), dtype=torch.bool, device=there.device)
+        always, goals = present.new_ones(len(present), 1), task.there[:, 1:]
+        observed = present.repeat(1, self.spec.history)
+        every = torch.cat([always, goals, observed, always], dim=1)
+        itself = torch.eye(len(self.causal), dtype=torch.bool, device=present.device)
         return (self.causal & every[:, None] | itself)[:, None]

@@ -1,10 +1,10 @@
-"""Takes what was done where the features of a trained policy were most like here's.
+"""VINN: nearest neighbours in the features of a trained policy.
 
 Source: Pari et al. 2021, "The Surprising Effectiveness of Representation Learning for
 Visual Imitation" (VINN, arXiv:2112.01511). Departure from the paper:
 
-1. The features are not those of an image encoder trained without actions, but those from
-   which the head of a trained policy predicts, given its task embedding.
+1. The features are those from which the head of a trained policy predicts, given its task
+   embedding, not those of an image encoder trained without actions.
 """
 
 from collections.abc import Mapping
@@ -22,23 +22,23 @@ from robomtl.policy import POLICIES, Policy, Spec
 
 @dataclass(frozen=True, kw_only=True)
 class VINNConfig(NearestNeighbourConfig):
-    """Which policy's features are compared."""
+    """Settings of the ``vinn`` policy."""
 
     base: str = "film"
-    """Registered name of its architecture."""
+    """Registered name of the architecture whose features are compared."""
     base_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config."""
+    """Fields of the architecture's config that differ from the defaults."""
 
 
 class VINN(NearestNeighbour):
-    """Averages the actions of the remembered steps with the nearest features.
+    """Averages the actions of the stored steps that are nearest in features.
 
     Args:
-        config: The policy whose features are compared, and how many steps count.
-        spec: Sizes of what it reads and writes.
+        config: Architecture of the trained policy, and number of neighbours.
+        spec: Sizes of inputs and outputs.
 
     Raises:
-        ValueError: If that policy does not predict by a head from features.
+        ValueError: If the architecture does not derive from ``HeadPolicy``.
     """
 
     Config = VINNConfig
@@ -55,7 +55,7 @@ class VINN(NearestNeighbour):
         return self._key_size
 
     def key(self, observation: Mapping[str, Tensor], task_embedding: Tensor) -> Tensor:
-        """The features from which the head predicts; (batch, key). Departure 1."""
+        """Features from which the head predicts; (batch, key). Departure 1."""
         features: Tensor = self.base(observation, task_embedding)
         return features
 
@@ -64,11 +64,11 @@ def _built(config: VINNConfig, spec: Spec) -> HeadPolicy:
     architecture = POLICIES.get(config.base)
     if not issubclass(architecture, HeadPolicy):
         raise InputError(
-            f"Policy '{config.base}' has no features from which a head predicts; vinn"
-            " takes policies that do, such as film."
+            f"Policy '{config.base}' has no features from which an action head predicts;"
+            " vinn needs a policy that derives from HeadPolicy, such as film."
         )
-    made: Policy = architecture(
+    base: Policy = architecture(
         checkpoint.configure(config.base, config.base_config), spec
     )
-    assert isinstance(made, HeadPolicy)
-    return made
+    assert isinstance(base, HeadPolicy)
+    return base

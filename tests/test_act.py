@@ -96,5 +96,5 @@ def test_the_command_line_says_that_it_has_a_head_of_its_own():
 
 
 def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(ValueError, match="width is 30, which 4 heads do not share"):
+    with pytest.raises(ValueError, match="width is 30, which 4 attention heads do not"):
         ActConfig(width=30)

@@ -46,7 +46,7 @@ def test_a_step_of_the_chunk_depends_on_the_others():
 
 @pytest.mark.parametrize("config", [DiffusionConfig, FlowConfig])
 def test_another_head_is_refused(config):
-    message = f"loss is 'l1', and the policy '{config.objective}' has its own"
+    message = f"loss is 'l1', but the policy '{config.objective}' always has"
     with pytest.raises(ValueError, match=message):
         config(loss="l1")
 

@@ -79,7 +79,5 @@ def test_more_readouts_leave_the_features_of_the_first_as_they_were():
 
 
 def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(
-        InputError, match="width is 30, which 8 heads do not share evenly"
-    ):
+    with pytest.raises(InputError, match="width is 30, which 8 attention heads do not"):
         OctoConfig(width=30)

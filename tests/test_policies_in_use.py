@@ -181,7 +181,7 @@ def test_methods_adapt_any_trunk(name, method, config, trained, support, tmp_pat
         (
             "vinn",
             "act",
-            "'act' has no features .* takes policies that do, such as film",
+            "'act' has no features .* derives from HeadPolicy, such as film",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_method_that_does_not_fit_a_head_names_what_does(
 
 
 def test_inner_loops_refuse_a_policy_that_reads_sentences(data, tmp_path):
-    with pytest.raises(InputError, match="which 'rt2' cannot; train another policy"):
+    with pytest.raises(InputError, match="which 'rt2' does not support; train another"):
         train(data, tmp_path, "rt2", objective="maml")
     with pytest.raises(
         InputError, match="'film' cannot be trained on texts; .* trains rt2"

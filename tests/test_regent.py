@@ -144,7 +144,7 @@ def test_impossible_settings_are_refused():
         RegentConfig(copying=-1.0)
     with pytest.raises(ValueError, match="copying is -1.0; give 0 or more"):
         configure("regent", {"copying": -1.0})
-    with pytest.raises(ValueError, match="width is 30, which 4 heads do not share"):
+    with pytest.raises(ValueError, match="width is 30, which 4 attention heads do not"):
         RegentConfig(width=30)
     with pytest.raises(ValueError, match="positions is .4,.; give 2 or more"):
         RegentConfig(positions=(4,))
@@ -153,5 +153,5 @@ def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="do not lie in a state of 6 components"):
         build(Regent, positions=(0, 4))
     robots = tuple(vector_embodiment(state=6, action=2, name=name) for name in "ab")
-    with pytest.raises(ValueError, match="positions are those in the state of one rob"):
+    with pytest.raises(ValueError, match="positions refers to the state of one robot"):
         Regent(RegentConfig(**PLACES), Spec(embodiments=robots, embedding=0))

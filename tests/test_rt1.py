@@ -71,5 +71,5 @@ def test_actions_are_in_256_bins_by_default():
 
 
 def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(InputError, match="width is 20, which 8 heads do not share"):
+    with pytest.raises(InputError, match="width is 20, which 8 attention heads do not"):
         RT1Config(width=20)

@@ -142,23 +142,23 @@ def test_a_checkpoint_acts_without_the_folder_of_its_language_model(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: (f / "config.json").unlink(), "holds no config.json; give a folder"),
+        (lambda f: (f / "config.json").unlink(), "has no config.json; give a folder"),
         (
             lambda f: (f / "pytorch_model.bin").write_bytes(b""),
-            "holds pytorch_model.bin, a pickle, which may run any code",
+            "contains pytorch_model.bin, a pickle, which may run any code",
         ),
-        (lambda f: (f / "model.safetensors").unlink(), "holds no weights; expected"),
-        (lambda f: (f / "tokenizer.json").unlink(), "holds no tokeniser; expected"),
+        (lambda f: (f / "model.safetensors").unlink(), "has no weights; expected"),
+        (lambda f: (f / "tokenizer.json").unlink(), "has no tokeniser; expected"),
         (
             lambda f: (f / "config.json").write_text("{"),
             "config.json is damaged or cut short",
         ),
-        (lambda f: (f / "config.json").write_text("{}"), "names no model_type"),
+        (lambda f: (f / "config.json").write_text("{}"), "has no model_type"),
         (
             lambda f: (f / "config.json").write_text(
                 json.dumps({"model_type": "llama", "auto_map": {}})
             ),
-            "asks for code of its own",
+            "requests custom code",
         ),
         (
             lambda f: (f / "config.json").write_text(
@@ -202,11 +202,11 @@ _NORM = "model.norm.weight"
     [
         (changed_json("config.json", model_type="odd"), "of no use: .*Unrecognized"),
         (changed_json("config.json", model_type="clip"), "of no use: .*Unrecognized"),
-        (changed_json("config.json", hidden_act="odd"), "config.json .* is of no use"),
-        (changed_json("config.json", hidden_size=[]), "config.json .* is of no use"),
+        (changed_json("config.json", hidden_act="odd"), "config.json .* is invalid"),
+        (changed_json("config.json", hidden_size=[]), "config.json .* is invalid"),
         (
             changed_json("config.json", text_config={"quantization_config": {}}),
-            r"asks for code of its own \(quantization_config\)",
+            r"requests custom code \(quantization_config\)",
         ),
         (lambda f: (f / "tokenizer.json").write_text("{}"), "tokeniser .* is damaged"),
         (lambda f: (f / "tokenizer.json").write_bytes(b""), "tokeniser .* is damaged"),
@@ -216,20 +216,20 @@ _NORM = "model.norm.weight"
         ),
         (
             changed_json("config.json", vocab_size=64),
-            "holds weights of another model|without",
+            "has weights of another model|lack",
         ),
         (
             lambda f: (f / "model.safetensors").write_bytes(b"0"),
             "model.safetensors is damaged",
         ),
-        (changed_weights(lambda t: t.pop(_NORM)), f"weights without {_NORM}"),
+        (changed_weights(lambda t: t.pop(_NORM)), f"The weights in .* lack {_NORM}"),
         (
             changed_weights(lambda t: t[_NORM].fill_(torch.nan)),
             f"tensor {_NORM} is not finite",
         ),
         (
             changed_weights(lambda t: t.update({_NORM: torch.ones(3)})),
-            "holds weights of another model",
+            "has weights of another model",
         ),
     ],
 )
@@ -246,7 +246,7 @@ def test_a_tokeniser_of_another_language_model_is_refused(tmp_path):
     content["model"]["vocab"]["p"] = 500
     (folder / "tokenizer.json").write_text(json.dumps(content))
     policy = build(language_model=str(folder))
-    with pytest.raises(InputError, match="gives token 500, and the model has 128"):
+    with pytest.raises(InputError, match="gives token 500, but the model has 128"):
         policy.trunk.tokens("push")
 
 

@@ -35,5 +35,5 @@ def test_no_token_depends_on_a_later_one():
 
 
 def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(ValueError, match="width is 30, which 4 heads do not share"):
+    with pytest.raises(ValueError, match="width is 30, which 4 attention heads do not"):
         TransformerConfig(width=30)
