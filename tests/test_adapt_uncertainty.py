@@ -5,11 +5,12 @@ from scipy.stats import mannwhitneyu
 
 from robomtl.acting.actor import TaskInfo
 from robomtl.acting.agent import PolicyAgent
+from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.adaptation import adapt
 from robomtl.adaptation.active_learning import active_support, greedy, most_uncertain
 from robomtl.adaptation.meta.bayesian_regression import Belief, posterior, spread
 from robomtl.adaptation.meta.last_layer import predictive_variance
-from robomtl.adaptation.uncertainty import auroc, early_variance, watch
+from robomtl.adaptation.uncertainty import WatchedActor, auroc, early_variance, watch
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.evaluation import EvaluationConfig
 from robomtl.evaluation.trials import deal, plan
@@ -186,7 +187,16 @@ def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path)
     assert [o.length for o in outcomes] == [r.length for r in results.records]
 
 
-def test_a_policy_that_does_not_know_how_sure_it_is_cannot_be_watched(trained):
+def test_trials_without_a_first_step_have_no_variance(trained):
+    conditioning, predictor = trained.card.conditioning, Predictor(trained.policy)
+    actor = PolicyActor(trained.card, predictor, SUITE)
+    watched = WatchedActor(actor, trained.policy, conditioning)
+    task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)] * 3
+    watched.start(plan(SUITE, [HELD_OUT.name], episodes=3), task_infos)
+    assert np.isnan(early_variance(watched.variance)).tolist() == [True] * 3
+
+
+def test_a_policy_without_a_bayesian_last_layer_cannot_be_watched(trained):
     trials = plan(SUITE, [HELD_OUT.name], episodes=1)
     task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)]
     with pytest.raises(ValueError, match="Adapt it by the method alpaca"):

@@ -90,6 +90,8 @@ class WatchedActor:
     @property
     def variance(self) -> NDArray[np.float64]:
         """Predictive variance [squared action], NaN after a trial's end; (trial, step)."""
+        if not self._seen:  # Every env failed before its first step.
+            return np.zeros((len(self._fixed), 0))
         return np.stack(self._seen, axis=1)
 
 
