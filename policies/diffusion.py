@@ -167,8 +167,8 @@ class ChunkTransformer(nn.Module):
         for block in self.blocks:
             tokens = block(tokens, conditions)
         shift, scale = self.modulation(conditions)[:, None].chunk(2, dim=-1)
-        target: Tensor = self.last(self.norm(tokens) * (1 + scale) + shift)
-        return target
+        estimate: Tensor = self.last(self.norm(tokens) * (1 + scale) + shift)
+        return estimate
 
 
 class Diffusion(Film):

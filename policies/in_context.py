@@ -118,7 +118,7 @@ class InContextTransformer(PromptedPolicy):
         return self.head(features, observation.get(EMBODIMENT)), memory
 
     def attended(self, context: Context) -> list[Attended]:
-        """Keys, values and mask of queries in each block: the zero key, then all steps.
+        """Keys and values for queries in each block: zeros, then those of all steps.
 
         Args:
             context: Demonstrations of some tasks.

@@ -104,14 +104,14 @@ class DenoisingHead(ActionHead):
         action = self.scattered(batch.action * batch.mask[:, :, None], robot)
         noise = self._masked(torch.randn_like(action), robot)
         corrupted = self.process.corrupted(action, noise)
-        target = self._predict(predicted, robot)(corrupted.chunk, corrupted.time)
-        error = self.gathered((target - corrupted.target).square(), robot)
+        estimate = self._predict(predicted, robot)(corrupted.chunk, corrupted.time)
+        error = self.gathered((estimate - corrupted.target).square(), robot)
         return Loss(masked_mean(error, batch.mask, self.has(robot)), {})
 
     def _predict(self, condition: Tensor, robot: Tensor | None) -> Predict:
         def predict(chunk: Tensor, time: Tensor) -> Tensor:
-            target: Tensor = self.network(chunk, time, condition)
-            return self._masked(target.float(), robot)
+            estimate: Tensor = self.network(chunk, time, condition)
+            return self._masked(estimate.float(), robot)
 
         return predict
 
@@ -156,8 +156,8 @@ class Denoiser(nn.Module):
         features = features + self.time(encoded_time(time)) + condition
         for block in self.blocks:
             features = block(features)
-        target: Tensor = self.last(functional.gelu(self.norm(features)))
-        return target.view_as(chunk)
+        estimate: Tensor = self.last(functional.gelu(self.norm(features)))
+        return estimate.view_as(chunk)
 
 
 class _Block(nn.Module):
