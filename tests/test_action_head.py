@@ -106,5 +106,5 @@ def test_more_sampling_steps_than_noise_levels_are_refused():
 
 
 def test_a_single_bin_is_refused():
-    with pytest.raises(ValueError, match="bins is 1; the head 'bins' distinguishes 2"):
+    with pytest.raises(ValueError, match="bins is 1; the head 'bins' needs at least 2"):
         HeadConfig(loss="bins", bins=1)

@@ -141,7 +141,7 @@ def test_a_support_of_other_sizes_is_refused(run, support, feature):
     column = {"state": STATE, "action": ACTION}[feature]
     columns = {**given.columns, column: given.columns[column][:, :1]}
     short = changed(given, columns=columns)
-    with pytest.raises(ValueError, match=f"takes {feature} of length"):
+    with pytest.raises(ValueError, match=f"expects {feature} of length"):
         adapt(run, short)
 
 
@@ -150,7 +150,7 @@ def test_goals_hidden_from_the_policy_alone_are_refused(run, support):
     card = vars(trained.card) | {"suite_options": {"goals": "hidden"}}
     hidden = checkpoint.packed(trained.policy, checkpoint.Card(**card))
     shown = changed(support.demonstrations, suite_options={"goals": "observable"})
-    with pytest.raises(ValueError, match="trained with goals hidden, the support has"):
+    with pytest.raises(ValueError, match="trained with goals hidden, the support was"):
         adapt(hidden, shown)
 
 

@@ -51,8 +51,10 @@ def test_another_head_is_refused(config):
         config(loss="l1")
 
 
-def test_heads_that_do_not_share_the_width_are_refused():
-    with pytest.raises(ValueError, match="head_width is 30, which 4 heads do not"):
+def test_heads_that_do_not_divide_the_width_are_refused():
+    with pytest.raises(
+        ValueError, match="head_width is 30, which 4 attention heads do"
+    ):
         FlowConfig(head_width=30)
 
 

@@ -200,8 +200,8 @@ _NORM = "model.norm.weight"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (changed_json("config.json", model_type="odd"), "of no use: .*Unrecognized"),
-        (changed_json("config.json", model_type="clip"), "of no use: .*Unrecognized"),
+        (changed_json("config.json", model_type="odd"), "is invalid: .*Unrecognized"),
+        (changed_json("config.json", model_type="clip"), "is invalid: .*Unrecognized"),
         (changed_json("config.json", hidden_act="odd"), "config.json .* is invalid"),
         (changed_json("config.json", hidden_size=[]), "config.json .* is invalid"),
         (
