@@ -141,7 +141,9 @@ def test_settings_are_read_as_json_or_as_they_are():
 
 
 def test_settings_that_say_nothing_are_refused():
-    with pytest.raises(ValueError, match="'steps=3' sets nothing; write METHOD.NAME="):
+    with pytest.raises(
+        ValueError, match="'steps=3' is not a setting; write METHOD.NAME"
+    ):
         parsed(["steps=3"], {"finetune": "finetune"})
     with pytest.raises(ValueError, match="Unknown method to set 'tune'"):
         parsed(["tune.steps=3"], {"finetune": "finetune"})

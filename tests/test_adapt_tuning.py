@@ -135,7 +135,7 @@ def test_grids_are_read_from_words():
     assert gridded(["finetune.steps=30,100", "finetune.part=all"]) == {
         "finetune": {"steps": [30, 100], "part": ["all"]}
     }
-    with pytest.raises(ValueError, match="'steps=3' is no part of a grid; write METH"):
+    with pytest.raises(ValueError, match="'steps=3' is not part of a grid; write MET"):
         gridded(["steps=3"])
 
 

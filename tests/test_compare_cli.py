@@ -65,7 +65,7 @@ def test_a_policy_and_the_experts_play_until_it_is_settled(tmp_path, capsys):
     assert main([*words.split(), *more]) == 0
     options = ["--sequential", "--workers", 1, "--episodes", 20, "--out", out]
     text = said(capsys, *options, "--", run, "expert")
-    assert "B is better: E came to 20" in text
+    assert "B is better: E reached 20" in text
     assert json.loads((out / "comparison.json").read_text())["suite"] == "points/MT4"
 
 

@@ -179,9 +179,9 @@ def test_aggregates_over_seeds_have_a_row_each():
 
 def test_evidence_is_drawn_against_what_settles_it():
     text = verdict_page(judged("bnbnAAAAAAAAAA" + "n" * 16), ())
-    assert "A is better: E came to 20 after 11 pairs." in text
+    assert "A is better: E reached 20 after 11 pairs." in text
     assert "settled from 20" in text
-    assert "E came to 180 in 20 pairs; settled from 20" in text
+    assert "E reached 180 in 20 pairs; settled from 20" in text
 
 
 def test_a_verdict_without_a_pair_has_a_page():

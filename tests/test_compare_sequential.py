@@ -195,8 +195,8 @@ def test_the_table_says_who_is_better(tmp_path):
     console.print(*tables_of(verdict_report(play(tmp_path))))
     text = " ".join(console.file.getvalue().split())
     assert "A expert, B shaky" in text
-    assert "A is better: E came to 20 after" in text
-    assert "Equal agents get there in at most 5% of cases" in text
+    assert "A is better: E reached 20 after" in text
+    assert "For equal agents this happens in at most 5% of cases" in text
 
 
 def test_chunks_that_are_lost_are_errors(tmp_path):

@@ -157,7 +157,7 @@ def test_a_policy_that_changed_is_refused(begun, capsys):
 
 def test_a_folder_where_nothing_was_begun_is_refused(tmp_path, capsys):
     said = refusal(capsys, "evaluate", "--resume", tmp_path / "none")
-    assert "holds no journal.jsonl with a plan: no evaluation was begun there" in said
+    assert "has no journal.jsonl with a plan: no evaluation was begun there" in said
     assert not (tmp_path / "none").exists()
 
 
@@ -168,7 +168,7 @@ def test_a_comparison_is_no_evaluation(tmp_path, capsys):
     assert main([*words.split(), "--out", str(tmp_path / "both")]) == 0
     capsys.readouterr()
     said = refusal(capsys, "evaluate", "--resume", tmp_path / "both")
-    assert "holds a comparison of two policies, no evaluation" in said
+    assert "contains a comparison of two policies, not an evaluation" in said
 
 
 def test_an_agent_that_only_python_can_make_is_refused(tmp_path, capsys):

@@ -99,7 +99,7 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
         (["--reference", "alne"], "Unknown arm to compare with 'alne'. Did you mean"),
         (
             ["--settings", "width=5"],
-            "'width=5' sets nothing; write ARM.NAME=VALUE, such",
+            "'width=5' is not a setting; write ARM.NAME=VALUE, such",
         ),
     ],
 )

@@ -304,7 +304,7 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
     probed(runs / "language", tmp_path, kinds=("shuffled",))
     with pytest.raises(ValueError, match="Differing: .*kinds is .'right', 'shuffled'."):
         probed(runs / "language", tmp_path, kinds=("shuffled", "empty"))
-    with pytest.raises(ValueError, match="holds a probe of a policy, no evaluation"):
+    with pytest.raises(ValueError, match="contains a probe of a policy, not an"):
         robomtl.resume_evaluation(tmp_path)
     with pytest.raises(ValueError, match="results.json is of a probe, of no evalua"):
         robomtl.Results.read(tmp_path)

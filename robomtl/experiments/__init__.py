@@ -1,9 +1,9 @@
 """The framework of experiments, and a folder for each experiment.
 
 An experiment is an ``Experiment`` of the module ``running``: its identity, cells, work,
-findings and report. One loop plays the cells and one journal keeps them; the tables, the
-results and the page are written for all alike. The parts of each, in the order in which a
-reader meets them:
+findings and report. One loop runs the cells of every experiment, one journal records them,
+and one function writes the tables, the results and the page. Modules of each experiment,
+in reading order:
 
 - ``adapt``: ``method_design``, ``method_cells``, ``adapting_cells`` (the work),
   ``method_analysis`` and ``method_findings``, ``method_report``, ``method_experiment``
@@ -18,10 +18,10 @@ reader meets them:
 - ``probe``, of features: ``feature_cells`` (with the work), ``feature_findings``,
   ``feature_report``, ``feature_probe``
 
-``evaluating``, ``compare`` and ``probe``, of instructions, play trials of given policies by
-the same loop, without cells of their own.
+``evaluating``, ``compare`` and ``probe`` (of instructions) run trials of given policies by
+the same loop, without an ``Experiment``.
 
-What they share: ``settings`` (labels and settings from words), ``enough_data``, ``playing``;
+Shared modules: ``settings`` (labels and settings from words), ``enough_data``, ``playing``;
 ``scores``, ``analysis`` and the statistics below it; ``findings``; and ``sections``,
-``entries`` and ``compared``, of which a ``Report`` is made.
+``entries`` and ``compared``, from which a ``Report`` is built.
 """

@@ -17,43 +17,43 @@ from scipy.stats import trim_mean
 from robomtl.evaluation.statistics import Interval
 
 Rates = NDArray[np.float64]
-"""Success of each seed in each task, or what is made of it; shapes as documented."""
+"""Success rates by seed and task, or values derived from them; shapes as documented."""
 
-_CUT = 0.25  # Of all scores, at either end.
+_CUT = 0.25  # Fraction of all scores that is cut off at either end.
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number and its interval."""
+    """A point estimate and its confidence interval."""
 
     value: float
     interval: Interval
 
 
 def iqm(scores: Rates) -> Rates:
-    """The mean without the lowest and the highest quarter of all seeds' task scores.
+    """The interquartile mean: without the lowest and highest quarter of all scores.
 
     Args:
         scores: Success of each seed in each task; (..., seed, task).
 
     Returns:
-        (...)
+        Interquartile means; (...).
     """
     pooled = scores.reshape(*scores.shape[:-2], -1)
     return np.asarray(trim_mean(pooled, proportiontocut=_CUT, axis=-1))
 
 
 class Trimmed(NamedTuple):
-    """How the interquartile mean treats each score; (seed, task) each."""
+    """Treatment of each score by the interquartile mean; (seed, task) each."""
 
     kept: Rates
-    """The fraction of a score that is kept; 1 within the quartiles, 0 beyond."""
+    """Fraction of a score that is kept: 1 within the quartiles, 0 beyond."""
     clipped: Rates
-    """Scores, those beyond the quartiles moved there."""
+    """Scores clipped to the quartiles."""
 
 
 def trimmed(scores: Rates) -> Trimmed:
-    """The fraction of each score that the interquartile mean keeps.
+    """The fraction of each score that the interquartile mean keeps, and clipped scores.
 
     Args:
         scores: Success of each seed in each task; (seed, task).
@@ -61,30 +61,30 @@ def trimmed(scores: Rates) -> Trimmed:
     pooled = np.sort(scores, axis=None)
     cut = int(_CUT * pooled.size)
     middle = pooled[cut : pooled.size - cut]
-    values, where, number = np.unique(scores, return_inverse=True, return_counts=True)
+    values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
     left = np.searchsorted(middle, values, "left")
-    fraction = (np.searchsorted(middle, values, "right") - left) / number
-    kept = fraction[where].reshape(scores.shape)
+    fraction = (np.searchsorted(middle, values, "right") - left) / counts
+    kept = fraction[inverse].reshape(scores.shape)
     clipped = np.clip(scores, middle[0], middle[-1])
     return Trimmed(kept, clipped)
 
 
 def improvements(a: Rates, b: Rates) -> Rates:
-    """How often a seed of A beats one of B, as the mean over tasks, ties counting half.
+    """Fraction of tasks in which a seed of A beats one of B, ties counting half.
 
     Args:
         a: Rates of A; (..., seed of A, task).
         b: Rates of B; (..., seed of B, task).
 
     Returns:
-        (..., seed of A, seed of B)
+        Fraction for each pair of seeds; (..., seed of A, seed of B).
     """
     wins = np.sign(a[..., :, None, :] - b[..., None, :, :])
     return np.asarray((1 + wins.mean(axis=-1)) / 2)
 
 
 def probability_of_improvement(a: Rates, b: Rates) -> Rates:
-    """The probability that a seed of A beats one of B in a task; see ``improvements``.
+    """Probability that a seed of A beats one of B in a task; see ``improvements``.
 
     Returns:
         Mean over tasks and seeds; (...).

@@ -31,10 +31,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def success_of(every: Mapping[str, Scores]) -> Success:
-    """Success over some tasks, and in each of them.
+    """Mean success over tasks and success in each task, with intervals and counts.
 
     Args:
-        every: Success in the trials of each, also of those without any outcome.
+        every: Scores by task. A task without any outcome is counted in ``errors`` only.
     """
     tasks = known(every)
     return Success(
@@ -57,7 +57,7 @@ def success_of(every: Mapping[str, Scores]) -> Success:
 def difference_of(
     a: Mapping[str, Scores], b: Mapping[str, Scores]
 ) -> Difference | None:
-    """Success of A minus that of B, on the trials that both played; None without any."""
+    """Success of A minus that of B on the trials that both played; None without any."""
     return differences_of({"": (a, b)}).get("")
 
 
@@ -66,38 +66,45 @@ def differences_of(
 ) -> dict[Key, Difference]:
     """Success of A minus that of B under each of several conditions.
 
-    Tasks are named as worse or better with Holm's correction for all tasks and
-    conditions at once, and means are tested with that for the conditions. A condition
-    without a trial that both played is left out.
+    Tasks are listed as worse or better after Holm's correction over all tasks and
+    conditions together; p-values of the means are corrected over the conditions. A
+    condition without a trial that both played is left out.
 
     Args:
         pairs: Scores of A and of B by task, under each condition.
+
+    Returns:
+        Differences by condition.
     """
     every = {key: differences(a, b) for key, (a, b) in pairs.items()}
     both = {key: tasks for key, tasks in every.items() if tasks}
-    found = {
+    tests = {
         (key, task): compared({task: some}, CONFIDENCE)
         for key, tasks in both.items()
         for task, some in tasks.items()
     }
-    corrected = holm({at: each.p_value for at, each in found.items()})
-    apart = {at for at, p_value in corrected.items() if p_value < 1 - CONFIDENCE}
+    corrected = holm({at: test.p_value for at, test in tests.items()})
+    significant = {at for at, p_value in corrected.items() if p_value < 1 - CONFIDENCE}
     means = {key: compared(tasks, CONFIDENCE) for key, tasks in both.items()}
-    of_means = holm({key: each.p_value for key, each in means.items()})
+    corrected_means = holm({key: test.p_value for key, test in means.items()})
     return {
         key: Difference(
             difference=mean_success(tasks),
             interval=means[key].interval,
-            holm=of_means[key],
+            holm=corrected_means[key],
             tasks={
-                task: Estimate(_mean(some), found[key, task].interval)
+                task: Estimate(_mean(some), tests[key, task].interval)
                 for task, some in tasks.items()
             },
             worse=tuple(
-                t for t, some in tasks.items() if (key, t) in apart and _mean(some) < 0
+                task
+                for task, some in tasks.items()
+                if (key, task) in significant and _mean(some) < 0
             ),
             better=tuple(
-                t for t, some in tasks.items() if (key, t) in apart and _mean(some) > 0
+                task
+                for task, some in tasks.items()
+                if (key, task) in significant and _mean(some) > 0
             ),
         )
         for key, tasks in both.items()
@@ -105,18 +112,21 @@ def differences_of(
 
 
 Curve = Mapping[int, Mapping[str, Scores]]
-"""Success of trials by number of demonstrations, rising, and task."""
+"""Scores by number of demonstrations and task."""
 
 
 def curve_of(tried: Curve) -> dict[int, dict[str, Scores]]:
-    """The given trials if every number has an outcome of every task; else none."""
+    """The curve by rising number; empty unless every number has the same tasks.
+
+    Tasks without any outcome do not count.
+    """
     some = {number: known(tasks) for number, tasks in sorted(tried.items())}
     names = {frozenset(tasks) for tasks in some.values()}
     return some if len(names) == 1 and names != {frozenset()} else {}
 
 
 def area_of(curve: Curve) -> Estimate | None:
-    """The area under a curve of ``curve_of``; None from one number of demonstrations."""
+    """The area under a curve from ``curve_of``; None below 2 numbers of demonstrations."""
     if len(curve) < 2:
         return None
     return weighted_mean_of([*curve.values()], area_weights(list(curve)))
@@ -128,8 +138,8 @@ def weighted_mean_of(
     """A weighted mean of success under several conditions, such as the area of a curve.
 
     Args:
-        conditions: Scores by task, of the same tasks and trials, under each.
-        weights: Of each, adding up to 1.
+        conditions: Scores by task under each condition, of the same tasks and trials.
+        weights: Weight of each condition; they add up to 1.
     """
     every = [list(tasks.values()) for tasks in conditions]
     means = [mean_of(tasks) for tasks in every]

@@ -1,4 +1,4 @@
-"""The report of an experiment in brief, as tables for the terminal."""
+"""The brief version of a report: tables for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -20,35 +20,35 @@ from robomtl.experiments.report import (
 from robomtl.pages.matrix import Entry
 
 _GAP = 2  # Characters between two columns.
-_EDGE = 2  # And at both ends of a line together.
+_EDGE = 2  # Characters at both ends of a line together.
 
 
 class _Grid(NamedTuple):
-    """Rows with a name each, under heads."""
+    """Named rows of cells under the heads of their columns."""
 
     head: str
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[str | RichText]]]
     wraps: bool = False
-    """Whether cells are sentences, which take several lines where they are long."""
+    """Whether cells are sentences, which may wrap over several lines."""
 
     def within(self, width: int | None) -> Iterator["_Grid"]:
-        """The columns in as many grids as it takes to show each beside the names.
+        """The columns split into grids that fit the width, each with the row names.
 
         Args:
-            width: Characters of a line; None for any number.
+            width: Characters in a line; None for no limit.
         """
         names = max(map(cell_len, (self.head, *(name for name, _ in self.rows))))
         begin, taken = 0, names
-        for place, head in enumerate(self.columns):
-            texts = [head, *(str(cells[place]) for _, cells in self.rows)]
+        for column, head in enumerate(self.columns):
+            texts = [head, *(str(cells[column]) for _, cells in self.rows)]
             needed = _GAP + max(
                 cell_len(row) for text in texts for row in text.split("\n")
             )
             wide = width is not None and not self.wraps and taken + needed > width
-            if wide and place > begin:
-                yield self._part(begin, place)
-                begin, taken = place, names
+            if wide and column > begin:
+                yield self._part(begin, column)
+                begin, taken = column, names
             taken += needed
         yield self._part(begin, len(self.columns))
 
@@ -58,12 +58,12 @@ class _Grid(NamedTuple):
 
 
 def tables_of(report: Report, *, width: int | None = None) -> Iterator[RichTable]:
-    """The tables of the sections that the terminal shows, with what they say in words.
+    """Tables of the sections marked ``brief``; the last is captioned with their texts.
 
     Args:
-        report: Of an experiment.
-        width: Characters of a line. What is wider becomes several tables, each with the
-            names of the rows.
+        report: Report of an experiment.
+        width: Characters in a line; None for no limit. A wider table is split into
+            several, each with the names of the rows.
     """
     sections = [section for section in report.sections if section and section.brief]
     words = [report.lead, *_sentences(sections)]
@@ -116,7 +116,7 @@ def _grid(part: Table | Bars | Figures) -> _Grid:
         ]
         return _Grid(part.head, [column.head for column in part.columns], rows)
     matrix = part.matrix
-    assert matrix is not None  # Empty tables are in no section.
+    assert matrix is not None  # Sections leave empty tables out.
     return _Grid(
         matrix.head,
         matrix.columns,
@@ -128,7 +128,7 @@ def _grid(part: Table | Bars | Figures) -> _Grid:
 
 
 def _cells(entry: Entry) -> list[str | RichText]:
-    """The field, then as many empty ones as it holds for besides."""
+    """The text of an entry, then an empty cell for each further column that it spans."""
     lines = [line for line in (entry.text, entry.note) if line]
     shown = RichText("\n".join(lines))
     if entry.warning:

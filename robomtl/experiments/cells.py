@@ -12,15 +12,15 @@ from robomtl.task import Trial
 
 Scalar = str | int | float | bool | None
 Factors = Mapping[str, Scalar]
-"""Factors by name, in which cells or trials differ: columns of the tables."""
+"""Factors by name that distinguish cells or trials: columns of the tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell(ABC):
-    """A unit of an experiment; light to send."""
+    """A unit of an experiment; small, since it is sent to a worker process."""
 
     trials: tuple[Trial, ...]
-    """The trials that it plays."""
+    """Trials that the cell plays."""
 
     @property
     @abstractmethod
@@ -30,7 +30,7 @@ class Cell(ABC):
     @property
     @abstractmethod
     def factors(self) -> Factors:
-        """In what it differs from other cells."""
+        """Factors that distinguish the cell from others."""
 
     @property
     def noted(self) -> Factors:
@@ -44,16 +44,16 @@ class Cell(ABC):
 
     @property
     def kind(self) -> Hashable:
-        """The part of it that is slow to build; see ``Executor.map``."""
+        """Key of what is slow to build for the cell, as envs; see ``Executor.map``."""
         return None
 
     @property
     def units(self) -> int:
-        """How long it takes, relative to others."""
+        """Expected duration relative to other cells."""
         return 1
 
     def factors_of(self, place: int) -> Factors:
-        """Factors of one of its trials."""
+        """Factors of the trial with index ``place`` in the cell."""
         return self.factors
 
 
@@ -61,7 +61,7 @@ C = TypeVar("C", bound=Cell)
 
 
 class Row(NamedTuple, Generic[C]):
-    """A trial of a cell and how it went: a row of the long-form table."""
+    """A trial of a cell and its outcome: a row of the long-form table."""
 
     cell: C
     place: int
@@ -92,7 +92,7 @@ class Finished(NamedTuple, Generic[C]):
 
 
 def reasons_of(finished: Iterable[Finished[C]]) -> Counter[str]:
-    """Why cells had no result, and how many of them."""
+    """Number of cells that failed, by reason."""
     return Counter(done.reason for _, done in finished if done.reason)
 
 

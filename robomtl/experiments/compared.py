@@ -1,4 +1,4 @@
-"""Arms or methods side by side: their charts and tables, by number of demonstrations."""
+"""Charts and tables that compare arms or methods by number of demonstrations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,20 +23,20 @@ from robomtl.pages.matrix import Line as Row
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
-    """Successes by label and number of demonstrations, and how they are shown."""
+    """Success by label and number of demonstrations, with its charts and tables."""
 
     head: str
-    """What the labels are of: ``arm`` or ``method``."""
+    """Noun for the labels: ``arm`` or ``method``."""
     letter: str
-    """Letter that stands for the number of demonstrations."""
+    """Symbol of the number of demonstrations, such as N."""
     names: Mapping[str, str]
     """Registered names by label."""
     baseline: str | None
-    """Label of that with which the others are compared; None for none."""
+    """Label that the others are compared with; None for none."""
     counts: Sequence[int]
-    """Numbers of demonstrations, rising."""
+    """Numbers of demonstrations, in ascending order."""
     success: Mapping[str, Mapping[int, Success]]
-    """Success by label and number; only 0 for one that reads no demonstration."""
+    """Success by label and number; a label that reads no demonstrations has 0 only."""
     tasks: Sequence[str]
 
     @property
@@ -46,7 +46,7 @@ class Compared:
 
     @cached_property
     def styles(self) -> dict[str, Style]:
-        """The look of each line, the same on the whole page; the baseline has the first."""
+        """Line style of each label on the whole page; the baseline has the first style."""
         others = [label for label in self.names if label != self.baseline]
         return {
             label: style(others.index(label) + 1 if label in others else 0)
@@ -54,7 +54,7 @@ class Compared:
         }
 
     def named(self, tasks: Mapping[str, Sequence[int]]) -> str:
-        """Tasks in words, each with the numbers of demonstrations that it has."""
+        """Names of tasks, each followed by its numbers of demonstrations."""
         return ", ".join(
             f"{task} ({self.letter} = {', '.join(map(str, counts))})"
             for task, counts in tasks.items()
@@ -63,7 +63,7 @@ class Compared:
     def table(
         self, columns: Sequence[str], entries: Mapping[str, Sequence[Entry]]
     ) -> Matrix:
-        """A row for each label, with its name where that is another."""
+        """Table with a row for each label, noted with its registered name if different."""
         rows = [
             Row(
                 name=label,
@@ -76,7 +76,7 @@ class Compared:
         return Matrix(head=self.head, columns=columns, lines=rows)
 
     def success_table(self, areas: Mapping[str, Estimate | None]) -> Matrix:
-        """Mean success over tasks by number, and the area under it where one is known."""
+        """Table of mean success over tasks by number, with its area where one is known."""
         known = any(areas.values())
         entries = {
             label: [*self.by_count(some), *([estimate(areas.get(label))] * known)]
@@ -85,14 +85,14 @@ class Compared:
         return self.table([*self.heads, *(["nAUC"] * known)], entries)
 
     def task_table(self, task: str) -> Matrix:
-        """Success in a task by number."""
+        """Table of success in a task by number of demonstrations."""
         entries = {k: [*self.by_count(some, task)] for k, some in self.success.items()}
         return self.table(self.heads, entries)
 
     def by_count(
         self, some: Mapping[int, Success], task: str | None = None
     ) -> Iterator[Entry]:
-        """Fields for the numbers of demonstrations; one for all where none is read."""
+        """Entries for the numbers of demonstrations; one across all if none is read."""
         if 0 in some:
             yield rate(some[0], task)._replace(columns=len(self.counts))
             return
@@ -100,11 +100,11 @@ class Compared:
             yield rate(some[count], task) if count in some else NONE
 
     def differences(self, some: Mapping[int, Difference]) -> list[Entry]:
-        """Fields for the differences to the baseline by number."""
+        """Entries for the differences from the baseline, by number of demonstrations."""
         return [difference(some.get(count)) for count in self.counts]
 
     def cost_table(self, cost: Mapping[str, Mapping[int, Took]]) -> Matrix | None:
-        """Seconds by number, gradient steps, samples and parameters; None without any."""
+        """Table of seconds by number, steps, samples and parameters; None without any."""
         entries = {label: self._took(some) for label, some in cost.items() if some}
         heads = [*(f"s at {head}" for head in self.heads), "steps", "samples"]
         return self.table([*heads, "parameters"], entries) if entries else None
@@ -119,7 +119,7 @@ class Compared:
 
     @property
     def mean(self) -> str:
-        """A phrase on numbers over all tasks."""
+        """Note for numbers that are means over all tasks."""
         return f"mean over {counted(len(self.tasks), 'task')}, in per cent"
 
     def success_section(
@@ -128,8 +128,8 @@ class Compared:
         """Mean success over tasks by number of demonstrations; None without an outcome.
 
         Args:
-            areas: The area under success of each label, where it is known.
-            across: What the horizontal axis shows.
+            areas: Area under the success of each label, where it is known.
+            across: Description of the horizontal axis.
         """
         curve = self.chart(self.success, "demonstration", ticks=self.counts)
         note = (
@@ -146,14 +146,14 @@ class Compared:
         )
 
     def panels(self) -> list[Chart]:
-        """Success in each task against demonstrations, on the same axes."""
+        """Charts of success against demonstrations, one per task, on the same axes."""
         charts = [
             self.chart(self.success, "demonstration", task=task, ticks=self.counts)
             for task in self.tasks
         ]
-        there = [chart for chart in charts if chart]
-        top = max((chart.top for chart in there), default=1.0)
-        return [replace(chart, top=top) for chart in there]
+        drawn = [chart for chart in charts if chart]
+        top = max((chart.top for chart in drawn), default=1.0)
+        return [replace(chart, top=top) for chart in drawn]
 
     def chart(
         self,
@@ -163,13 +163,13 @@ class Compared:
         task: str = "",
         ticks: Sequence[int] = (),
     ) -> Chart | None:
-        """Lines of success against a number of things; None if there is nothing to draw.
+        """Chart of success against a count, a line per label; None without an outcome.
 
         Args:
-            drawn: By label, then by number.
-            noun: What is counted, in the singular.
-            task: The task that is drawn; empty for the mean over all.
-            ticks: Numbers to have on the axis besides those of the lines.
+            drawn: Success by label, then by count.
+            noun: Singular noun for the count, such as ``demonstration``.
+            task: Name of the task; empty for the mean over all tasks.
+            ticks: Counts to mark on the axis besides those of the lines.
         """
         lines = []
         for label, some in drawn.items():
@@ -198,7 +198,7 @@ class Compared:
 
 
 def mean_of_tasks(success: Success) -> TaskSuccess | None:
-    """The mean over tasks as if of one; None without an outcome."""
+    """The mean over tasks, in the form of one task's success; None without an outcome."""
     if success.task_mean is None or success.interval is None:
         return None
     return TaskSuccess(
@@ -213,9 +213,9 @@ def point_of(at: float, where: str, success: TaskSuccess) -> Point:
     """A point of a line of success.
 
     Args:
-        at: On the horizontal axis.
-        where: The same in words, with the name of the line.
-        success: On the vertical axis.
+        at: Position on the horizontal axis.
+        where: The position in words, with the name of the line.
+        success: Value on the vertical axis, with its interval.
     """
     rate, interval = percent(success.success), span(success.interval)
     return Point(

@@ -1,22 +1,21 @@
-"""Intervals of mean success where seeds, supports, goals and trials might all differ.
+"""Intervals of mean success in a crossed design of seeds, supports, goals and trials.
 
-All methods share the seeds of training, the draws of the support and the trials, and
-every one of them meets every other: the design is crossed, not nested. A seed is shared
-by all tasks, as one policy serves them; draws, goals and trials belong to one task. The
-tasks are fixed. An axis of length 1 does not vary: with one seed, an interval is of this
-one policy.
+All methods share the seeds of training, the draws of the support and the trials, in all
+combinations: the design is crossed, not nested. A seed is shared by all tasks, as one
+policy serves them; draws, goals and trials belong to one task. The tasks are fixed. An
+axis of length 1 does not vary: with one seed, an interval is for this one policy.
 
-The variance of the mean is that of the analysis of variance. With V_A the mean square of
+The variance of the mean comes from an analysis of variance. With V_A the mean square of
 the interaction of the axes A over the number of cells, the sum of (-1)^(|A| + 1) V_A
 over all sets A of axes is unbiased, whichever effects and interactions there are. The
-half width of an interval is the root of the sum of t_A^2 V_A: t has the degrees of freedom
-of seeds, draws or goals (for tasks together, Satterthwaite's), for interactions the sum
-of those of their axes, and is normal for trials; see ``spread``. That holds from two seeds
-on, where a bootstrap over seeds has three resamples.
+half width of an interval is the root of the sum of (-1)^(|A| + 1) t_A^2 V_A: t has the
+degrees of freedom of seeds, draws or goals (for tasks together, Satterthwaite's), for
+interactions the sum of those of their axes, and is normal for trials; see ``spread``. This
+works from two seeds on, where a bootstrap over seeds has only three resamples.
 
 Sources: S. R. Searle, G. Casella, C. E. McCulloch, Variance Components (1992), chapter 4;
 F. E. Satterthwaite, Biometrics Bulletin 2 (1946), 110-114.
-``scripts/benchmark_coverage.py`` simulates them.
+``scripts/benchmark_coverage.py`` simulates the coverage of the intervals.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,11 +44,11 @@ _TRIAL = 3
 
 
 def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, ...]:
-    """The parts of the variance of a weighted mean over tasks.
+    """The variance components of a weighted mean over tasks, one per set of axes.
 
     Args:
-        tasks: Scores of each; a trial without an outcome counts as the task's mean.
-        weights: Of each.
+        tasks: Scores of each task; a missing outcome is replaced by the task's mean.
+        weights: Weight of each task.
     """
     weighed = _stacked(tasks, weights)
     found: dict[tuple[int, ...], list[tuple[float, int]]] = {}
@@ -72,12 +71,12 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
 def unpaired_parts(
     a: Sequence[Scores], b: Sequence[Scores], weights: Sequence[float]
 ) -> tuple[Part, ...]:
-    """The parts of the variance of A minus B, each with seeds of its own.
+    """The variance components of A minus B, where A and B have different seeds.
 
     Args:
-        a: Scores of each task; (seed of A, draw, goal, trial).
+        a: Scores of A in each task; (seed of A, draw, goal, trial).
         b: Scores of B in the same trials, or in others if their number differs.
-        weights: Of each task.
+        weights: Weight of each task.
     """
     both = summed((*parts_of(a, weights), *parts_of(b, weights)))
     if any(x.shape[1:] != y.shape[1:] for x, y in zip(a, b, strict=True)):
@@ -97,7 +96,7 @@ def combined(
 
     Args:
         curve: Scores by task, of the same tasks, under each of several conditions.
-        weights: Of each condition, adding up to 1.
+        weights: Weight of each condition; they add up to 1.
     """
     return {
         task: np.asarray(
@@ -111,14 +110,14 @@ def combined(
 
 
 def success_interval(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Interval:
-    """An interval of the mean over tasks of success."""
+    """Confidence interval of the mean success over tasks."""
     every = list(tasks.values())
     parts = parts_of(every, even(every))
     return spread_interval(mean_of(every), parts, trials_of(every), confidence)
 
 
 def even(tasks: Sequence[Scores]) -> list[float]:
-    """Weights of tasks that weigh the same; they add up to 1."""
+    """Equal weights of the tasks; they add up to 1."""
     return [1 / len(tasks)] * len(tasks)
 
 
@@ -129,7 +128,7 @@ def mean_of(tasks: Sequence[Scores]) -> float:
 
 
 def trials_of(tasks: Sequence[Scores]) -> float:
-    """How many independent trials the mean over tasks of success is worth at least."""
+    """Effective number of independent trials behind the mean success over tasks."""
     every = totals([scores.reshape(1, -1) for scores in tasks])
     counts = [
         Count(int(solved), int(number))
@@ -139,48 +138,48 @@ def trials_of(tasks: Sequence[Scores]) -> float:
 
 
 def outcomes_in(scores: Scores) -> int:
-    """How many trials have an outcome."""
+    """Number of trials with an outcome."""
     return int((~np.isnan(scores)).sum())
 
 
 class Totals(NamedTuple):
-    """Outcomes of tasks, those that are NaN left out; (row, task) each."""
+    """Sums and counts of outcomes, without those that are NaN; (row, task) each."""
 
     sums: Scores
     numbers: NDArray[np.int64]
 
 
 def totals(tasks: Sequence[Scores]) -> Totals:
-    """Sums and numbers of the outcomes of tasks, all tasks at once.
+    """Sums and counts of the outcomes of every task.
 
     Args:
-        tasks: Outcomes of each; (row, trial), with as many rows in all.
+        tasks: Outcomes of each task; (row, trial), with the same number of rows.
     """
     starts = np.cumsum([0, *(scores.shape[1] for scores in tasks[:-1])])
     outcomes = np.concatenate(list(tasks), axis=1)
-    there = ~np.isnan(outcomes)
+    known = ~np.isnan(outcomes)
     return Totals(
-        np.add.reduceat(np.where(there, outcomes, 0.0), starts, axis=1),
-        np.add.reduceat(there, starts, axis=1, dtype=np.int64),
+        np.add.reduceat(np.where(known, outcomes, 0.0), starts, axis=1),
+        np.add.reduceat(known, starts, axis=1, dtype=np.int64),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DifferenceTest:
-    """A mean over tasks of differences of success, tested against 0."""
+    """Test of the mean difference of success over tasks against 0."""
 
     interval: Interval
     p_value: float
-    """P-value of no difference. For one task it is at least that of McNemar's exact
+    """Two-sided p-value of no difference; for one task at least that of McNemar's exact
     test."""
 
 
 def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> DifferenceTest:
-    """The interval of a mean over tasks of differences, and the p-value of none.
+    """Interval and p-value of the mean difference over tasks.
 
     Args:
-        tasks: By task, success of A minus that of B in each trial, from -1 to 1.
-        confidence: How often the interval is to hold the true mean.
+        tasks: Success of A minus that of B in each trial, from -1 to 1, by task.
+        confidence: Confidence of the interval.
     """
     every = list(tasks.values())
     centre, variance = alone([_moments(scores) for scores in every])
@@ -198,38 +197,41 @@ def differences(
 ) -> dict[str, NDArray[np.float64]]:
     """Success of A minus that of B in each trial of the tasks that both played.
 
-    An axis of one, as the draw has of a method that looks at no support, is met by every
-    entry of the other's. Tasks without a pair are left out.
+    An axis of length 1, such as the draws of a method that reads no support, is
+    broadcast. Tasks without a pair are left out.
     """
     both = {task: a[task] - b[task] for task in a if task in b}
     return {task: some for task, some in both.items() if not np.isnan(some).all()}
 
 
 def _filled(scores: Scores) -> Scores:
-    """Scores with the mean of the task in place of trials without an outcome."""
+    """Scores with missing outcomes replaced by the task's mean."""
     means = np.nanmean(scores, axis=(-4, -3, -2, -1), keepdims=True)
     return np.where(np.isnan(scores), means, scores)
 
 
 def _stacked(tasks: Sequence[Scores], weights: Sequence[float]) -> list[Scores]:
-    """Weighted scores, an array for each shape; (task, seed, draw, goal, trial)."""
-    alike: dict[tuple[int, ...], list[tuple[Scores, float]]] = {}
+    """Weighted scores stacked by shape; (task, seed, draw, goal, trial) each."""
+    by_shape: dict[tuple[int, ...], list[tuple[Scores, float]]] = {}
     for scores, weight in zip(tasks, weights, strict=True):
-        alike.setdefault(scores.shape, []).append((scores, weight))
+        by_shape.setdefault(scores.shape, []).append((scores, weight))
     return [
         np.array([weight for _, weight in some])[:, None, None, None, None]
         * _filled(np.stack([scores for scores, _ in some]))
-        for some in alike.values()
+        for some in by_shape.values()
     ]
 
 
 def _mean_squares(
     tasks: Scores,
 ) -> Iterator[tuple[tuple[int, ...], list[tuple[float, int]]]]:
-    """For every set of axes, the mean square over its cells of each task, and its freedom.
+    """Mean squares over numbers of cells, and degrees of freedom, by set of axes.
 
     Args:
         tasks: Scores of the same shape; (task, seed, draw, goal, trial).
+
+    Yields:
+        A set of axes, and the mean square and degrees of freedom of each task.
     """
     sizes = tasks.shape[1:]
     varying = [axis for axis, size in enumerate(sizes) if size > 1]
@@ -245,11 +247,11 @@ def _mean_squares(
 
 
 def _moments(scores: Scores) -> Moments:
-    there = scores[~np.isnan(scores)]
-    return Moments(there.size, float(there.sum()), float((there**2).sum()))
+    known = scores[~np.isnan(scores)]
+    return Moments(known.size, float(known.sum()), float((known**2).sum()))
 
 
 def _tally(scores: Scores) -> Tally:
-    """Pairs by who solved them alone; which of the others were solved is not needed."""
+    """Tally of discordant pairs; concordant ones count as ``neither``, for McNemar's."""
     a_alone, b_alone = int((scores > 0).sum()), int((scores < 0).sum())
     return Tally(0, a_alone, b_alone, outcomes_in(scores) - a_alone - b_alone)

@@ -15,17 +15,17 @@ def area(
 ) -> NDArray[np.float64]:
     """The normalised area under success: the mean height of the curve, from 0 to 1.
 
-    nAUC = ∫ s(K) d log K / log(Kmax / Kmin), by trapezoids; without logarithms where the
-    places are no factors.
+    nAUC = ∫ s(K) d log K / log(Kmax / Kmin), by the trapezoidal rule; without logarithms
+    on a linear axis.
 
     Args:
-        places: Numbers of demonstrations or magnitudes, at least 2, rising.
-        success: At each of them; (…).
-        factor: Whether places are apart by their ratio, as numbers of demonstrations are,
-            rather than by their difference.
+        places: Numbers of demonstrations or magnitudes, at least 2, ascending.
+        success: Success at each place; (…) each.
+        factor: Whether the axis is logarithmic, as for numbers of demonstrations, rather
+            than linear.
 
     Returns:
-        (…)
+        Area; (…).
     """
     at = np.asarray(places, np.float64)
     at = np.log(at) if factor else at
@@ -34,7 +34,7 @@ def area(
 
 
 def area_weights(places: Sequence[float], *, factor: bool = True) -> list[float]:
-    """The weight of success at each place in the area; they add up to 1. See ``area``."""
+    """Weights of the success at each place in its ``area``; they add up to 1."""
     if len(places) == 1:
         return [1.0]
     heights = list(np.eye(len(places)))
@@ -44,23 +44,22 @@ def area_weights(places: Sequence[float], *, factor: bool = True) -> list[float]
 def shots_for(
     wanted: float, shots: Sequence[int], success: Sequence[float]
 ) -> float | None:
-    """How many demonstrations it takes to succeed so often; None if no number did.
+    """Number of demonstrations at which success reaches a target; None if it does not.
 
-    Between two numbers the curve is taken to be straight in the logarithm of the shots.
-    Nothing is said beyond them: where the fewest suffice, the answer is these, and is
-    an upper bound.
+    Success is interpolated linearly in the logarithm of the shots, and not extrapolated:
+    where the fewest shots suffice, they are returned as an upper bound.
 
     Args:
-        wanted: Success to reach.
-        shots: Numbers of demonstrations, rising.
-        success: At each of them.
+        wanted: Target success.
+        shots: Numbers of demonstrations, ascending.
+        success: Success at each number.
     """
     if success[0] >= wanted:
         return float(shots[0])
-    for place in range(1, len(shots)):
-        low, high = success[place - 1], success[place]
+    for index in range(1, len(shots)):
+        low, high = success[index - 1], success[index]
         if high >= wanted:
-            part = (wanted - low) / (high - low)
-            before, after = math.log(shots[place - 1]), math.log(shots[place])
-            return math.exp(before + part * (after - before))
+            fraction = (wanted - low) / (high - low)
+            before, after = math.log(shots[index - 1]), math.log(shots[index])
+            return math.exp(before + fraction * (after - before))
     return None

@@ -1,4 +1,4 @@
-"""Demonstrations of an experiment: enough of each task, whether collected or given."""
+"""Demonstrations of an experiment: collected if none are given, checked if they are."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,22 +24,22 @@ def collect_enough(
     noise: float,
     compute: Compute,
 ) -> Path:
-    """The folder of collected demonstrations, at least so many of each task.
+    """Folder of collected demonstrations, with at least ``count`` of each task.
 
-    Those of an experiment with fewer are not touched: more are collected beside them,
-    the first of which are the same.
+    A smaller collection in the folder is left as it is: a larger one is collected beside
+    it, whose first demonstrations are the same.
 
     Args:
         suite: Supplies tasks and experts.
-        folder: Of the experiment.
+        folder: Folder of the experiment.
         tasks: Names of the tasks.
-        count: Demonstrations of each.
-        noise: Disturbance of the experts; see ``collect``.
+        count: Demonstrations of each task.
+        noise: Noise on the experts' actions; see ``collect``.
         compute: Processes that collect.
     """
     names = [path.name.removeprefix(_FOLDER) for path in folder.glob(f"{_FOLDER}*")]
-    there = [int(name) for name in names if name.isdecimal()]
-    episodes = min((number for number in there if number >= count), default=count)
+    collected = [int(name) for name in names if name.isdecimal()]
+    episodes = min((number for number in collected if number >= count), default=count)
     out = folder / f"{_FOLDER}{episodes}"
     config = CollectionConfig(tasks=tasks, episodes=episodes, noise=noise)
     collect_parts(suite, out, config, compute=compute)
@@ -47,15 +47,15 @@ def collect_enough(
 
 
 def check_enough(data: Data, suite: Suite, amounts: Mapping[str, int]) -> None:
-    """Makes sure that there are so many demonstrations of each task.
+    """Checks that data has the requested number of demonstrations of each task.
 
     Args:
-        data: Recorded.
-        suite: In which they are to be recorded.
-        amounts: Demonstrations of each task, by its name.
+        data: Recorded demonstrations.
+        suite: Suite that they must be of.
+        amounts: Requested demonstrations of each task, by its name.
 
     Raises:
-        InputError: If they are of another suite, of a task there are none, or fewer.
+        InputError: If the data is of another suite, or has too few of a task.
     """
     path = data.path
     advice = "give demonstrations of that suite, or leave --data out to collect them"

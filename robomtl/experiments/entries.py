@@ -1,4 +1,4 @@
-"""Fields of the tables on the page of an experiment."""
+"""Entries of the tables on the page of an experiment."""
 
 from statistics import median
 
@@ -15,8 +15,8 @@ def rate(success: Success, task: str | None = None) -> Entry:
     """Success with its interval and errors.
 
     Args:
-        success: Of all tasks.
-        task: The one that is shown; the mean over all if None.
+        success: Success over all tasks.
+        task: Name of the task to show; the mean over all if None.
     """
     some: Success | TaskSuccess | None = success
     if task is not None:
@@ -32,7 +32,7 @@ def _errors(number: int) -> str:
 
 
 def difference(found: Difference | None) -> Entry:
-    """A difference with its interval, and in how many tasks it is worse."""
+    """A difference with its interval and the number of tasks that are worse."""
     if found is None:
         return NONE
     worse = f"worse in {counted(len(found.worse), 'task')}" if found.worse else ""
@@ -52,7 +52,7 @@ def seconds(time: float | None) -> str:
 
 
 def between(numbers: list[float]) -> Entry:
-    """The median of numbers, with the least and the greatest where they differ."""
+    """The median of numbers, with minimum and maximum where they differ."""
     low, high = min(numbers), max(numbers)
     if low == high:
         return Entry(f"{low:,.0f}")

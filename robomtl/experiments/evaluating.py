@@ -1,4 +1,4 @@
-"""The evaluation of an agent on a suite, from trials to files."""
+"""Evaluation of an agent on a suite: plays trials and writes results and report."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,26 +32,26 @@ def evaluate(
     compute: Compute | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Results:
-    """The results of an agent on a suite, also written to a folder.
+    """Evaluates an agent on a suite, and writes the results to a folder.
 
-    Every finished chunk of trials is kept at once. Called again with the same agent,
-    suite and conditions, whatever stopped it before, it plays what is left.
+    Every finished chunk of trials is saved at once: called again with the same agent,
+    suite and conditions after an interruption, it plays the remaining trials.
 
     Args:
-        agent: What acts.
+        agent: Agent to evaluate.
         suite: Supplies the tasks.
         out: Folder for ``trials.parquet``, ``results.json``, ``report.html`` and the
             journal; made if missing.
         config: Tasks, variations, instructions and protocol; the defaults if None.
-        compute: Processes or cluster, and the limit of time of a step.
-        provenance: How the agent came to be, shown in the report.
+        compute: Processes or cluster, and the time limit of a step.
+        provenance: Origin of the agent, such as its settings, for the report.
 
     Raises:
         ValueError: If the agent does not fit the suite, the conditions cannot be met or
-            are not the protocol's, the folder holds another evaluation, another process
-            writes into it, or an observation or an action is not finite.
-        ImportError: If the agent needs an extra that is missing, such as ``language``
-            for wordings of one's own.
+            are not the protocol's, the folder contains another evaluation, another
+            process writes into it, or an observation or an action is not finite.
+        ImportError: If the agent needs an extra that is not installed, such as
+            ``language`` for custom wordings.
     """
     config, compute = config or EvaluationConfig(), compute or Compute()
     conditions = config.conditions(suite)
@@ -72,7 +72,7 @@ def evaluate_plan(
     executor: Executor,
     provenance: Mapping[str, Any],
 ) -> Results:
-    """The results of an agent in the trials of a plan; see ``evaluate``."""
+    """Evaluates an agent in the trials of a plan; see ``evaluate``."""
     check_agent(agent, plan.suite, plan.conditions.tasks)
     check_no_data(out)
     with locked(out):

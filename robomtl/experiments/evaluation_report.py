@@ -1,4 +1,4 @@
-"""One page that shows an evaluation: self-contained, for any screen, without network."""
+"""The report of an evaluation: a self-contained page for any screen."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,14 +38,14 @@ def write_report(
     provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Path] | None = None,
 ) -> None:
-    """Writes the page, durably.
+    """Writes the page of an evaluation, durably.
 
     Args:
-        path: The file.
-        results: What to show.
-        provenance: How the agent came to be: plain data, as deep as it likes.
-        videos: Files that show trials. As many as fit into a budget become part of the
-            page, in the given order; to the others it links, so they stay beside it.
+        path: File of the page.
+        results: Results to show.
+        provenance: Origin of the agent as plain data, nested to any depth.
+        videos: Video files by trial. They are embedded in the given order up to a size
+            budget; the page links to the others, which must stay beside it.
 
     Raises:
         FileNotFoundError: If a video is missing.
@@ -70,13 +70,13 @@ def evaluation_report(
     provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Clip] | None = None,
 ) -> report.Report:
-    """The results in sections; see ``page``."""
+    """The report of the results, in sections; see ``page``."""
     setting, summary = results.setting, results.summary
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
     grid, steps = outcome_grid(results, videos or {}), panels(results)
     lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
-    note = "a cell each, in the order of the variations; point at one to read it"
+    note = "one cell per trial, in the order of the variations; hover for details"
     settings = dict(flat(provenance or {}))
     return report.Report(
         title=f"{setting.agent} on {setting.suite}",
@@ -125,7 +125,7 @@ def _figures(summary: Summary) -> report.Section:
 
 
 def _tasks(summary: Summary, tier: str, rates: GroupRates) -> report.Section:
-    """The tasks of a tier under its mean."""
+    """Section with the mean of a tier and a bar for each of its tasks."""
     bars = [_bar(name, each) for name, each in summary.by_success(tier)]
     return report.Section(
         id=f"tasks {tier}".strip(),
@@ -151,7 +151,7 @@ def _bar(name: str, rates: TaskRates | GroupRates) -> report.Bar:
 def _steps(found: Panels) -> report.Section:
     dashed = "Dashed: all tasks. " if len(found.curves) > 1 else ""
     note = (
-        f"Horizontal axis: steps. {dashed}Tasks weigh the same, errors are left out."
+        f"Horizontal axis: steps. {dashed}Tasks have equal weight, errors are left out."
         f" {found.unsolved}"
     )
     return report.Section(
@@ -163,14 +163,14 @@ def _steps(found: Panels) -> report.Section:
 
 
 def _failures(records: tuple[Record, ...]) -> report.Section | None:
-    """Reasons of trials without an outcome, with their tasks; most frequent first."""
-    found: dict[str, list[str]] = {}
+    """Section of the errors and their tasks, the most frequent first; None without any."""
+    by_reason: dict[str, list[str]] = {}
     for record in records:
         if record.error is not None:
-            found.setdefault(record.error, []).append(record.task)
+            by_reason.setdefault(record.error, []).append(record.task)
     rows = [
         (", ".join(dict.fromkeys(tasks)), reason, len(tasks))
-        for reason, tasks in sorted(found.items(), key=lambda item: -len(item[1]))
+        for reason, tasks in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
     return sections.failures(rows, "trial", "without an outcome")
 
@@ -194,7 +194,7 @@ def _conditions(results: Results) -> report.Pairs:
 
 
 def machine(setting: Setting) -> report.Pairs:
-    """Facts on the agent that was evaluated, and on the machine."""
+    """Facts about the evaluated agent, the machine and the versions."""
     return [
         ("Agent", setting.agent),
         *((f"Actor's {name}", str(it)) for name, it in setting.acting.items()),
@@ -218,8 +218,8 @@ def _footer(setting: Setting) -> str:
     return (
         f"A trial succeeds if the task is solved {solved}. “Steps” is the mean number of"
         " actions up to the first success, over the trials that have one. Bars carry 95%"
-        " intervals: Wilson's for a task; for means, Wilson's with the effective number of"
-        " trials of the tasks as strata, which speaks of these tasks and this agent only."
+        " intervals: Wilson's for a task; for means, Wilson's with an effective number of"
+        " trials, with tasks as strata. They hold for these tasks and this agent only."
         " The tier mean gives every tier the same weight. Trials that ended in an error are"
         " excluded from all rates."
     )

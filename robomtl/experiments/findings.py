@@ -11,23 +11,23 @@ from robomtl.experiments.aggregates import Estimate
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSuccess:
-    """How a task went."""
+    """Success in one task."""
 
     success: float
     interval: Interval
     trials: int
-    """With an outcome, over all seeds and draws."""
+    """Trials with an outcome, over all seeds and draws."""
     errors: int
-    """Trials without an outcome, in no rate."""
+    """Trials without an outcome, which are excluded from the rates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Success:
-    """How the tasks went; None where no trial has an outcome."""
+    """Success over tasks and in each of them; None where no trial has an outcome."""
 
     task_mean: float | None
     interval: Interval | None
-    """See ``crossed``."""
+    """Interval of the task mean; see ``crossed``."""
     trials: int
     errors: int
     tasks: Mapping[str, TaskSuccess]
@@ -43,37 +43,37 @@ class Took:
     samples: float
     parameters: float
     act: float | None = None
-    """Time of a prediction for one trial, on one core [s]; None where it is not known."""
+    """Time of a prediction for one trial, on one core [s]; None if not measured."""
 
 
 def took_of(costs: Sequence[Cost]) -> Took:
-    """The median of each cost, at least 1, without the time of a prediction."""
+    """Medians over costs, at least 1 of them; without the time of a prediction."""
     names = ("seconds", "steps", "samples", "parameters")
     return Took(**{name: median(getattr(c, name) for c in costs) for name in names})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How success differs on the trials that both played."""
+    """Difference of success on the trials that both played."""
 
     difference: float
     interval: Interval
     holm: float
-    """The p-value of no difference, by Holm's correction for the conditions, such as
+    """P-value of no difference, after Holm's correction over the conditions, such as
     numbers of demonstrations."""
     tasks: Mapping[str, Estimate]
     worse: tuple[str, ...]
-    """Tasks that are worse by Holm's correction: negative transfer, against the baseline;
-    see ``differences_of``."""
+    """Tasks that are significantly worse after Holm's correction, see ``differences_of``;
+    relative to the baseline, negative transfer."""
     better: tuple[str, ...]
-    """Tasks that are better by the same."""
+    """Tasks that are significantly better after the same correction."""
 
 
 def counts_by_task(tasks: Mapping[int, Sequence[str]]) -> dict[str, tuple[int, ...]]:
-    """By task, the numbers of demonstrations under which it is named.
+    """Numbers of demonstrations at which each task is listed, by task.
 
     Args:
-        tasks: Names of tasks by number, such as those that are worse.
+        tasks: Names of tasks by number of demonstrations, such as the worse tasks.
     """
     names = dict.fromkeys(name for some in tasks.values() for name in some)
     return {

@@ -1,4 +1,4 @@
-"""The tables of an experiment, long-form: a row for each trial, and for each cell."""
+"""Long-form tables of an experiment: a row for each trial, and a row for each cell."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -35,7 +35,7 @@ def trial_table(finished: Sequence[Finished[C]]) -> Any:
 
 
 def cell_table(finished: Sequence[Finished[C]]) -> Any:
-    """Factors and cost of every cell, or why learning gave up, as an arrow table.
+    """Factors and cost of every cell, or the reason of its failure, as an arrow table.
 
     Gradient steps are called ``steps_taken`` where requested ``steps`` are a factor.
     """
@@ -50,7 +50,7 @@ def cell_table(finished: Sequence[Finished[C]]) -> Any:
 
 
 def write_tables(folder: Path, finished: Sequence[Finished[C]]) -> None:
-    """Writes ``trials.parquet`` and ``cells.parquet``, each whole."""
+    """Writes ``trials.parquet`` and ``cells.parquet``, each atomically."""
     write_table(folder / "trials.parquet", trial_table(finished))
     write_table(folder / "cells.parquet", cell_table(finished))
 
@@ -82,7 +82,7 @@ def _types(factors: Sequence[Factors]) -> dict[str, Any]:
 
 
 def _type(rows: Sequence[Mapping[str, Any]], name: str) -> Any:
-    """The type of a column; a number where nothing is known."""
+    """Arrow type of a column; an integer where every value is None."""
     known = (row[name] for row in rows if row[name] is not None)
     return _TYPES[type(next(known, 0))]
 

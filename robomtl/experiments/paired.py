@@ -20,13 +20,13 @@ class Tally:
 
     both: int = 0
     a_alone: int = 0
-    """Solved by A, not by B: with ``b_alone`` the discordant pairs."""
+    """Pairs solved by A, not by B; with ``b_alone`` the discordant pairs."""
     b_alone: int = 0
     neither: int = 0
 
     @property
     def pairs(self) -> int:
-        """All of them."""
+        """Number of all pairs."""
         return sum(astuple(self))
 
     @property
@@ -46,13 +46,13 @@ class Tally:
 
 
 def total(tallies: Sequence[Tally]) -> Tally:
-    """All pairs together."""
+    """The sum of tallies."""
     columns = zip(*map(astuple, tallies), strict=True)
     return Tally(*(sum(column) for column in columns))
 
 
 def mcnemar(tally: Tally) -> float:
-    """The two-sided p-value of A and B solving equally often, from the discordant pairs; exact.
+    """Exact two-sided p-value of A and B solving equally often, from discordant pairs.
 
     Over several tasks it tests that A and B solve each of them equally often.
 
@@ -69,10 +69,10 @@ def _binomial(successes: int, trials: int) -> float:
 
 
 def difference_interval(tally: Tally, confidence: float = 0.95) -> Interval:
-    """An interval of the difference of A and B in one task.
+    """Confidence interval of the difference of A and B in one task.
 
     Source: A. Agresti, Y. Min, Stat. Med. 24 (2005), 729-740: Wald's interval with half
-    a pair more of each kind. It is never empty, not even where A and B solved the same
+    a pair added to each kind. Its width is never 0, not even where A and B solved the same
     trials.
     """
     return mean_difference_interval([tally], confidence=confidence)
@@ -81,13 +81,13 @@ def difference_interval(tally: Tally, confidence: float = 0.95) -> Interval:
 def mean_difference_interval(
     tallies: Sequence[Tally], *, confidence: float = 0.95
 ) -> Interval:
-    """An interval of the mean over tasks of the difference, for exactly these tasks.
+    """Confidence interval of the mean difference over exactly these tasks.
 
-    ``scripts/benchmark_coverage.py`` simulates how often it holds the true mean.
+    ``scripts/benchmark_coverage.py`` simulates its coverage.
 
     Args:
-        tallies: Of each task, with at least 1 pair.
-        confidence: How often such intervals hold the true mean.
+        tallies: Tally of each task, with at least 1 pair.
+        confidence: Nominal coverage of the interval.
     """
     centre, variance = alone([_moments(tally) for tally in tallies])
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(variance)
@@ -95,7 +95,7 @@ def mean_difference_interval(
 
 
 class Moments(NamedTuple):
-    """Differences of pairs: how many, their sum, and that of their squares."""
+    """Number, sum and sum of squares of the differences of pairs."""
 
     pairs: int
     total: float
@@ -103,7 +103,7 @@ class Moments(NamedTuple):
 
 
 class Alone(NamedTuple):
-    """A mean over tasks of differences, all pairs being independent."""
+    """Mean difference over tasks, all pairs being independent."""
 
     centre: float
     variance: float
@@ -111,11 +111,12 @@ class Alone(NamedTuple):
 
 
 def alone(tasks: Sequence[Moments]) -> Alone:
-    """The mean over tasks of the difference and its variance.
+    """Mean difference over tasks, and the variance of that mean.
 
-    Of one task they are Agresti and Min's. Several tasks are strata: the mean is as it
-    was seen, and for its variance each task's moments are drawn to those of all tasks by
-    as much as one pair, so that a task without discordant pairs counts as uncertain too.
+    For one task they are Agresti and Min's. Several tasks are strata: the mean is the
+    observed one, and for its variance each task's moments are shrunk towards those of all
+    tasks with the weight of one pair, so that a task without discordant pairs counts as
+    uncertain too.
     """
     if len(tasks) == 1:
         pairs, total, squares = tasks[0]
@@ -138,15 +139,15 @@ def _moments(tally: Tally) -> Moments:
 
 
 def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
-    """The p-values, corrected for there being several of them.
+    """P-values after Holm's correction for multiple tests.
 
-    Calling those below 5 % real is wrong about any of them in at most 5 % of cases.
+    Rejecting those below 5 % rejects any true hypothesis in at most 5 % of cases.
 
     Source: S. Holm, Scand. J. Stat. 6 (1979), 65-70, as adjusted p-values.
     """
     corrected: dict[Key, float] = {}
     largest = 0.0
-    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        largest = max(largest, (len(p_values) - place) * p_values[name])
+    for rank, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
+        largest = max(largest, (len(p_values) - rank) * p_values[name])
         corrected[name] = min(1.0, largest)
     return {name: corrected[name] for name in p_values}

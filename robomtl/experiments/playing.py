@@ -1,4 +1,4 @@
-"""Trials of a policy that a cell has made."""
+"""Plays the trials of a cell with the policy that it has trained."""
 
 from collections.abc import Sequence
 
@@ -15,13 +15,13 @@ from robomtl.task import Suite, Trial
 def play_trials(
     trained: TrainedPolicy, suite: Suite, trials: Sequence[Trial], envs: KeptEnvs
 ) -> list[Outcome]:
-    """How each trial went; it stops at success.
+    """Outcomes of the trials, each of which ends at its first success.
 
     Args:
-        trained: Acts on the canonical instructions.
+        trained: Policy that acts, conditioned on the canonical instructions.
         suite: Supplies the tasks.
-        trials: Those of a task side by side.
-        envs: In which they are played.
+        trials: Trials, grouped by task.
+        envs: Envs in which they are played.
     """
     actor = PolicyActor(trained.card, Predictor(trained.policy), suite)
     return play_with(actor, suite, trials, envs)
@@ -30,7 +30,7 @@ def play_trials(
 def play_with(
     actor: Actor, suite: Suite, trials: Sequence[Trial], envs: KeptEnvs
 ) -> list[Outcome]:
-    """How each trial of an actor went; see ``play_trials``."""
+    """Outcomes of an actor's trials; see ``play_trials``."""
     task_infos = task_infos_of(suite, trials, "canonical")
     return [
         outcome

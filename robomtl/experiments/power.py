@@ -1,4 +1,4 @@
-"""How many trials it takes to tell two agents apart."""
+"""Number of trials that it takes to tell two agents apart."""
 
 import math
 from statistics import NormalDist
@@ -8,26 +8,27 @@ from scipy.stats import binom
 
 from robomtl.experiments.paired import Tally
 
-_MOST = 10_000_000  # Pairs; where it takes more, nobody will play them.
+_MOST = 10_000_000  # Pairs; nobody will play more.
 
 
 def more_to_settle(
     tally: Tally, *, alpha: float = 0.05, power: float = 0.8
 ) -> int | None:
-    """How many more pairs would settle a difference of the size seen.
+    """Number of further pairs that would settle a difference of the observed size.
 
-    The rule: the least number, within 1 %, with which the exact McNemar test falls below
-    ``alpha`` with probability ``power``, if A and B alone solve as large a fraction of the
-    trials as they did so far; minus the pairs there are. What was seen is itself
-    uncertain, so this plans the next evaluation and tests nothing.
+    The smallest number, within 1 %, with which the exact McNemar test falls below
+    ``alpha`` with probability ``power`` if the observed discordance rates persist, minus
+    the pairs played so far. The observed rates are themselves uncertain: use the number to
+    plan the next evaluation, not as a test.
 
     Args:
-        tally: The pairs so far, at least 1.
+        tally: Pairs so far, at least 1.
         alpha: Level of the test.
-        power: Probability with which it is to succeed.
+        power: Probability that the test rejects.
 
     Returns:
-        None if no difference was seen, or it takes more than ten million.
+        Further pairs; None if no difference was observed, or if more than ten million
+        pairs are needed.
     """
     needed = pairs_needed(
         tally.a_alone / tally.pairs, tally.b_alone / tally.pairs, alpha, power
@@ -36,10 +37,16 @@ def more_to_settle(
 
 
 def pairs_needed(a: float, b: float, alpha: float, power: float) -> int | None:
-    """How many pairs tell apart agents that alone solve these fractions of the trials.
+    """Number of pairs at which the exact McNemar test has a power; None beyond ``_MOST``.
 
-    Starts from the formula of R. J. Connor, Biometrics 43 (1987), 207-211, which is of
-    the approximate test, and goes up until the exact one has the power.
+    Starts from the formula of R. J. Connor, Biometrics 43 (1987), 207-211, for the
+    approximate test, and increases the number until the exact test has the power.
+
+    Args:
+        a: Fraction of trials that A alone solves.
+        b: Fraction that B alone solves; None is returned if it is the same.
+        alpha: Level of the test.
+        power: Probability that the test rejects.
     """
     if a == b:
         return None
@@ -58,7 +65,7 @@ def mcnemar_power(pairs: int, a: float, b: float, alpha: float) -> float:
     """The probability that the exact McNemar test falls below ``alpha``.
 
     Args:
-        pairs: How many trials both agents play.
+        pairs: Number of trials that both agents play.
         a: Fraction of trials that A alone solves.
         b: Fraction that B alone solves.
         alpha: Level of the test.
@@ -67,7 +74,7 @@ def mcnemar_power(pairs: int, a: float, b: float, alpha: float) -> float:
     centre, spread = pairs * fraction, math.sqrt(pairs * fraction * (1 - fraction))
     low, high = math.floor(centre - 6 * spread), math.ceil(centre + 6 * spread)
     discordant = np.arange(max(low, 0), min(high, pairs) + 1)
-    # The largest count in the lower tail, by symmetry as far from the end of the upper.
+    # The largest count in the lower tail of the test; the upper tail is symmetric.
     edge = np.asarray(binom.ppf(alpha / 2, discordant, 0.5))
     edge -= binom.cdf(edge, discordant, 0.5) > alpha / 2
     rejected = np.asarray(binom.cdf(edge, discordant, a / fraction))

@@ -22,9 +22,9 @@ class Text:
     kind: ClassVar[str] = "text"
     text: str
     lead: str = ""
-    """Emphasised, before the text."""
+    """Emphasised words before the text."""
     tone: Literal["", "strong", "small", "soft", "warn"] = ""
-    """``warn`` is small, with a lead that warns."""
+    """Look of the paragraph; ``warn`` is small, with its lead in the colour of warnings."""
     id: str = ""
 
 
@@ -62,7 +62,7 @@ class Picture:
     look: Literal["affinity", "plot tall"]
     """Class in the style sheet."""
     draw: Callable[[], Markup]
-    """Draws it: the terminal, which shows none, waits for no drawing."""
+    """Draws the picture when the page is rendered; the terminal shows none."""
 
 
 class Bar(NamedTuple):
@@ -72,13 +72,13 @@ class Bar(NamedTuple):
     value: float | None
     interval: Interval | None
     texts: Sequence[str | tuple[str, str]]
-    """Texts of the other columns; a text and a small one below it."""
+    """Texts of the other columns; a pair is a text and a smaller one below it."""
     badge: str = ""
-    """Beside the name."""
+    """Badge beside the name."""
     mark: bool = False
-    """Whether the badge says that something holds rather than what is wrong."""
+    """Whether the badge marks a finding rather than a warning."""
     second: bool = False
-    """Whether it is of the second colour."""
+    """Whether the bar has the second colour."""
     style: Style | None = None
     """Style of the mark before the name."""
     condition: str = ""
@@ -110,13 +110,14 @@ class Bars:
 
 
 class Figure(NamedTuple):
-    """A number that stands out."""
+    """A highlighted number."""
 
     title: str
     text: str
     note: str = ""
     tone: Literal["", "main", "second", "behind", "warn"] = ""
-    """``behind`` is a main figure below zero; ``warn`` warns in its note."""
+    """Look of the figure; ``behind`` is a main figure below zero, ``warn`` has a warning
+    as its note."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +147,13 @@ class Config:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Why there is no outcome: of which, why, and how many."""
+    """Reasons of missing outcomes."""
 
     kind: ClassVar[str] = "reasons"
     rows: Sequence[tuple[str, str, int]]
+    """Label, reason and count of each."""
     noun: str
+    """Singular noun of the counts."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +166,7 @@ class Trials:
 
 @dataclass(frozen=True)
 class Films:
-    """Videos that are shown at once."""
+    """Videos that the page shows without a click."""
 
     kind: ClassVar[str] = "films_of"
     grid: Grid
@@ -213,27 +216,27 @@ class Section:
     parts: Sequence[Part]
     title: str = ""
     note: str = ""
-    """Beside the title."""
+    """Text beside the title."""
     mean: str = ""
-    """At the end of the line of the title."""
+    """Text at the end of the title's line."""
     alert: bool = False
-    """Whether something is wrong."""
+    """Whether the section is a warning."""
     brief: bool = False
-    """Whether the terminal shows it."""
+    """Whether the terminal shows the section."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that is shown."""
+    """The report of an evaluation, a comparison or an experiment."""
 
     title: str
     lead: str
-    """What was done, below the title."""
+    """Description below the title."""
     sections: Sequence[Section | None]
-    """None where there is nothing to show."""
+    """Sections; None where there is nothing to show."""
     footer: Sequence[str]
-    """Paragraphs."""
+    """Paragraphs of the footer."""
     head: str = ""
-    """In place of the title, on the page."""
+    """Heading of the page in place of the title."""
     sides: tuple[str, str] | None = None
-    """A and B, where two are compared; in place of the title."""
+    """Names of A and B in a comparison, in place of the title."""

@@ -1,4 +1,4 @@
-"""A stopped evaluation, finished by what its folder says of it."""
+"""Resumes an interrupted evaluation from the journal in its folder."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -25,7 +25,7 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan(Conditions):
-    """The plan of an evaluation in its journal, see ``identity_of``."""
+    """Plan of an evaluation in its journal; see ``identity_of``."""
 
     agent: str
     suite: str
@@ -34,7 +34,7 @@ class _Plan(Conditions):
 
 @dataclass(frozen=True, kw_only=True)
 class _Origin:
-    """The entries of a journal that make its plan again; see ``journal_in``."""
+    """Origin in a journal, from which the agent is loaded again; see ``journal_in``."""
 
     agent: str | None = None
     acting: Mapping[str, Any] = field(default_factory=dict)
@@ -50,15 +50,15 @@ def resume_evaluation(
     device: str | None = None,
     compute: Compute | None = None,
 ) -> Results:
-    """The results of the evaluation that was begun in a folder, once it is finished.
+    """Finishes the evaluation that was begun in a folder, and returns its results.
 
-    Agent, suite and conditions are those the folder's journal names. A finished
-    evaluation is read.
+    Agent, suite and conditions are those in the folder's journal. No trial of a finished
+    evaluation is played again.
 
     Args:
-        folder: Where it was begun.
+        folder: Folder of the evaluation.
         run: Run directory of its policy, if that has moved.
-        device: Where the policy is, if that has another name now; see ``serve``.
+        device: Device of the policy, if its name has changed; see ``serve``.
         compute: Processes or cluster, see ``evaluate``.
 
     Raises:
@@ -88,9 +88,9 @@ def serving_device(
     """Torch's name of the device that serves a policy; None for the workers' own cores.
 
     Args:
-        agent: What acts.
-        requested: The device; ``auto`` for that with which the folder's evaluation was
-            begun, or else for cuda where it is available.
+        agent: Agent to evaluate.
+        requested: Name of the device; ``auto`` for the device on which the folder's
+            evaluation was begun, or else for cuda where it is available.
         folder: Folder of the results; None for a new one.
     """
     if requested != "auto":
@@ -111,18 +111,18 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
     head = read_head(folder / JOURNAL)
     if head is None:
         raise InputError(
-            f"{folder} holds no {JOURNAL} with a plan: no evaluation was begun there. Name the"
+            f"{folder} has no {JOURNAL} with a plan: no evaluation was begun there. Name the"
             " folder that `robomtl evaluate` printed as its run directory."
         )
     if "agent" not in head.plan:
         raise InputError(
-            f"{folder} holds a comparison of two policies, no evaluation; `robomtl"
-            f" compare --sequential` with --out {folder} goes on with it."
+            f"{folder} contains a comparison of two policies, not an evaluation; `robomtl"
+            f" compare --sequential` with --out {folder} resumes it."
         )
     if "kinds" in head.plan:
         raise InputError(
-            f"{folder} holds a probe of a policy, no evaluation; `robomtl probe RUN` with"
-            f" --out {folder} goes on with it."
+            f"{folder} contains a probe of a policy, not an evaluation; `robomtl probe RUN`"
+            f" with --out {folder} resumes it."
         )
     where = str(folder / JOURNAL)
     return (
@@ -134,7 +134,7 @@ def _begun(folder: Path) -> tuple[_Plan, _Origin]:
 def _agent(
     folder: Path, run: Path | str | None, origin: _Origin, fingerprint: str
 ) -> Agent:
-    """The agent of a plan, found at its earlier or its present path."""
+    """The agent of a plan, loaded from its earlier or its present path."""
     argument = run or origin.agent
     if argument is None:
         raise InputError(
@@ -159,14 +159,14 @@ def _agent(
 
 
 def _check_device(folder: Path, agent: Agent, fingerprint: str) -> None:
-    """Refuses to go on where actions may be rounded otherwise."""
-    there, here = (
+    """Refuses to resume on another kind of device, which may round actions otherwise."""
+    begun, present = (
         each.partition(" on ")[2] or "the workers' processors"
         for each in (fingerprint, agent.fingerprint)
     )
-    if there != here:
+    if begun != present:
         raise InputError(
-            f"{folder} was begun with its policy on {there}; on {here} results may"
+            f"{folder} was begun with its policy on {begun}; on {present} results may"
             " differ. Evaluate into another folder."
         )
 

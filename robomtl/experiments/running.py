@@ -1,4 +1,4 @@
-"""An experiment as a declaration, and the act that runs every one of them."""
+"""The protocol of an experiment, and the function that runs one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class Experiment(Protocol[C, F]):
 
     @property
     def growing(self) -> tuple[str, ...]:
-        """Fields of the identity that hold something by name, to which more may join."""
+        """Fields of the identity, mappings by name, to which a later run may add names."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class Experiment(Protocol[C, F]):
         ...
 
     def identity(self) -> dict[str, Any]:
-        """Everything outcomes depend on besides cells, suite and versions; plain."""
+        """All that outcomes depend on besides cells, suite and versions, as plain data."""
         ...
 
     def cells(self) -> Sequence[C]:
@@ -61,7 +61,7 @@ class Experiment(Protocol[C, F]):
         ...
 
     def about(self) -> dict[str, Any]:
-        """Facts about the run that stand before those of ``Journal.made``; plain."""
+        """Facts about the run, shown before those of ``Journal.made``, as plain data."""
         ...
 
     def conclude(self, finished: Sequence[Finished[C]]) -> F:
@@ -69,33 +69,33 @@ class Experiment(Protocol[C, F]):
         ...
 
     def results(self, found: F, made: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of ``results.json``; plain.
+        """The content of ``results.json``, as plain data.
 
         Args:
-            found: The findings.
-            made: How they were made: ``about``, the options of the suite, and what
-                ``Journal.made`` says.
+            found: Findings.
+            made: Facts about the run: those of ``about``, the options of the suite, and
+                those of ``Journal.made``.
         """
         ...
 
     def report(self, found: F, made: Mapping[str, Any]) -> Report:
-        """The findings in sections; the arguments are those of ``results``."""
+        """The report of the findings; the arguments are those of ``results``."""
         ...
 
 
 @dataclass(frozen=True)
 class _InWorker(Generic[C]):
-    """Plays cells in a worker process, with one thread, and notes the processor.
+    """Plays cells in a worker process, with one thread, and records the processor.
 
-    Each worker has a core, and sums depend on the number of threads. A method that gives
-    up, a training that diverges, and a policy whose actions are not finite have errors
-    for outcomes, and a reason.
+    Each worker has one core, and floating-point sums depend on the number of threads.
+    Where a method gives up, a training diverges, or an action is not finite, the cell's
+    outcomes are errors with that reason.
     """
 
     play: Callable[[C], Done]
 
     def __call__(self, cell: C) -> Done:
-        import torch  # The command line imports this module, and plays nothing.
+        import torch  # The command line imports this module, but does not need torch.
 
         torch.set_num_threads(1)
         try:
@@ -106,18 +106,18 @@ class _InWorker(Generic[C]):
 
 
 def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:
-    """The findings of an experiment; its tables, results and report are written.
+    """Runs an experiment, writes its tables, results and report, and returns findings.
 
-    Every finished cell is kept at once: called again, whatever stopped it before, the
+    Every finished cell is saved at once: called again after an interruption, the
     experiment resumes.
 
     Args:
-        experiment: What is to be computed.
-        folder: For everything that is written; no other process may write there.
+        experiment: Experiment to run.
+        folder: Folder of all files written; no other process may write there.
         executor: Runs the cells.
 
     Raises:
-        InputError: If the folder holds another experiment.
+        InputError: If the folder contains another experiment.
     """
     cells, suite = experiment.cells(), experiment.suite
     identity = {
@@ -127,14 +127,14 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
         "versions": packages(),
         "chunks": {cell.name: len(cell.trials) for cell in cells},
     }
-    journal, places = open_growing(
+    journal, indices = open_growing(
         folder / JOURNAL, identity, growing=experiment.growing
     )
-    placed = {places[cell.name]: cell for cell in cells}
+    indexed = {indices[cell.name]: cell for cell in cells}
     play = _InWorker(experiment.play)
-    for _ in play_cells(journal, placed, play, executor, title=experiment.title):
+    for _ in play_cells(journal, indexed, play, executor, title=experiment.title):
         pass
-    finished = [Finished(cell, journal.done[place]) for place, cell in placed.items()]
+    finished = [Finished(cell, journal.done[index]) for index, cell in indexed.items()]
     found = experiment.conclude(finished)
     options = {"options": plain(suite.options)}
     made = {**experiment.about(), **options, **journal.made()}

@@ -1,4 +1,4 @@
-"""Sections of reports, as several experiments have them."""
+"""Sections of reports that several experiments share."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -28,7 +28,7 @@ NAUC = (
     "nAUC is the area under success against the logarithm of the demonstrations: the mean"
     " height of the line."
 )
-"""What nAUC is, for a footer."""
+"""Definition of nAUC, for a footer."""
 
 
 def section(
@@ -37,16 +37,16 @@ def section(
     """A section of parts without the empty ones; None if nothing but texts is left.
 
     Args:
-        id: Its name in the page.
-        title: Of the section.
-        note: Beside the title.
-        *parts: Tables, charts and texts, of which some may have nothing to show.
-        brief: Whether the terminal shows it.
+        id: Id of the section in the page.
+        title: Title of the section.
+        note: Text beside the title.
+        *parts: Tables, charts and texts, some of which may be empty.
+        brief: Whether the terminal shows the section.
     """
-    there = [part for part in parts if not _empty(part)]
-    if all(isinstance(part, Text) for part in there):
+    shown = [part for part in parts if not _empty(part)]
+    if all(isinstance(part, Text) for part in shown):
         return None
-    return Section(id=id, title=title, note=note, parts=there, brief=brief)
+    return Section(id=id, title=title, note=note, parts=shown, brief=brief)
 
 
 def _empty(part: Part) -> bool:
@@ -67,7 +67,7 @@ def _empty(part: Part) -> bool:
 
 
 def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
-    """Plain data as names and texts, but for some fields."""
+    """Plain data as capitalised names and texts, without the fields in ``leave``."""
     return [
         (name.capitalize().replace("_", " "), text(value))
         for name, value in flat(values)
@@ -76,11 +76,11 @@ def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
 
 
 def run_facts(first: Mapping[str, Any], made: Mapping[str, Any]) -> Pairs:
-    """How an experiment was made; see ``Journal.made``.
+    """Facts about the run of an experiment, as names and texts; see ``Journal.made``.
 
     Args:
-        first: What else there is to be shown, by name.
-        made: As ``results.json`` has it.
+        first: Further facts to show first, by name.
+        made: Facts about the run, as in ``results.json``.
     """
     shown = {**first, **{name: made[name] for name in ("processor", "workers")}}
     return [
@@ -98,7 +98,7 @@ def config(values: Mapping[str, Any]) -> Pairs:
 
 
 def text(value: object) -> str:
-    """A value; a dash for nothing."""
+    """The text of a value; a dash for None and for empty texts."""
     return "–" if value in (None, "", "None") else str(value)
 
 
@@ -117,19 +117,19 @@ def most_frequent(
 def reasons_section(
     reasons: Mapping[str, Mapping[str, int]], noun: str, what: str
 ) -> Section | None:
-    """Why there is no outcome, by label; None if all have one."""
+    """Section of the reasons of missing outcomes, by label; None without a reason."""
     return failures(most_frequent(reasons), noun, what)
 
 
 def failures(
     rows: Sequence[tuple[str, str, int]], noun: str, what: str
 ) -> Section | None:
-    """Why there is no outcome; None without a reason.
+    """Section of the reasons of missing outcomes; None without a reason.
 
     Args:
-        rows: Of which, why, and how many.
-        noun: What is counted, in the singular.
-        what: What became of it, at the end of the title.
+        rows: Label, reason and count of each.
+        noun: Singular noun of the counts.
+        what: End of the title after the count, such as ``diverged``.
     """
     if not rows:
         return None
@@ -139,43 +139,43 @@ def failures(
 
 
 def facts(title: str, requested: Pairs, run: Pairs) -> Section:
-    """The settings of an experiment, and facts about the run that computed it.
+    """Section of the settings of an experiment and of facts about its run.
 
     Args:
-        title: Of the request.
-        requested: Its settings.
-        run: See ``run_facts``.
+        title: Title of the settings.
+        requested: Settings of the experiment.
+        run: Facts about the run; see ``run_facts``.
     """
     lists = {"settings": (title, requested), "made": ("Run", run)}
     return Section(id="facts", parts=[Facts(lists)])
 
 
 def folded(id: str, summary: str, values: Mapping[str, Any]) -> Section:
-    """Plain data, in a section that opens on a click."""
+    """Section of plain data that opens on a click."""
     return Section(id=id, parts=[Folded(summary, [Config(config(values))])])
 
 
 def folds(parts: Mapping[str, Part]) -> list[Folded]:
-    """Parts by their summaries, the first of them open."""
+    """Parts that open on a click, named by their summaries; the first one is open."""
     return [
-        Folded(summary, [part], open=place == 0)
-        for place, (summary, part) in enumerate(parts.items())
+        Folded(summary, [part], open=number == 0)
+        for number, (summary, part) in enumerate(parts.items())
     ]
 
 
 def figures(*shown: Figure, brief: bool = False) -> Section:
-    """The most important numbers; the terminal shows them if ``brief``."""
+    """Section of the most important numbers; the terminal shows it if ``brief``."""
     return Section(id="figures", parts=[Figures(shown)], brief=brief)
 
 
 def answers(id: str, sentences: Iterable[Text]) -> Section | None:
-    """What an experiment answers, which the terminal shows too; None without a sentence."""
+    """Section of conclusions, which the terminal shows too; None without a sentence."""
     parts = [*sentences]
     return Section(id=id, parts=parts, brief=True) if parts else None
 
 
 def warnings(sentences: Iterable[str]) -> Section | None:
-    """Warnings in a box; None without a sentence."""
+    """Section of warnings, which the terminal shows too; None without a sentence."""
     parts = [Text(sentence, tone="small") for sentence in sentences]
     if not parts:
         return None
@@ -185,7 +185,7 @@ def warnings(sentences: Iterable[str]) -> Section | None:
 def lead(
     title: str, difference: float, interval: Interval, confidence: float = 0.95
 ) -> Figure:
-    """The figure of a difference of rates."""
+    """The main figure of a comparison: a difference of rates with its interval."""
     note = f"{100 * confidence:.4g}% interval {change(interval)}, in percentage points"
     return Figure(
         title, points(difference), note, "behind" if difference < 0 else "main"
@@ -199,17 +199,17 @@ def counts(title: str, number: int, errors: int) -> Figure:
 
 
 def footer(played: str, *, confidence: float, over: str, alone: str = "") -> str:
-    """How the policies were compared, and what the intervals cover.
+    """Footer on how policies were compared and on what the intervals cover.
 
     Args:
-        played: What the policies have in common, as a sentence without its full stop.
-        confidence: Of the intervals.
-        over: What they cover beside trials, such as ``other seeds of training``.
-        alone: ``1 seed`` or the like where there is one only; else empty.
+        played: Common conditions of the policies, as a sentence without its full stop.
+        confidence: Confidence of the intervals.
+        over: Variation that they cover beside trials, such as ``other seeds of training``.
+        alone: ``1 seed`` or similar where there is one only; else empty.
     """
     note = f" With {alone} they hold for these policies only." if alone else ""
     return (
-        f"A trial succeeds if the task is solved at any step. {played}; tasks weigh the"
-        f" same. Intervals ({100 * confidence:.4g}%, by t quantiles, so that few of these"
-        f" make them wide) cover {over} and trials of the same tasks.{note}"
+        f"A trial succeeds if the task is solved at any step. {played}; tasks have equal"
+        f" weight. Intervals ({100 * confidence:.4g}%) cover {over} and trials of the same"
+        f" tasks; by t quantiles, they are wide where there are few of these.{note}"
     )

@@ -1,12 +1,12 @@
 """Estimates over seeds of training and tasks, with intervals.
 
-Each seed is one policy in all tasks, so that intervals take it as one draw; trials are
-shared by seeds. ``robomtl.experiments.crossed`` has the method, to which the
-interquartile mean is brought by its influence function: a score within the quartiles
-counts as it is, one beyond them as the quartile (P. J. Huber, E. M. Ronchetti, Robust
-Statistics (2009), section 3.3). The probability of improvement is of seeds in these very
-trials: its variance is that of a U-statistic (W. Hoeffding, Ann. Math. Stat. 19 (1948),
-293-325), by the means of each seed.
+Each seed is one policy in all tasks, so that intervals treat it as one draw; seeds share
+the trials. The method is that of ``robomtl.experiments.crossed``. It is applied to the
+interquartile mean through its influence function: a score within the quartiles counts as
+it is, a score beyond them as the quartile (P. J. Huber, E. M. Ronchetti, Robust
+Statistics (2009), section 3.3). The probability of improvement is for seeds on exactly
+these trials: its variance is that of a U-statistic (W. Hoeffding, Ann. Math. Stat. 19
+(1948), 293-325), from the means of each seed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
     value = float(iqm(rates_of(every)))
     parts = parts_of(_influences(every), even(every))
     trials = _trials(every)
-    # Scores are kept by their outcomes, so that seeds agree by chance more often.
+    # Scores are trimmed by their outcomes, so that seeds agree by chance more often.
     interval = spread_interval(value, parts, trials, confidence, least=1.0)
     return Estimate(value, interval)
 
@@ -78,7 +78,7 @@ def improvement_estimate(a: Tasks, b: Tasks, confidence: float) -> Estimate:
             for side, size in enumerate(seeds)
         ]
     )
-    # Where all seeds won everywhere, each is but one draw.
+    # Where all seeds of one side won in every task, each seed counts as one draw.
     trials = won.size * len(a) if 0 < value < 1 else min(seeds)
     return Estimate(value, spread_interval(value, parts, trials, confidence))
 
@@ -90,22 +90,23 @@ def rates_of(tasks: Sequence[Scores]) -> Rates:
 
 
 def _influences(tasks: Sequence[Scores]) -> list[Scores]:
-    """Scores whose mean varies as the interquartile mean does; shapes as given."""
+    """Scores whose mean varies as the interquartile mean does, of the same shapes."""
     rates = rates_of(tasks)
     kept, clipped = trimmed(rates)
     every = []
-    for place, scores in enumerate(tasks):
+    for index, scores in enumerate(tasks):
         rate, fraction, quartile = (
-            column[:, place, None, None, None] for column in (rates, kept, clipped)
+            column[:, index, None, None, None] for column in (rates, kept, clipped)
         )
         every.append((quartile + fraction * (scores - rate)) / kept.mean())
     return every
 
 
 def _trials(tasks: Sequence[Scores]) -> float:
-    """How many independent trials the scores within the quartiles are worth.
+    """Effective number of independent trials behind the scores within the quartiles.
 
-    They lie there by their outcomes, so that they are no strata: all count as of one rate.
+    Scores are selected by their outcomes, so that they are not strata: all are treated as
+    having the same rate.
     """
     every = _totals(tasks)
     kept = trimmed(every.sums / every.numbers).kept
@@ -114,11 +115,11 @@ def _trials(tasks: Sequence[Scores]) -> float:
 
 
 def _totals(tasks: Sequence[Scores]) -> Totals:
-    """Outcomes of each seed in each task; (seed, task)."""
+    """Sums and counts of outcomes of each seed in each task; (seed, task)."""
     return totals([scores.reshape(len(scores), -1) for scores in tasks])
 
 
 def _smoothed(rate: float, trials: float) -> float:
-    """Variance of a rate, drawn to one half by two trials, so that it is never 0."""
-    drawn = (rate * trials + 1) / (trials + 2)
-    return drawn * (1 - drawn) / trials
+    """Variance of a rate shrunk towards one half by two trials, so that it is never 0."""
+    shrunk = (rate * trials + 1) / (trials + 2)
+    return shrunk * (1 - shrunk) / trials

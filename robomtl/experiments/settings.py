@@ -13,20 +13,20 @@ from robomtl.nearest import check_known
 from robomtl.ranges import check_names, made_of, typed_fields
 
 EVERY = "every"
-"""In place of a label, for settings of all arms or methods."""
+"""Label by which settings are given to all arms or methods."""
 
 
 def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
     """Names by label, from ``NAME`` or ``LABEL=NAME``.
 
     Args:
-        words: As given.
-        noun: What they name, for the message.
+        words: Words from the command line.
+        noun: Singular noun for what is named, for messages.
 
     Raises:
-        InputError: If a label is given twice, or a word has only a label or only a name.
+        InputError: If a label is given twice, or a label or a name is empty.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for word in words:
         label, equals, name = word.partition("=")
         if not label or (equals and not name):
@@ -35,13 +35,13 @@ def by_label(words: Sequence[str], *, noun: str = "method") -> dict[str, str]:
                 f"'{word}' lacks {lacks}; write LABEL={noun.upper()}, or the"
                 f" {noun} alone."
             )
-        if label in found:
+        if label in names:
             raise InputError(
                 f"The {noun} {label} is named twice; give the second another label, as"
                 f" in {label}-2={name or label}."
             )
-        found[label] = name or label
-    return found
+        names[label] = name or label
+    return names
 
 
 def parsed(
@@ -51,33 +51,33 @@ def parsed(
     noun: str = "method",
     example: str = "finetune.learning_rate=1e-3",
 ) -> dict[str, dict[str, Any]]:
-    """Settings by label, from ``LABEL.NAME=VALUE``; values as JSON has them.
+    """Settings by label, from ``LABEL.NAME=VALUE``; values are parsed by ``value``.
 
     Args:
-        words: As given.
-        labels: Those that can be set.
-        noun: What they are labels of, for the messages.
-        example: A word that sets something, for the messages.
+        words: Words from the command line.
+        labels: Known labels.
+        noun: Singular noun for what is labelled, for messages.
+        example: Example of a setting, for messages.
 
     Raises:
-        InputError: If a word is of another form, or the label is unknown.
+        InputError: If a word has another form, or a label is unknown.
     """
-    found: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for word in words:
         name, equals, text = word.partition("=")
         label, dot, field = name.partition(".")
         if not (equals and dot and field):
             raise InputError(
-                f"'{word}' sets nothing; write {noun.upper()}.NAME=VALUE, such as"
+                f"'{word}' is not a setting; write {noun.upper()}.NAME=VALUE, such as"
                 f" {example}."
             )
         check_known(f"{noun} to set", label, labels)
-        found.setdefault(label, {})[field] = value(text)
-    return found
+        settings.setdefault(label, {})[field] = value(text)
+    return settings
 
 
 def value(text: str) -> Any:
-    """The value as JSON has it; any other text as it is."""
+    """The value of a text in JSON; any other text unchanged."""
     try:
         return json.loads(text)
     except ValueError:
@@ -85,16 +85,15 @@ def value(text: str) -> Any:
 
 
 def changed(settings: Any, fields: Mapping[str, Any], *, within: str = "") -> Any:
-    """A dataclass with other values of some fields, and of fields of its fields.
+    """A copy of a dataclass in which some fields are replaced, nested ones included.
 
     Args:
         settings: The dataclass.
-        fields: By name; a field of a field by both names with a dot between them.
-        within: Prefix of their names in messages.
+        fields: Values by name of the field; ``outer.inner`` names a nested field.
+        within: Prefix of the names in messages.
 
     Raises:
-        InputError: If there is no such field, a value is of another type, or the dataclass
-            refuses it.
+        InputError: If a field is unknown, or the dataclass refuses a value or its type.
     """
     fields = present(fields, [each.name for each in fields_of(settings)])
     check_names(settings, [name.partition(".")[0] for name in fields], within=within)
@@ -119,38 +118,38 @@ def settings_of(
 
 
 class Dealt(NamedTuple):
-    """The settings of an arm or method, by what they set."""
+    """Settings of an arm or method, split by the config that they belong to."""
 
     training: dict[str, Any]
-    """Those called ``training.NAME``, by the inner name."""
+    """Settings of the form ``training.NAME``, by NAME."""
     policy_config: dict[str, Any]
-    """Those called ``policy_config.NAME``, by the inner name."""
+    """Settings of the form ``policy_config.NAME``, by NAME."""
     others: dict[str, Any]
-    """All others."""
+    """All other settings."""
 
 
 def dealt(settings: Mapping[str, Any]) -> Dealt:
-    """Settings by what they set, in the given order."""
-    found = Dealt({}, {}, {})
+    """Settings split by the config that they belong to, in the given order."""
+    split = Dealt({}, {}, {})
     for name, value in settings.items():
         outer, _, inner = name.partition(".")
         if outer == "training" and inner:
-            found.training[inner] = value
+            split.training[inner] = value
         elif outer == "policy_config" and inner:
-            found.policy_config[inner] = value
+            split.policy_config[inner] = value
         else:
-            found.others[name] = value
-    return found
+            split.others[name] = value
+    return split
 
 
 def kinds_of(value: Any) -> tuple[Kind, ...]:
-    """Kinds of conditioning from a list, or from words with commas between them."""
+    """Kinds of conditioning from a list, or from words separated by commas."""
     words = value.split(",") if isinstance(value, str) else list(value or [])
     return tuple(cast(Kind, word) for word in words if word)
 
 
 def split_policies(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Words without ``@OBJECTIVE`` at their ends, and the objectives by label."""
+    """Words with their suffix ``@OBJECTIVE`` removed, and the objectives by label."""
     pairs = [word.partition("@") for word in words]
     labels = [(word.partition("=")[0], objective) for word, _, objective in pairs]
     return [word for word, _, _ in pairs], {k: v for k, v in labels if v}
@@ -160,17 +159,17 @@ def gridded(words: Sequence[str]) -> dict[str, dict[str, list[Any]]]:
     """Values to try by method and hyper-parameter, from ``METHOD.NAME=VALUE,VALUE``.
 
     Raises:
-        InputError: If a word is of another form.
+        InputError: If a word has another form.
     """
-    found: dict[str, dict[str, list[Any]]] = {}
+    grid: dict[str, dict[str, list[Any]]] = {}
     for word in words:
         name, equals, values = word.partition("=")
         method, dot, field = name.partition(".")
         if not (equals and dot and field and values):
             raise InputError(
-                f"'{word}' is no part of a grid; write METHOD.NAME=VALUE,VALUE, such as"
+                f"'{word}' is not part of a grid; write METHOD.NAME=VALUE,VALUE, such as"
                 " finetune.steps=30,100,300."
             )
         tried = [value(each) for each in values.split(",")]
-        found.setdefault(method, {})[field] = tried
-    return found
+        grid.setdefault(method, {})[field] = tried
+    return grid

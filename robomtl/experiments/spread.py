@@ -1,11 +1,11 @@
-"""Parts of the variance of a mean, and the intervals and p-values that they make.
+"""Intervals and p-values of a mean from the components of its variance.
 
-The half width of an interval is the root of the sum over the parts of their variance times
-the square of a quantile of Student's t, which has the part's degrees of freedom; it is
-normal where trials are among its axes.
+The half width of an interval is the root of the signed sum over the components of their
+variance times the square of a quantile of Student's t with the component's degrees of
+freedom; the quantile is normal where trials are among the component's axes.
 
-Half the width for independent trials is the least: where seeds agree by chance, the
-estimate comes to nothing. Where nothing but trials varies it is the whole.
+An interval is at least half as wide as for independent trials, since the estimate may
+vanish where seeds agree by chance; where only trials vary, it is at least as wide.
 
 Source: M. R. Mickey, M. B. Brown, Ann. Math. Stat. 37 (1966), 639-642.
 """
@@ -22,13 +22,18 @@ from robomtl.evaluation.statistics import Interval, rate_interval
 
 _Floats = NDArray[np.float64]
 
-_LEAST = 0.5  # Of the half width for independent trials.
-_LEVELS = np.geomspace(1e-9, 1.0, 1000)  # At which p-values are looked up.
+_LEAST = 0.5  # Fraction of the half width for independent trials.
+_LEVELS = np.geomspace(
+    1e-9, 1.0, 1000
+)  # Levels between which p-values are interpolated.
 
 
 @dataclass(frozen=True)
 class Part:
-    """A mean square of a set of axes over its number of cells, summed over tasks."""
+    """A component of a variance: the mean square of a set of axes over its cells.
+
+    Tasks are summed over.
+    """
 
     axes: tuple[int, ...]
     variance: float
@@ -37,22 +42,23 @@ class Part:
 
     @property
     def sign(self) -> int:
-        """The sign of this part in the variance of the mean."""
+        """Sign of the component in the variance of the mean."""
         return 1 if len(self.axes) % 2 else -1
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far a mean may be from the true one."""
+    """Uncertainty of a mean."""
 
     parts: tuple[Part, ...]
+    """Components of the variance of the mean."""
     alone: float
-    """Variance of the mean, were all trials independent."""
+    """Variance that the mean would have if all trials were independent."""
     least: float = _LEAST
     """Least half width where seeds vary, as a fraction of that for independent trials."""
 
     def half_width(self, confidence: float) -> float:
-        """Half the width of an interval of the mean."""
+        """Half width of the confidence interval of the mean."""
         level = np.array([1 - confidence])
         quantiles = {
             part.freedom: _quantiles(part.freedom, level) for part in self.parts
@@ -61,7 +67,7 @@ class Spread:
         return float(np.sqrt(self._squares(quantiles, normal)[0]))
 
     def p_value(self, difference: float) -> float:
-        """The least level at which the interval around a difference excludes 0."""
+        """The smallest level at which the interval around a difference excludes 0."""
         quantiles = {part.freedom: _tabulated(part.freedom) for part in self.parts}
         squares = self._squares(quantiles, _tabulated(np.inf))
         return float(np.interp(-(difference**2), -squares, _LEVELS))
@@ -79,7 +85,11 @@ class Spread:
 
 
 def summed(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Independent parts of the same axes as one, with Welch's degrees of freedom."""
+    """Components, those of the same axes added up, with Welch's degrees of freedom.
+
+    Args:
+        parts: Components of independent samples.
+    """
     every: dict[tuple[int, ...], list[Part]] = {}
     for part in parts:
         every.setdefault(part.axes, []).append(part)
@@ -101,13 +111,13 @@ def spread_interval(
     *,
     least: float = _LEAST,
 ) -> Interval:
-    """An interval of a mean from 0 to 1.
+    """Confidence interval of a mean that is between 0 and 1.
 
     Args:
-        mean: As it was seen.
-        parts: Of its variance.
-        trials: How many independent trials its own trials would be worth.
-        confidence: How often such intervals hold the true mean.
+        mean: Observed mean.
+        parts: Components of its variance.
+        trials: Effective number of independent trials.
+        confidence: Nominal coverage of the interval.
         least: Least width where seeds vary, as a fraction of that for these trials.
     """
     single = mean * (1 - mean)
@@ -119,7 +129,7 @@ def spread_interval(
 
 
 def pooled_freedom(squares: Sequence[tuple[float, float]]) -> float:
-    """Degrees of freedom of a sum of mean squares; rounded, so that few occur."""
+    """Satterthwaite's degrees of freedom of a sum; rounded, so that few values occur."""
     total = sum(square for square, _ in squares)
     if not total:
         return float(sum(freedom for _, freedom in squares))

@@ -1,6 +1,6 @@
-"""Which of two agents is better, and how sure that is.
+"""Comparisons of two agents: which one is better, and with what certainty.
 
-Names are loaded on first use: worker processes import this package and need little.
+Names are loaded on first use: worker processes import this package and need few of them.
 """
 
 import lazy_loader

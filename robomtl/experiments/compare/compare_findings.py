@@ -10,7 +10,7 @@ from robomtl.experiments.paired import Tally
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDifference:
-    """How A and B differ in a task."""
+    """Difference of A and B in one task."""
 
     tally: Tally
     """Pairs of the task, by who solved them."""
@@ -21,12 +21,15 @@ class TaskDifference:
     p_value: float
     """P-value of the exact McNemar test of this task alone."""
     holm: float
-    """The same, corrected for the number of tasks."""
+    """The same p-value after Holm's correction for the number of tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How A and B differ on the trials that both played, success being at any step."""
+    """Difference of A and B on the trials that both played.
+
+    Success is by the criterion of each evaluation's protocol.
+    """
 
     a: str
     """Name of the agent A."""
@@ -47,45 +50,46 @@ class Comparison:
     p_value: float
     """P-value of the exact McNemar test that A and B solve every task equally often."""
     more_to_settle: int | None
-    """Pairs it would take besides these; see ``more_to_settle``. None for too many."""
+    """Further pairs that would settle the difference, see ``more_to_settle``; 0 if it is
+    settled, None if no number would settle it."""
     tasks: Mapping[str, TaskDifference]
     """Differences by task, in the order of A."""
     worse: tuple[str, ...]
-    """Tasks in which A is worse by Holm's correction: negative transfer, where B learned
-    the tasks alone."""
+    """Tasks in which A is significantly worse after Holm's correction: negative transfer,
+    where B learned each task alone."""
     better: tuple[str, ...]
-    """Tasks in which A is better by the same."""
+    """Tasks in which A is significantly better after the same correction."""
     left_out: tuple[str, ...]
     """Tasks of A or B without a pair."""
     errors: int
-    """Trials of both of which at least one ended in an error: they are no pairs."""
+    """Trials that both played and in which A or B had an error; they are excluded."""
     only_a: int
-    """Trials that B lacks."""
+    """Number of trials that only A played."""
     only_b: int
-    """Trials that A lacks."""
+    """Number of trials that only B played."""
     differing: tuple[str, ...]
-    """Conditions, versions and processors that differ, a phrase each."""
+    """Phrases on conditions, versions and processors that differ."""
     goal_warnings: tuple[str, ...]
-    """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
+    """Warnings that goals alone do not identify the tasks; see ``goal_warnings``."""
     confidence: float
     """Confidence of all intervals; tests have the level 1 - confidence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedComparison:
-    """How two methods differ over seeds of training; see ``seed_estimates``."""
+    """Difference of two methods over seeds of training; see ``seed_estimates``."""
 
     a: tuple[str, ...]
-    """Names of A's agents, one a seed."""
+    """Names of A's agents, one for each seed."""
     b: tuple[str, ...]
-    """Names of B's agents."""
+    """Names of B's agents, one for each seed."""
     suite: str
     tasks: tuple[str, ...]
-    """Tasks in which every seed has an outcome: those compared."""
+    """Compared tasks: those in which every seed has an outcome."""
     left_out: tuple[str, ...]
-    """Other tasks."""
+    """Tasks in which some seed has no outcome."""
     errors: int
-    """Trials without an outcome, in no rate."""
+    """Trials without an outcome, which are excluded from the rates."""
     mean_a: Estimate
     """Mean success of A over seeds and tasks."""
     mean_b: Estimate
@@ -99,8 +103,8 @@ class SeedComparison:
     improvement: Estimate
     """Probability that a seed of A beats one of B in a task, ties counting half."""
     differing: tuple[str, ...]
-    """Conditions that differ, a phrase each."""
+    """Phrases on conditions that differ."""
     goal_warnings: tuple[str, ...]
-    """Why a policy could not know its task by the goal alone; see ``goal_warnings``."""
+    """Warnings that goals alone do not identify the tasks; see ``goal_warnings``."""
     confidence: float
     """Confidence of all intervals."""

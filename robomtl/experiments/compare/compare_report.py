@@ -1,4 +1,4 @@
-"""The reports of comparisons of two agents: of their evaluations, and as they play."""
+"""The reports of paired and of sequential comparisons of two agents."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -27,25 +27,25 @@ _PAIRED = (
     report.Column("holm", "Holm"),
 )
 _PAIRED_NOTE = (
-    "Full bars: the interval excludes zero. “Alone”: trials that A alone"
-    " solved, and B alone. p: McNemar's exact test of that task; Holm: the"
-    " same, corrected for the number of tasks."
+    "Full bars: the interval excludes zero. “Alone”: trials that only A solved,"
+    " and only B. p: McNemar's exact test of that task; Holm: the same p,"
+    " corrected for the number of tasks."
 )
 _PAIRED_FOOTER = (
-    "A trial is solved if the protocol of its evaluation counts it so. Pairs are"
-    " trials with the same task, variation and repeat that both finished without"
-    " an error. Intervals of tasks are Agresti and Min's, each of one task; that"
-    " of the mean takes the tasks as strata. They hold for these two agents on"
-    " these tasks, not for other seeds of training."
+    "A trial is solved if the protocol of its evaluation counts it as solved. Pairs"
+    " are trials with the same task, variation and repeat that both finished without"
+    " an error. Intervals of single tasks are Agresti and Min's; that of the mean"
+    " treats tasks as strata. They hold for these two agents on these tasks, not for"
+    " other seeds of training."
 )
 
 
 def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Report:
-    """Two evaluations: the mean difference, that of each task, and who solved what.
+    """Report of a paired comparison: differences in the mean and by task, and trials.
 
     Args:
-        found: Their comparison.
-        pairs: The trials they share, those that ended in an error too.
+        found: Findings of the comparison.
+        pairs: Trials that both played, including those that ended in an error.
     """
     rows = _paired_rows(found)
     reach = reach_of([row.interval for row in rows if row.interval])
@@ -65,14 +65,14 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
                 report.Text(_PAIRED_NOTE, tone="soft"),
                 brief=True,
             ),
-            _outcomes(pairs, [row.name for row in rows[1:]], "a cell each"),
+            _outcomes(pairs, [row.name for row in rows[1:]], "one cell per trial"),
         ],
         footer=[_PAIRED_FOOTER],
     )
 
 
 def _paired_rows(found: Comparison) -> list[report.Bar]:
-    """The difference of the task means, then those of the tasks, the largest first."""
+    """Bars of the mean difference, then of each task's, the largest first."""
     texts = _texts(found, (found.success_a, found.success_b))
     mean = report.Bar("task mean", found.difference, found.interval, texts)
     alpha = round(1 - found.confidence, 12)
@@ -95,7 +95,7 @@ def _task_row(name: str, found: TaskDifference, alpha: float) -> report.Bar:
 def _texts(
     found: Comparison | TaskDifference, sides: tuple[float, float], holm: str = ""
 ) -> list[str]:
-    """The texts of ``_PAIRED``."""
+    """Texts of the columns in ``_PAIRED``."""
     a, b = sides
     return [
         points(found.difference),
@@ -124,7 +124,7 @@ def _paired_figures(found: Comparison) -> report.Section:
 
 
 def _trials(found: Comparison) -> str:
-    """Sentences on the trials that are compared, and those that are not."""
+    """Sentences on the trials that are compared and on those that are excluded."""
     return (
         f"{counted(found.tally.pairs, 'trial')} that both played. Excluded: {found.errors}"
         f" with an error, {found.only_a} that only A played, {found.only_b} that only B"
@@ -146,7 +146,7 @@ def _conclusion(found: Comparison) -> Iterator[report.Text]:
 
 
 def _settled(found: Comparison) -> str:
-    """Whether they differ, and how many more trials would settle it."""
+    """Sentence on whether A and B differ, and on the trials that would settle it."""
     level = f"{1 - found.confidence:.2g}"
     if found.more_to_settle == 0:
         return f"They differ, at a level of {level}."
@@ -159,11 +159,11 @@ def _settled(found: Comparison) -> str:
 
 
 def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
-    """Two agents that played until it was settled: the evidence after each pair.
+    """Report of a sequential comparison: the verdict, and the evidence after each pair.
 
     Args:
-        found: The verdict.
-        pairs: The trials they played, those that ended in an error too.
+        found: Verdict of the comparison.
+        pairs: Trials that both played, including those that ended in an error.
     """
     first, *others = _verdict_sentences(found)
     conclusion = [report.Text(first, tone="strong"), report.Text(" ".join(others))]
@@ -171,7 +171,7 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
     tasks = list(dict.fromkeys(pair.a.task for pair in pairs))
     return report.Report(
         title=f"{found.a} and {found.b} on {found.suite}",
-        lead=f"{found.suite} · played until it is settled, {rounds}",
+        lead=f"{found.suite} · sequential comparison, {rounds}",
         sides=(found.a, found.b),
         sections=[
             _verdict_figures(found, level),
@@ -183,12 +183,12 @@ def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
                 report.Picture("plot tall", partial(_evidence, found)),
                 report.Text("Horizontal axis: pairs.", tone="soft"),
             ),
-            _outcomes(pairs, tasks, "all that were played"),
+            _outcomes(pairs, tasks, "one cell per trial played"),
         ],
         footer=[
             "E may be inspected after every pair: for equal agents it reaches"
             f" {level} in at most {100 * found.alpha:.4g}% of cases, however often it is"
-            " inspected. A trial is solved if the protocol of its evaluation counts it so."
+            " inspected. A trial is solved if the protocol counts it as solved."
         ],
     )
 
@@ -212,21 +212,21 @@ def _verdict_sentences(found: Verdict) -> Iterator[str]:
         yield f"Not settled: E has not reached {threshold}."
     else:
         yield (
-            f"{found.better.upper()} is better: E came to {threshold} after"
-            f" {counted(found.settled_after or 0, 'pair')}. Equal agents get there in at"
-            f" most {found.alpha:.0%} of cases."
+            f"{found.better.upper()} is better: E reached {threshold} after"
+            f" {counted(found.settled_after or 0, 'pair')}. For equal agents this happens"
+            f" in at most {found.alpha:.0%} of cases."
         )
     if found.errors:
-        yield f"{counted(found.errors, 'trial')} more ended in an error."
+        yield f"{counted(found.errors, 'further trial')} ended in an error."
     yield (
-        "Success rates are biased in favour of the better agent where a comparison stops"
-        " by its result."
+        "Success rates are biased in favour of the better agent, since the comparison"
+        " stops depending on the result."
     )
 
 
 def _evidence(found: Verdict) -> Markup:
-    """The evidence after each pair."""
-    # Drawing takes half a second to load, and the terminal does without.
+    """Chart of the evidence after each pair."""
+    # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.step_chart import evidence_chart
 
     number, level = counted(len(found.evidence), "pair"), f"{1 / found.alpha:.3g}"
@@ -234,12 +234,12 @@ def _evidence(found: Verdict) -> Markup:
         [e / math.log(10) for e in found.evidence],
         threshold=-math.log10(found.alpha),
         settled=found.settled_after,
-        summary=f"E came to {found.e_value:.3g} in {number}; settled from {level}",
+        summary=f"E reached {found.e_value:.3g} in {number}; settled from {level}",
     )
 
 
 def warnings_of(found: Comparison | SeedComparison) -> Iterator[str]:
-    """In what the two differ besides the agents, or what makes them err."""
+    """Warnings: tasks left out, conditions that differ, goals that identify no task."""
     if found.left_out:
         yield f"Tasks left out: {', '.join(found.left_out)}."
     if found.differing:
@@ -251,5 +251,5 @@ def _outcomes(
     pairs: Sequence[Pair], tasks: Sequence[str], note: str
 ) -> report.Section | None:
     grid = report.Trials(pair_grid(pairs, tasks))
-    note = f"{note}; point at one to read it"
+    note = f"{note}; hover for details"
     return sections.section("outcomes", "Who solved which trial", note, grid)

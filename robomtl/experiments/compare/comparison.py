@@ -1,4 +1,4 @@
-"""Two evaluations compared on the trials they share."""
+"""Paired comparison of two evaluations on the trials they share."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,19 +40,20 @@ def compare(
     confidence: float = 0.95,
     out: Path | str | None = None,
 ) -> Comparison:
-    """How two evaluations differ on the trials they share.
+    """Compares two evaluations on the trials they share.
 
     Args:
         a: An evaluation, or its folder.
-        b: What it is compared with; differences are A minus B.
-        across: Whether they may be of different conditions, such as horizons.
-        confidence: Of all intervals; the tests' level is what is left of it.
+        b: The evaluation to compare it with, or its folder; differences are A minus B.
+        across: Whether conditions may differ, such as horizons.
+        confidence: Confidence of all intervals; tests have the level 1 - confidence.
         out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
             by default.
 
     Raises:
-        ValueError: If a folder holds no evaluation or is given twice, conditions differ
-            without ``across``, there is no pair, or the confidence is no fraction.
+        ValueError: If a folder has no evaluation or is given twice, conditions differ
+            without ``across``, there is no pair, or the confidence is not between 0 and
+            1.
     """
     check_confidence(confidence)
     _check_two(a, b)
@@ -94,11 +95,11 @@ def compare(
 
 
 def _check_two(a: Results | Path | str, b: Results | Path | str) -> None:
-    """Refuses one folder as both; several evaluations of an agent may be compared."""
+    """Refuses the same folder for A and B; both may be evaluations of one agent."""
     if isinstance(a, Results) or isinstance(b, Results):
         return
     if located(a).resolve() == located(b).resolve():
-        read(a)  # A folder that holds none is refused for that.
+        read(a)  # Says so if the folder has no evaluation at all.
         raise InputError(
             f"A and B are both the evaluation in {a}, which does not differ from itself;"
             " give two."
@@ -106,14 +107,14 @@ def _check_two(a: Results | Path | str, b: Results | Path | str) -> None:
 
 
 def read(evaluation: Results | Path | str) -> Results:
-    """The evaluation, read from its folder if that is given."""
+    """The results of an evaluation, read from its folder if a path is given."""
     if isinstance(evaluation, Results):
         return evaluation
     return Results.read(evaluation)
 
 
 def check_confidence(confidence: float) -> None:
-    """Refuses what is no fraction.
+    """Checks a confidence.
 
     Raises:
         ValueError: If it is not between 0 and 1.
@@ -127,7 +128,7 @@ def check_confidence(confidence: float) -> None:
 def task_differences(
     tallies: Mapping[str, Tally], confidence: float = 0.95
 ) -> dict[str, TaskDifference]:
-    """How A and B differ in each task, by its name."""
+    """Difference of A and B in each task, by its name."""
     p_values = {name: mcnemar(tally) for name, tally in tallies.items()}
     corrected = holm(p_values)
     return {
@@ -143,13 +144,13 @@ def task_differences(
 
 
 def write_comparison(folder: Path, kind: str, found: Any, shown: Report) -> None:
-    """Writes what a comparison found, each file whole or not at all.
+    """Writes the findings and the page of a comparison, each file atomically.
 
     Args:
-        folder: Made if missing.
+        folder: Output folder; made if missing.
         kind: ``paired``, ``seeds`` or ``sequential``.
-        found: A dataclass, for ``comparison.json``.
-        shown: Its report, for ``comparison.html``.
+        found: Findings for ``comparison.json``, a dataclass.
+        shown: Report for ``comparison.html``.
     """
     write_json(folder / COMPARISON, {"format": 1, "kind": kind, **plain(found)})
     write_text(folder / PAGE, report_page(shown))

@@ -1,4 +1,4 @@
-"""Whether policies that were evaluated could know their tasks by the goals alone."""
+"""Warnings that evaluated policies cannot identify their tasks by goals alone."""
 
 from collections.abc import Iterable
 
@@ -10,13 +10,13 @@ from robomtl.task import Suite
 
 
 def goal_warnings(every: Iterable[Results]) -> tuple[str, ...]:
-    """Why policies could not know their tasks, each sentence once; see ``robomtl.goals``.
+    """Distinct warnings that goals do not identify the tasks; see ``robomtl.goals``.
 
-    Evaluations that do not say how their policy is conditioned, or whose suite is not
-    registered here, are not looked at.
+    Evaluations are skipped if they do not record the conditioning of their policy, or if
+    their suite is not registered here.
     """
-    said = [_goal_warning(results) for results in every]
-    return tuple(dict.fromkeys(sentence for sentence in said if sentence))
+    sentences = [_goal_warning(results) for results in every]
+    return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
 def _goal_warning(results: Results) -> str:
@@ -28,7 +28,7 @@ def _goal_warning(results: Results) -> str:
 
 
 def _registered(setting: Setting) -> Suite | None:
-    """The suite that was evaluated; None where it, or what it needs, is not here."""
+    """The evaluated suite; None if it is not registered or its extra not installed."""
     try:
         return suite(setting.suite, **setting.options)
     except (InputError, ImportError):

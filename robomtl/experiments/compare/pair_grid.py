@@ -16,11 +16,11 @@ KINDS = (
 
 
 def pair_grid(pairs: Sequence[Pair], tasks: Sequence[str]) -> Grid:
-    """A row a task; a cell a trial, in the order of the plan.
+    """A grid with a row for each task and a cell for each trial, in the order of the plan.
 
     Args:
         pairs: Trials that both played.
-        tasks: Their names, in the order of the rows.
+        tasks: Names of the tasks, in the order of the rows.
     """
     by_task: dict[str, list[Cell]] = {name: [] for name in tasks}
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""The trials that two evaluations have in common, and whether they are comparable."""
+"""Pairs the trials that two evaluations share, and checks that they are comparable."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ CONDITIONS = (
 )
 """Fields of a ``Setting`` in which comparable evaluations agree."""
 
-_MACHINE = ("versions", "processor")  # These may differ, and are shown.
+_MACHINE = ("versions", "processor")  # Fields that may differ; differences are shown.
 
 
 class _Key(NamedTuple):
-    """A trial, whichever suite it was played in."""
+    """Key of a trial, without the suite it was played in."""
 
     task: str
     variation: int
@@ -40,42 +40,44 @@ class Pair(NamedTuple):
     a: Record
     b: Record
     solved_a: bool | None
-    """Whether it counts as solved by A; None after an error."""
+    """Whether A solved the trial by its criterion; None after an error."""
     solved_b: bool | None
-    """Whether it counts as solved by B."""
+    """Whether B solved the trial by its criterion; None after an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """Trials of two evaluations, A and B, side by side."""
+    """The paired trials of two evaluations, A and B."""
 
     pairs: tuple[Pair, ...]
-    """Trials that both played, in the order of A; those that ended in an error too."""
+    """Trials that both played, in the order of A, including those that ended in an
+    error."""
     tallies: Mapping[str, Tally]
     """Tallies by task, in the order of A; tasks without a pair are left out."""
     left_out: tuple[str, ...]
     """Tasks of A or B without a pair."""
     errors: int
-    """Trials of both of which at least one ended in an error: they are no pairs."""
+    """Trials that both played and in which A or B had an error; the tallies exclude
+    them."""
     only_a: int
-    """Trials that B lacks."""
+    """Number of trials that only A played."""
     only_b: int
-    """Trials that A lacks."""
+    """Number of trials that only B played."""
     differing: tuple[str, ...]
-    """Conditions, versions and processors that differ, a phrase each."""
+    """Phrases on conditions, versions and processors that differ."""
 
 
 def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
     """The trials of A and B that have the same task, variation and repeat.
 
     Args:
-        a: An evaluation.
-        b: Another.
-        across: Whether they may be of different conditions.
+        a: First evaluation.
+        b: Second evaluation.
+        across: Whether their conditions may differ.
 
     Raises:
         ValueError: If conditions differ, naming them, unless ``across``; if there is no
-            trial in common; or if all of them ended in errors.
+            common trial; or if all common trials ended in errors.
     """
     two = {"A": a, "B": b}
     conditions = check_conditions(two, across=across)
@@ -100,7 +102,7 @@ def pair(a: Results, b: Results, *, across: bool = False) -> Pairing:
 
 
 def tallies_of(a: Results, b: Results) -> dict[str, Tally]:
-    """The trials that A and B both played without an error, by task and who solved them.
+    """Tallies by task of the trials that A and B both played without an error.
 
     The conditions may differ; tasks without a pair are left out.
     """
@@ -117,34 +119,35 @@ def pair_of(
 def check_conditions(
     every: Mapping[str, Results], *, across: bool = False
 ) -> tuple[str, ...]:
-    """The conditions in which evaluations differ from the first, a phrase each.
+    """Phrases on the conditions in which evaluations differ from the first.
 
     Args:
-        every: The evaluations, by the names messages give them.
-        across: Whether they may differ.
+        every: Evaluations by their names in messages.
+        across: Whether conditions may differ.
 
     Raises:
-        ValueError: If they differ, naming the conditions, unless ``across``.
+        ValueError: If conditions differ, naming them, unless ``across``.
     """
     first, *others = every
-    found: list[str] = []
+    phrases: list[str] = []
     for name in others:
         two = {first: every[first], name: every[name]}
-        found += (
+        phrases += (
             _differing(two, CONDITIONS)
-            or _made_otherwise(two)
-            or _other_instructions(two)
+            or _differing_suites(two)
+            or _differing_instructions(two)
         )
-    if found and not across:
+    if phrases and not across:
         raise InputError(
-            f"These are evaluations under different conditions: {'; '.join(found)}. Ask"
-            " for a comparison across conditions (--across) if that is what you study."
+            f"These are evaluations under different conditions: {'; '.join(phrases)}."
+            " Request a comparison across conditions (--across) if you intend to compare"
+            " them."
         )
-    return tuple(found)
+    return tuple(phrases)
 
 
 def _pairs(a: Results, b: Results) -> list[Pair]:
-    """The trials that both played, in the order of A."""
+    """Trials that both played, in the order of A."""
     rows_a, rows_b = _by_trial(a), _by_trial(b)
     criteria = a.setting.criterion, b.setting.criterion
     return [
@@ -156,41 +159,39 @@ def _pairs(a: Results, b: Results) -> list[Pair]:
 
 def _differing(two: Mapping[str, Results], fields: Sequence[str]) -> tuple[str, ...]:
     a, b = two
-    there, here = (
+    of_a, of_b = (
         {field: getattr(results.setting, field) for field in fields}
         for results in two.values()
     )
     sides = f"in {a}", f"in {b}"
-    return tuple(each.phrase(sides) for each in differences(there, here))
+    return tuple(each.phrase(sides) for each in differences(of_a, of_b))
 
 
-def _made_otherwise(two: Mapping[str, Results]) -> tuple[str, ...]:
-    """Phrases if the suite was made of something else, as far as both evaluations say.
+def _differing_suites(two: Mapping[str, Results]) -> tuple[str, ...]:
+    """Phrases on differing definitions of the suite, where both evaluations have one.
 
-    Its experts may differ, which do not act in the trials of a policy.
+    Experts may differ, since they do not act in the trials of a policy.
     """
     a, b = two
-    there, here = (dict(each.setting.definition or {}) for each in two.values())
-    if not there or not here:
+    of_a, of_b = (dict(each.setting.definition or {}) for each in two.values())
+    if not of_a or not of_b:
         return ()
-    for each in (there, here):
-        each.pop("experts", None)
+    for definition in (of_a, of_b):
+        definition.pop("experts", None)
     sides = f"in {a}", f"in {b}"
-    differing = differences(there, here, name="definition")
+    differing = differences(of_a, of_b, name="definition")
     return tuple(each.phrase(sides) for each in differing)
 
 
-def _other_instructions(two: Mapping[str, Results]) -> tuple[str, ...]:
-    """A phrase if the same kind of instructions was other words, as from a file."""
+def _differing_instructions(two: Mapping[str, Results]) -> tuple[str, ...]:
+    """A phrase if wordings differ in common trials, as they may if read from a file."""
     a, b = (_by_trial(results) for results in two.values())
     common = [key for key in a if key in b]
     other = sum(a[key].instruction != b[key].instruction for key in common)
     if not other:
         return ()
-    said = (
-        f"{' and '.join(two)} had other instructions in {other} of {len(common)} trials"
-    )
-    return (said,)
+    sides = " and ".join(two)
+    return (f"{sides} had other instructions in {other} of {len(common)} trials",)
 
 
 def _by_trial(results: Results) -> dict[_Key, Record]:
@@ -212,11 +213,11 @@ def _check_common(a: Results, b: Results, common: int) -> None:
 
 
 def _tallies(pairs: Sequence[Pair]) -> dict[str, Tally]:
-    """Without the pairs of which one ended in an error."""
+    """Tallies by task, without the trials in which A or B had an error."""
     counts: dict[str, list[int]] = {}
     for each in pairs:
         if each.a.error is not None or each.b.error is not None:
             continue
-        place = 2 * (not each.solved_a) + (not each.solved_b)
-        counts.setdefault(each.a.task, [0, 0, 0, 0])[place] += 1
+        kind = 2 * (not each.solved_a) + (not each.solved_b)
+        counts.setdefault(each.a.task, [0, 0, 0, 0])[kind] += 1
     return {task: Tally(*of_task) for task, of_task in counts.items()}

@@ -1,4 +1,4 @@
-"""The order in which two agents play trials until it is settled who is better."""
+"""Order of the trials in a sequential comparison of two agents."""
 
 import random
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 
 @dataclass(frozen=True)
 class Place:
-    """The position of a trial."""
+    """Position of a trial in the plan."""
 
     chunk: int
     """Index of the chunk in the plan."""
@@ -19,31 +19,32 @@ class Place:
 
 @dataclass(frozen=True)
 class Round:
-    """One chunk of each task: after it, evidence is looked at."""
+    """One chunk of each task, after which the evidence is inspected."""
 
     chunks: tuple[int, ...]
-    """In the order they are played."""
+    """Indices of the chunks in the plan, in the order they are played."""
     trials: tuple[Place, ...]
-    """In the order they count: one of each task, shuffled, again and again."""
+    """Positions of the trials in the order they count: one of each task in random order,
+    then the next of each."""
 
 
 def rounds_of(chunks: Sequence[Chunk], *, seed: int = 0) -> tuple[Round, ...]:
-    """All trials of a plan in rounds, the tasks mixed.
+    """All trials of a plan in rounds that mix the tasks.
 
-    Were tasks played one after the other, the first would be judged alone.
+    If tasks were played one after the other, a verdict could rest on the first alone.
 
     Args:
-        chunks: The plan.
-        seed: Of the order of the tasks.
+        chunks: Chunks of the plan.
+        seed: Seed of the order of the tasks.
     """
     generator = random.Random(seed)
     of_task: dict[str, list[int]] = {}
-    for place, chunk in enumerate(chunks):
-        of_task.setdefault(chunk.task, []).append(place)
+    for index, chunk in enumerate(chunks):
+        of_task.setdefault(chunk.task, []).append(index)
     rounds = []
-    for depth in range(max(len(places) for places in of_task.values())):
-        there = [places[depth] for places in of_task.values() if depth < len(places)]
-        order = generator.sample(there, len(there))
+    for depth in range(max(len(indices) for indices in of_task.values())):
+        left = [indices[depth] for indices in of_task.values() if depth < len(indices)]
+        order = generator.sample(left, len(left))
         rounds.append(Round(tuple(order), _mixed(chunks, order, generator)))
     return tuple(rounds)
 

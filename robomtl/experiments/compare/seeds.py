@@ -37,19 +37,19 @@ def compare_seeds(
     confidence: float = 0.95,
     out: Path | str | None = None,
 ) -> SeedComparison:
-    """How two methods differ over seeds of training.
+    """Compares two methods over seeds of training.
 
     Args:
         a: Evaluations of A, or their folders, one for each seed of training.
-        b: Evaluations of B.
-        across: Whether they may be of different conditions or trials.
-        confidence: Of all intervals.
+        b: Evaluations of B, or their folders.
+        across: Whether conditions and trials may differ.
+        confidence: Confidence of all intervals.
         out: Folder for ``comparison.json`` and ``comparison.html``; nothing is written
             by default.
 
     Raises:
-        ValueError: If there are fewer than 2 seeds of each, one is given twice,
-            conditions or trials differ without ``across``, or no task is in all.
+        ValueError: If A or B has fewer than 2 seeds, a seed is given twice, conditions
+            or trials differ without ``across``, or no task has outcomes in all.
     """
     check_confidence(confidence)
     every = _evaluations(a, b)
@@ -84,7 +84,7 @@ def compare_seeds(
 def _evaluations(
     a: Sequence[Evaluation], b: Sequence[Evaluation]
 ) -> dict[str, Results]:
-    """The evaluations, by the names messages give them: A1, A2, ... and B1, ..."""
+    """Evaluations by their names in messages: A1, A2, ... and B1, B2, ..."""
     if min(len(a), len(b)) < 2:
         raise InputError(
             f"Seeds of A: {len(a)}, of B: {len(b)}. Give at least 2 of each, and 5 or"
@@ -92,17 +92,17 @@ def _evaluations(
         )
     sides = {"A": a, "B": b}
     every = {
-        f"{side}{place}": read(evaluation)
+        f"{side}{number}": read(evaluation)
         for side, evaluations in sides.items()
-        for place, evaluation in enumerate(evaluations, start=1)
+        for number, evaluation in enumerate(evaluations, start=1)
     }
     seen: dict[str, str] = {}
     for name, results in every.items():
         other = seen.setdefault(results.setting.fingerprint, name)
         if other != name:
             raise InputError(
-                f"{other} and {name} are the same agent; a seed counts once, and more"
-                " trials of an agent are no more seeds."
+                f"{other} and {name} are the same agent; each seed counts once, and"
+                " further trials of an agent are not further seeds."
             )
     return every
 

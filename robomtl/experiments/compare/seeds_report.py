@@ -1,4 +1,4 @@
-"""The report of a comparison of seeds."""
+"""The report of a comparison over seeds of training."""
 
 from collections.abc import Iterator
 
@@ -13,16 +13,16 @@ _DIFFERENCES = (report.Column("rate", "A − B"), report.Column("range", "interv
 _RATES = (report.Column("rate", "success"), report.Column("range", "interval"))
 _FOOTER = (
     "IQM: the mean of all seeds' task rates without the lowest and the highest"
-    " quarter. P(A improves on B): that a seed of A beats one of B in a task, ties"
-    " counting half. Intervals take a seed as one draw for all tasks, and trials"
-    " as shared by seeds; they hold for these tasks, and are wide for few seeds:"
+    " quarter. P(A improves on B): the probability that a seed of A beats one of B in a"
+    " task, ties counting half. Intervals treat a seed as one draw for all tasks, and"
+    " trials as shared by seeds; they hold for these tasks, and are wide for few seeds:"
     " the t quantile of 2 seeds is 12.7, that of 10 is 2.3. The definitions are"
     " rliable's."
 )
 
 
 def seeds_report(found: SeedComparison) -> report.Report:
-    """Several seeds of training of each: aggregates over seeds and tasks."""
+    """Report of a comparison over seeds: aggregates of success over seeds and tasks."""
     a, b = (", ".join(dict.fromkeys(names)) for names in (found.a, found.b))
     difference = found.difference
     texts = [points(difference.value), change(difference.interval)]

@@ -1,4 +1,4 @@
-"""Two agents that play the same trials until it is settled which is better."""
+"""Sequential comparison: agents play the same trials until one is settled as better."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ from robomtl.task import Suite, Trial
 
 @dataclass(frozen=True)
 class Both:
-    """A chunk that both play."""
+    """A chunk of trials that both agents play."""
 
     chunk: Chunk
-    """Each plays all of it."""
+    """Trials, all of which each agent plays."""
     label: str = ""
-    """Nothing: the progress line says how much is known."""
+    """Name in the progress line; empty, since that shows the evidence instead."""
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -45,38 +45,38 @@ class Both:
 
     @property
     def kind(self) -> type:
-        """The same for all, so that rounds are played in their order."""
+        """The same key for all chunks, so that rounds are played in their order."""
         return Chunk
 
     @property
     def units(self) -> int:
-        """A pair of trials each."""
+        """Number of pairs of trials."""
         return self.chunk.units
 
 
 class PlayBoth:
-    """Lets both agents play a chunk, one after the other."""
+    """Plays a chunk with both agents, one after the other."""
 
     def __init__(self, a: Agent, b: Agent, suite: Suite, until: Until) -> None:
         self._plays = [PlayChunk(agent, suite, until) for agent in (a, b)]
 
     def __call__(self, both: Both) -> Done:
-        """A's outcome of each trial, then B's."""
+        """Outcomes of all trials of A, then of all trials of B."""
         a, b = (play(both.chunk) for play in self._plays)
         return Done([*a.outcomes, *b.outcomes], a.processor)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SequentialConfig:
-    """How two agents are compared from as few trials as that takes."""
+    """Settings of a sequential comparison of two agents."""
 
     conditions: Conditions = Conditions(until="success")
-    """Conditions of the trials; ``episodes`` is the largest number of each task."""
+    """Conditions of the trials; ``episodes`` is the largest number for each task."""
     alpha: float = 0.05
     """Largest probability of calling equal agents different."""
     test: Test = "pairs"
-    """``pairs`` counts trials that one agent solved alone, ``streams`` compares success
-    rates; see ``log_e_of_pairs`` and ``log_e_of_streams``."""
+    """Test to use: ``pairs`` counts trials that only one agent solved, ``streams``
+    compares success rates; see ``log_e_of_pairs`` and ``log_e_of_streams``."""
 
 
 @checked
@@ -89,26 +89,26 @@ def compare_sequentially(
     config: SequentialConfig | None = None,
     compute: Compute | None = None,
 ) -> Verdict:
-    """Which agent is better, from as few trials as that takes.
+    """Compares two agents until it is settled which is better, and returns the verdict.
 
-    Both play the same trials, a round of one chunk a task at a time, until the evidence
-    comes to ``1 / alpha`` or the trials are used up. Every finished chunk is kept at
-    once; called again, it goes on. It may be stopped and continued at will, and looked
-    at in between: that is what the test is made for.
+    Both play the same trials, in rounds of one chunk per task, until the evidence reaches
+    ``1 / alpha`` or all trials are played. Every finished chunk is saved at once: called
+    again, the comparison resumes. It may be stopped, resumed and inspected at any time;
+    the test remains valid.
 
     Args:
-        a: An agent.
-        b: Another.
+        a: First agent, A.
+        b: Second agent, B.
         suite: Supplies the tasks.
         out: Folder for the journal, ``comparison.json``, ``comparison.html`` and the
             trials of both.
         config: Conditions of the trials and the test; the defaults if None.
-        compute: Processes or cluster, and the limit of time of a step.
+        compute: Processes or cluster, and the time limit of a step.
 
     Raises:
-        ValueError: If the agents are one and the same or do not fit the suite, the
-            conditions cannot be met, the folder holds another comparison, another
-            process writes into it, ``alpha`` is no fraction or the test is unknown.
+        ValueError: If A and B are the same agent or do not fit the suite, the conditions
+            cannot be met, the folder contains another comparison, another process writes
+            into it, ``alpha`` is not between 0 and 1 or the test is unknown.
     """
     config, compute = config or SequentialConfig(), compute or Compute()
     conditions = config.conditions
@@ -123,7 +123,7 @@ def compare_sequentially(
         rounds=rounds_of(chunks, seed=conditions.seed),
         criterion=conditions.criterion,
     )
-    # The test is no part of it, so that it may change.
+    # The test is not part of the identity, so that it may change on resuming.
     identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
     sizes = [2 * len(chunk.trials) for chunk in chunks]
     out = located(out)
@@ -144,13 +144,13 @@ def _play(
     play: PlayBoth,
     executor: Executor,
 ) -> None:
-    """Plays round by round until the judge knows who is better, or all is played."""
+    """Plays round by round until the verdict is settled or all trials are played."""
     if judge(journal.outcomes).better is not None:
         return
-    order = [place for round_ in judge.rounds for place in round_.chunks]
+    order = [index for round_ in judge.rounds for index in round_.chunks]
     for _ in play_cells(
         journal,
-        {place: Both(chunks[place]) for place in order},
+        {index: Both(chunks[index]) for index in order},
         play,
         executor,
         title="Pairs of trials, at most",
@@ -178,9 +178,9 @@ def _write(
     criterion: Criterion,
 ) -> None:
     played = [
-        (chunk, journal.outcomes[place])
-        for place, chunk in enumerate(chunks)
-        if place in journal.outcomes
+        (chunk, journal.outcomes[index])
+        for index, chunk in enumerate(chunks)
+        if index in journal.outcomes
     ]
     a, b = (
         [r for chunk, some in played for r in records_of(chunk, _side(some, side))]

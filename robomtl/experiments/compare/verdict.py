@@ -1,4 +1,4 @@
-"""The verdict on two agents from pairs of trials that are seen round by round."""
+"""The verdict of a sequential comparison, from pairs of trials seen round by round."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ TESTS: Mapping[str, Callable[[Solved, Solved], LogE]] = {
     "pairs": log_e_of_pairs,
     "streams": log_e_of_streams,
 }
-"""Ways to count evidence, by name."""
+"""Functions that compute the evidence, by name of the test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The verdict on two agents once they stop."""
+    """Verdict of a sequential comparison of two agents."""
 
     a: str
     """Name of the agent A."""
@@ -33,23 +33,23 @@ class Verdict:
     """Name of the agent B."""
     suite: str
     test: Test
-    """How evidence is counted."""
+    """Name of the test."""
     alpha: float
-    """At most how often equal agents are called different."""
+    """Largest probability of calling equal agents different."""
     rounds: int
-    """Finished rounds that count: up to the one that settled it."""
+    """Number of finished rounds, up to the one that settled the comparison."""
     tally: Tally
-    """Pairs of these rounds, by who solved them."""
+    """Tally of the pairs in these rounds."""
     errors: int
-    """Trials of these rounds that ended in an error for A or B: they are no pairs."""
+    """Trials of these rounds in which A or B had an error; they are not counted as pairs."""
     log_e: float
-    """Natural logarithm of the greatest E so far; settled from log(1 / alpha)."""
+    """Natural logarithm of the greatest E so far; log(1 / alpha) settles the comparison."""
     evidence: tuple[float, ...]
     """Natural logarithm of E after each pair."""
     settled_after: int | None
-    """Pairs after which it was settled; None if it is not."""
+    """Number of pairs after which the comparison was settled; None if it is not."""
     better: Literal["a", "b"] | None
-    """Who is better; None if it is not settled."""
+    """The better agent; None if the comparison is not settled."""
 
     @property
     def e_value(self) -> float:
@@ -59,7 +59,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Judge:
-    """Says what the finished rounds of a journal show."""
+    """Derives the verdict from the finished rounds of a journal."""
 
     a: str
     """Name of the agent A."""
@@ -70,13 +70,13 @@ class Judge:
     alpha: float
     rounds: tuple[Round, ...]
     criterion: Criterion = "any step"
-    """When a trial counts as solved."""
+    """Criterion by which a trial counts as solved."""
 
     def __post_init__(self) -> None:
         """Checks the test and its level.
 
         Raises:
-            ValueError: If the test is unknown or the level is no fraction.
+            ValueError: If the test is unknown or the level is not between 0 and 1.
         """
         check_known("test", self.test, TESTS)
         if not 0 < self.alpha < 1:
@@ -85,10 +85,10 @@ class Judge:
             )
 
     def __call__(self, played: Mapping[int, list[Outcome]]) -> Verdict:
-        """The verdict of the finished rounds, up to the one that settled it.
+        """The verdict of the finished rounds, up to the one that settles the comparison.
 
         Args:
-            played: Of each finished chunk, A's outcomes, then B's.
+            played: Outcomes by finished chunk, all of A and then all of B.
         """
         a: list[bool] = []
         b: list[bool] = []
@@ -140,7 +140,7 @@ class Judge:
 def _both(
     outcomes: list[Outcome], trial: int, criterion: Criterion
 ) -> tuple[bool | None, bool | None]:
-    """Whether A and B solved a trial of a chunk both played."""
+    """Whether A and B solved a trial of a chunk that both played; None after an error."""
     a, b = outcomes[trial], outcomes[trial + len(outcomes) // 2]
     return a.solved(criterion), b.solved(criterion)
 
