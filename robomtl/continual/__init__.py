@@ -1,1 +1,1 @@
-"""Continual learning: tasks arrive one by one, and a policy is to keep the earlier ones."""
+"""Continual learning: methods that learn tasks one by one and retain the earlier ones."""

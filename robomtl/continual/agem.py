@@ -1,13 +1,13 @@
-"""A-GEM: a step may not raise the mean loss of the earlier tasks, to first order.
+"""A-GEM: gradients are projected so that the mean loss of earlier tasks does not rise.
 
 Source: Chaudhry et al. 2019, "Efficient Lifelong Learning with A-GEM" (arXiv:1812.00420),
 equation 11: where the gradient g of the new task and the mean gradient r of the memory
-oppose one another, g becomes g - (g·r / r·r) r. Departures:
+have a negative inner product, g becomes g - (g·r / r·r) r. Departures:
 
-1. The memory holds whole episodes, and each step draws as many samples of it as of the new
-   task, the same number of every earlier task.
-2. AdamW takes the step, whose direction is not that of the gradient: the loss on the memory
-   may rise all the same.
+1. The memory consists of whole episodes, and each step draws as many samples from it as
+   from the new task, uniformly over the earlier tasks.
+2. The optimiser is AdamW, whose step is not along the gradient: the loss on the memory may
+   still rise.
 """
 
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Material
 from robomtl.training.samples import Sampler, mixed
 
-_STREAM = 104_729  # Apart from the seeds of the new task's draws.
+_STREAM = 104_729  # Separates the draws of the memory from those of the new task.
 
 
 class Recalled(NamedTuple):
-    """Samples of the new task, and of the memory."""
+    """A batch of the new task, and one of the memory."""
 
     batch: Batch
     """Samples of the new task."""
@@ -40,7 +40,7 @@ class Recalled(NamedTuple):
 
     @property
     def task(self) -> Tensor:
-        """Index of the task of each sample of the new task; (batch,)."""
+        """Task index of each sample of the new task; (batch,)."""
         return self.batch.task
 
 
@@ -51,17 +51,17 @@ class _Draws:
     seed: int
 
     def batch(self, step: int, size: int) -> Recalled:
-        """The samples of a step, as many of the memory as of the new task."""
+        """The samples of a step: ``size`` of the new task and ``size`` of the memory."""
         later = mixed(_STREAM, step)
         return Recalled(self.new.batch(step, size), self.memory.batch(later, size))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgemTraining:
-    """Behaviour cloning of one task whose steps do not raise the loss of the others."""
+    """Behaviour cloning of one task with gradients projected by those of the others."""
 
     task: int = 0
-    """Index of the task that is learned; the others are the memory."""
+    """Index of the task that is learned; the others form the memory."""
 
     def __post_init__(self) -> None:
         """Checks the index.
@@ -74,14 +74,14 @@ class AgemTraining:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length 0: no vector is inferred from demonstrations."""
         return 0
 
     def meta(self, policy: Policy) -> None:
-        """Nothing is learned beside the policy."""
+        """No parameters are learned besides the policy."""
 
     def draws(self, material: Material, config: TrainConfig) -> _Draws:
-        """Frames of the new task, and of the memory."""
+        """Samplers of frames of the new task and of the memory."""
         new, memory = (Cloning().draws(material, config) for _ in range(2))
         number = len(material.conditioning.tasks)
         own = (torch.arange(number) == self.task).float()
@@ -98,13 +98,13 @@ class AgemTraining:
         return loss_of(policy, batch.batch if isinstance(batch, Recalled) else batch)
 
     def project(self, policy: Policy, batch: Recalled) -> None:
-        """Takes out of the gradient what would raise the loss of the memory."""
+        """Removes the component of the gradient that would raise the memory's loss."""
         trained = [p for p in policy.parameters() if p.grad is not None]
         loss = loss_of(policy, batch.memory).per_sample.mean()
-        found = torch.autograd.grad(loss, trained, allow_unused=True)
+        references = torch.autograd.grad(loss, trained, allow_unused=True)
         pairs = [
             (parameter.grad, reference)
-            for parameter, reference in zip(trained, found, strict=True)
+            for parameter, reference in zip(trained, references, strict=True)
             if parameter.grad is not None and reference is not None
         ]
         inner = sum((own * other).sum().item() for own, other in pairs)
@@ -116,10 +116,10 @@ class AgemTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class Agem(Buffered):
-    """Projects the gradient of the new task on that of kept demonstrations."""
+    """Projects the gradient of the new task by that of kept demonstrations."""
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy after the new task; see ``LifelongMethod``."""
+        """Trains the policy on the new task; see ``LifelongMethod``."""
         data = stage.first({**self.kept(stage), stage.task: None})
         if not stage.earlier:
             return stage.train(data, before)

@@ -1,15 +1,15 @@
-"""Online elastic weight consolidation: weights that mattered to earlier tasks stay near.
+"""Online elastic weight consolidation: a penalty on changes of important weights.
 
 Sources: Kirkpatrick et al. 2017, "Overcoming catastrophic forgetting in neural networks"
 (arXiv:1612.00796), equation 3; Schwarz et al. 2018, "Progress & Compress"
 (arXiv:1805.06370), section 3, for the online form: F ← γ F + F_k after task k, around the
-latest weights. What is minimised is L + λ Σ F (θ - θ*)². Departures:
+latest weights. The objective is L + λ Σ F (θ - θ*)². Departures:
 
-1. The Fisher information is the empirical one, the mean square of the gradient of single
-   samples. Squaring the gradient of a batch, as LIBERO's code does, underestimates it by
-   the size of the batch where samples are independent.
-2. The loss of the policy takes the place of the negative logarithm of a likelihood, so that
-   λ depends on the loss.
+1. The Fisher information is the empirical one, the mean square of per-sample gradients.
+   Squaring the gradient of a batch, as LIBERO's code does, underestimates it by a factor of
+   the batch size where samples are independent.
+2. The loss of the policy replaces the negative log likelihood, so that the scale of λ
+   depends on the loss.
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,11 +34,11 @@ from robomtl.ranges import check_counts, check_parts, check_positive, check_type
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 
-_ROWS = 32  # Samples whose gradients are held at once.
+_ROWS = 32  # Samples whose gradients are in memory at once.
 
 
 class Importance(nn.Module):
-    """How much each weight of a policy mattered, and where it was.
+    """Importance of each weight of a policy (Fisher information), and its anchor value.
 
     Args:
         number: Number of weights.
@@ -57,16 +57,16 @@ class Importance(nn.Module):
 
 
 def joined(policy: Policy) -> Tensor:
-    """All weights of a policy as one vector, without what is learned beside it."""
+    """All weights of a policy as one vector, without meta-parameters; (weight,)."""
     return torch.cat([each.flatten() for each in weights_of(policy).values()])
 
 
 @dataclass(frozen=True, kw_only=True)
 class EwcTraining:
-    """Behaviour cloning that holds weights where they mattered to earlier tasks."""
+    """Behaviour cloning with a penalty on changes of weights important to earlier tasks."""
 
     strength: float = 1e4
-    """λ, the weight of the penalty beside the loss."""
+    """Weight λ of the penalty."""
 
     def __post_init__(self) -> None:
         """Checks the strength.
@@ -79,11 +79,11 @@ class EwcTraining:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length 0: no vector is inferred from demonstrations."""
         return 0
 
     def meta(self, policy: Policy) -> Importance:
-        """The importance of the weights; none before the first task."""
+        """Importance of the weights; 0 before the first task."""
         return Importance(len(joined(policy)))
 
     def draws(self, material: Material, config: TrainConfig) -> Draws:
@@ -95,30 +95,30 @@ class EwcTraining:
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
-        """The policy's own loss of each sample, and the penalty in each."""
-        found = loss_of(policy, batch)
+        """The policy's own loss of each sample plus the penalty."""
+        own = loss_of(policy, batch)
         assert isinstance(policy.meta, Importance)
         penalty = self.strength * policy.meta.penalty(policy)
-        metrics = {**found.metrics, "penalty": penalty.detach()}
-        return Loss(found.per_sample + penalty, metrics)
+        metrics = {**own.metrics, "penalty": penalty.detach()}
+        return Loss(own.per_sample + penalty, metrics)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ewc(OnePolicy):
-    """Penalises changes of weights, by the Fisher information of the earlier tasks."""
+    """Penalises changes of weights in proportion to their Fisher information."""
 
     strength: float = 1e4
-    """λ, the weight of the penalty beside the loss."""
+    """Weight λ of the penalty."""
     decay: float = 0.9
-    """γ, the fraction of the earlier importance that stays when a task is added."""
+    """Factor γ of the earlier importance when a task is added."""
     samples: int = 512
-    """Samples of each task that the Fisher information is a mean over."""
+    """Samples of each task from which the Fisher information is estimated."""
 
     def __post_init__(self) -> None:
         """Checks the ranges.
 
         Raises:
-            InputError: If one is out of range.
+            InputError: If a value is out of range.
         """
         check_types(self)
         check_positive(self, "strength")
@@ -126,19 +126,22 @@ class Ewc(OnePolicy):
         check_counts(self, "samples")
 
     def check(self, course: Course) -> None:
-        """Refuses a policy without gradients of single samples.
+        """Checks that the policy supports per-sample gradients.
 
         Raises:
-            InputError: If it is such a policy.
+            InputError: If it does not.
         """
         if not POLICIES.get(course.policy).vectorised:
             raise InputError(
-                f"ewc needs the gradient of every sample, which '{course.policy}' does not"
-                " give; take another policy, such as film or mlp."
+                f"ewc needs per-sample gradients, which '{course.policy}' does not support;"
+                " use another policy, such as film or mlp."
             )
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy after the new task, with its importance; see ``LifelongMethod``."""
+        """Trains the policy on the new task and updates the importance of its weights.
+
+        See ``LifelongMethod``.
+        """
         data = stage.first({stage.task: None})
         trained = stage.train(
             data,
@@ -156,25 +159,25 @@ class Ewc(OnePolicy):
     def _consolidated(
         self, trained: TrainedPolicy, data: Demonstrations, stage: Stage
     ) -> TrainedPolicy:
-        """The policy with the importance of the new task's weights beside the others'."""
+        """The policy with the importance of its weights for the new task added."""
         policy = trained.policy
         assert isinstance(policy.meta, Importance)
         material = material_of(policy, data, trained.card.conditioning)
         draws = sampler_of(material, Generator().manual_seed(stage.training.seed))
         steps = range(-(-self.samples // _ROWS))
-        found = fisher(policy, (draws.batch(step, _ROWS) for step in steps))
-        check_finite(found, stage.task)
-        policy.meta.fisher.mul_(self.decay).add_(found)
+        information = fisher(policy, (draws.batch(step, _ROWS) for step in steps))
+        check_finite(information, stage.task)
+        policy.meta.fisher.mul_(self.decay).add_(information)
         policy.meta.anchor.copy_(joined(policy))
         return trained
 
 
 def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:
-    """The mean square of the gradient of single samples, a number for each weight.
+    """Empirical Fisher information: the mean square of per-sample gradients; (weight,).
 
     Args:
-        policy: Its own loss is differentiated.
-        batches: Samples, at most a few dozen in each.
+        policy: Policy whose loss is differentiated.
+        batches: Batches of at most a few dozen samples.
     """
     weights, losses = weights_of(policy), losses_of(policy)
 
@@ -183,8 +186,8 @@ def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:
 
     total, number = torch.zeros(sum(each.numel() for each in weights.values())), 0
     for batch in batches:
-        found = vmap(grad(single), in_dims=(None, 0))(weights, batch)
-        squares = [found[name].square().sum(0).flatten() for name in weights]
+        gradients = vmap(grad(single), in_dims=(None, 0))(weights, batch)
+        squares = [gradients[name].square().sum(0).flatten() for name in weights]
         total += torch.cat(squares)
         number += len(batch.action)
     return total / number
@@ -198,10 +201,10 @@ def _alone(sample: Batch) -> Batch:
 
 
 def check_finite(found: Tensor, task: str) -> None:
-    """Makes sure that a Fisher information can be used.
+    """Checks that a Fisher information is finite.
 
     Raises:
-        FloatingPointError: If a number is not finite.
+        FloatingPointError: If a value is not finite.
     """
     wrong = int((~found.isfinite()).sum())
     if wrong:

@@ -1,10 +1,10 @@
-"""Experience replay: some episodes of every earlier task are learned again.
+"""Experience replay: training also draws on kept episodes of every earlier task.
 
 Source: Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning"
 (arXiv:1902.10486). Departures:
 
-1. Whole episodes are kept, the first of each task, not single samples at random.
-2. Tasks are drawn uniformly, the new one as often as each earlier one: with k tasks the
+1. Whole episodes are kept, the first of each task, not random single samples.
+2. Tasks are sampled uniformly, the new one as often as each earlier one: with k tasks the
    new one has 1/k of a batch, where the paper gives it one half.
 """
 
@@ -22,22 +22,22 @@ class Buffered(OnePolicy):
     """Settings of methods that keep demonstrations of earlier tasks."""
 
     buffer: int = 100
-    """Demonstrations kept of each earlier task."""
+    """Number of demonstrations kept of each earlier task."""
 
     def __post_init__(self) -> None:
         """Checks the size of the buffer.
 
         Raises:
-            InputError: If it is not a whole number of at least 1.
+            InputError: If the size is not a whole number of at least 1.
         """
         check_types(self)
         check_counts(self, "buffer")
 
     def check(self, course: Course) -> None:
-        """Refuses a buffer of more demonstrations than there are.
+        """Checks that the buffer is not larger than the data.
 
         Raises:
-            InputError: If it has.
+            InputError: If it is larger.
         """
         if self.buffer > course.demonstrations:
             raise InputError(
@@ -57,6 +57,6 @@ class Replay(Buffered):
     """Trains on the new task and on kept demonstrations of the earlier ones."""
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy after the new task; see ``LifelongMethod``."""
+        """Trains the policy on the new task and the buffer; see ``LifelongMethod``."""
         data = stage.first({**self.kept(stage), stage.task: None})
         return stage.train(data, before)

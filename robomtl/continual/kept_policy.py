@@ -1,4 +1,4 @@
-"""A policy that a stage makes beside its training, kept with the settings it was made by."""
+"""Policies that a stage makes after its training, saved with their settings."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,21 +11,21 @@ from robomtl.files.lock import locked
 from robomtl.files.request import claim
 
 SETTINGS = "made_by.json"
-"""File with the settings; folders of earlier versions lack it, and are taken as they are."""
+"""File with the settings; folders of earlier versions lack it, and are not checked."""
 
 
 def kept_policy(
     folder: Path, settings: Mapping[str, Any], make: Callable[[], TrainedPolicy]
 ) -> TrainedPolicy:
-    """The policy of a folder, which is made and saved first unless it is finished.
+    """The policy in a folder, which is made and saved first if the folder has none.
 
     Args:
-        folder: Its run directory; made if missing.
-        settings: Everything that decides the policy.
-        make: Makes it.
+        folder: Run directory of the policy; made if missing.
+        settings: All that determines the policy.
+        make: Makes the policy.
 
     Raises:
-        InputError: If a policy of other settings is finished there.
+        InputError: If the folder has a policy made with other settings.
     """
     with locked(folder):
         policy, path = folder / POLICY, folder / SETTINGS

@@ -1,4 +1,4 @@
-"""The contract of lifelong learning: a stage and the policy before it in, a policy out."""
+"""The protocol of lifelong methods: they map a stage and an earlier policy to a policy."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -11,40 +11,43 @@ from robomtl.continual.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """The course of an experiment, by which a method is checked before training."""
+    """Conditions of an experiment against which a method is checked before training."""
 
     stages: int
-    """Tasks that are learned one after the other."""
+    """Number of tasks that are learned one after the other."""
     demonstrations: int
     """Demonstrations of each task."""
     policy: str
-    """Architecture."""
+    """Registered name of the architecture."""
     conditioning: tuple[Kind, ...]
-    """What the policy is conditioned on."""
+    """Conditioning of the policy."""
 
 
 class LifelongMethod(Protocol):
-    """A way to learn a stream of tasks; a frozen dataclass of its hyper-parameters."""
+    """A method that learns a stream of tasks; a frozen dataclass of hyper-parameters."""
 
     needs_id: ClassVar[bool]
-    """Whether who acts depends on the identity of the task, beside its instruction."""
+    """Whether the acting policy depends on the identity of the task at test."""
     at_once: ClassVar[bool]
-    """Whether all tasks are learned together, when the last one has arrived."""
+    """Whether all tasks are learned together, after the last one has arrived."""
 
     def check(self, course: Course) -> None:
-        """Refuses a course that the method does not fit.
+        """Checks that the method fits a course.
 
         Raises:
-            InputError: Naming what would fit.
+            InputError: If it does not, naming what would fit.
         """
         ...
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy that the next stage continues from; a finished one is only read.
+        """Learns the task of a stage; a finished stage is read, not trained again.
 
         Args:
-            stage: The task that is learned, and its demonstrations.
-            before: What the stage before returned; None at the first.
+            stage: Task that is learned, and its demonstrations.
+            before: Policy returned by the stage before; None at the first.
+
+        Returns:
+            The policy that the next stage continues from.
 
         Raises:
             FloatingPointError: If the training diverges.
@@ -55,24 +58,24 @@ class LifelongMethod(Protocol):
         """The policy that acts on a task after a stage.
 
         Args:
-            learned: What ``learn`` returned at the stage.
-            stage: The last one that was learned.
+            learned: Policy returned by ``learn`` at the stage.
+            stage: Last stage that was learned.
             task: Name of the task, which may not have been learned yet.
         """
         ...
 
 
 class OnePolicy:
-    """The base of methods that keep one policy for all tasks."""
+    """Base of the methods that keep one policy for all tasks."""
 
     needs_id: ClassVar[bool] = False
     at_once: ClassVar[bool] = False
 
     def check(self, course: Course) -> None:
-        """Refuses nothing."""
+        """Accepts every course."""
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
-        """The policy itself acts on every task."""
+        """The learned policy, which acts on every task."""
         return learned
 
 
@@ -90,4 +93,4 @@ LIFELONG: Registry[type[LifelongMethod]] = Registry(
         "task_embedding": "robomtl.continual.per_task:EmbeddingPerTask",
     },
 )
-"""Ways to learn a stream of tasks: frozen dataclasses of a method's hyper-parameters."""
+"""Lifelong methods by name: frozen dataclasses of hyper-parameters."""

@@ -1,14 +1,14 @@
-"""PackNet: each task owns some weights of one network, and later tasks may not change them.
+"""PackNet: each task owns a subset of the weights, which later tasks cannot change.
 
 Source: Mallya and Lazebnik 2018, "PackNet" (arXiv:1711.05769), section 3: train the free
-weights, keep the largest of each layer for the task, set the others to zero, train those
-kept once more, and act with the weights of the task and of those before it. As in its code,
-biases and normalisation layers stay as the first task left them. Departures:
+weights, keep the largest of each layer for the task, set the others to zero, retrain the
+kept ones, and act with the weights of the task and of the tasks before it. As in the
+paper's code, biases and normalisation layers stay as the first task left them. Departures:
 
-1. How much a task keeps of the free weights is by default an equal part of the stream: the
-   k-th of n tasks keeps 1/(n - k + 1), as in Continual World, where the paper has a quarter
-   or a half throughout.
-2. Pruning takes part of the steps of a task instead of coming on top of them.
+1. By default all tasks keep the same fraction of all weights: the k-th of n tasks keeps
+   1/(n - k + 1) of the free ones, as in Continual World, where the paper has a quarter or a
+   half throughout.
+2. Retraining uses a fraction of the steps of a task instead of additional steps.
 """
 
 import copy
@@ -35,7 +35,7 @@ _FREE = 0
 
 
 class Owners(nn.Module):
-    """The number of the task that owns each weight, from 1 on; 0 is free.
+    """Owner of each weight: the number of a task, counted from 1, or 0 if it is free.
 
     Args:
         number: Number of weights.
@@ -47,7 +47,7 @@ class Owners(nn.Module):
         self.register_buffer("owner", torch.zeros(number, dtype=torch.uint8))
 
     def by_parameter(self, policy: Policy) -> list[tuple[nn.Parameter, Tensor]]:
-        """Each parameter of a policy with the owners of its weights, a view."""
+        """Pairs of a parameter and a view on the owners of its weights."""
         parameters = list(policy.parameters())
         parts = torch.split(self.owner, [each.numel() for each in parameters])
         pairs = zip(parameters, parts, strict=True)
@@ -56,10 +56,10 @@ class Owners(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class PacknetTraining:
-    """Behaviour cloning that trains the weights of one owner; the others stay."""
+    """Behaviour cloning that trains the weights of one owner and freezes the others."""
 
     owner: int = _FREE
-    """Whose weights are trained, 0 for those that no task owns."""
+    """Owner whose weights are trained; 0 for the free weights."""
 
     def __post_init__(self) -> None:
         """Checks the owner.
@@ -72,11 +72,11 @@ class PacknetTraining:
 
     @property
     def demonstration(self) -> int:
-        """Nothing is inferred."""
+        """Length 0: no vector is inferred from demonstrations."""
         return 0
 
     def meta(self, policy: Policy) -> Owners:
-        """The owners; all weights are free at first."""
+        """Owners of the weights, all of which are free."""
         return Owners(policy.num_parameters)
 
     def draws(self, material: Material, config: TrainConfig) -> Draws:
@@ -88,11 +88,11 @@ class PacknetTraining:
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
-        """The policy's own."""
+        """The policy's own loss of each sample."""
         return loss_of(policy, batch)
 
     def project(self, policy: Policy, batch: Any) -> None:
-        """Takes out of the gradient what would change the weights of other owners."""
+        """Sets the gradients of other owners' weights to 0."""
         assert isinstance(policy.meta, Owners)
         for parameter, owner in policy.meta.by_parameter(policy):
             if parameter.grad is not None:
@@ -101,11 +101,11 @@ class PacknetTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class Packnet:
-    """Prunes the network after each task, and gives the next one what is free."""
+    """Prunes the network after each task; the next task trains the free weights."""
 
     keep: float | None = None
-    """Fraction of the free weights of each layer that a task keeps; None for as many of
-    all weights as every other task."""
+    """Fraction of the free weights of each layer that a task keeps; None for an equal
+    number of weights for every task."""
     retraining: float = 0.5
     """Fraction of the steps of a task that is taken after pruning."""
 
@@ -125,10 +125,10 @@ class Packnet:
                 raise InputError(f"{name} is {value}; give a number between 0 and 1.")
 
     def check(self, course: Course) -> None:
-        """Refuses a stream of more tasks than owners can be numbered.
+        """Checks that the stream has no more stages than owners can be numbered.
 
         Raises:
-            InputError: If it is that long.
+            InputError: If the stream has more.
         """
         if course.stages > _MOST:
             raise InputError(
@@ -137,10 +137,10 @@ class Packnet:
             )
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy after the new task, with its owners; see ``LifelongMethod``."""
+        """Trains, prunes and retrains the policy on the new task; see ``LifelongMethod``."""
         data, number = stage.first({stage.task: None}), stage.number + 1
         later = round(self.retraining * stage.training.steps)
-        # Decay would move the weights of earlier tasks.
+        # Weight decay would change the weights of earlier tasks.
         config = replace(stage.training, weight_decay=0.0)
         trained = stage.train(
             data,
@@ -160,7 +160,7 @@ class Packnet:
         )
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
-        """The policy with the weights of the task and of those before it alone."""
+        """The policy with the weights of the task and of earlier ones, all others 0."""
         own = stage.stage_of(task) or stage
         policy = copy.deepcopy(learned.policy)
         assert isinstance(policy.meta, Owners)
@@ -177,13 +177,13 @@ class Packnet:
 
 
 def claim(policy: Policy, owner: int, keep: float) -> None:
-    """Gives an owner the largest free weights of each layer, and sets the others to 0.
+    """Assigns the largest free weights of each layer to an owner; sets the others to 0.
 
     Args:
-        policy: Its weights and owners are changed in place.
+        policy: Policy whose weights and owners are changed in place.
         owner: Number of the task.
-        keep: Fraction of the free weights of a layer. Of biases and normalisation layers
-            all are kept.
+        keep: Fraction of the free weights of a layer that is assigned. Free weights of
+            biases and normalisation layers are all assigned.
     """
     assert isinstance(policy.meta, Owners)
     for parameter, owners in policy.meta.by_parameter(policy):

@@ -1,8 +1,8 @@
-"""A frozen policy and, for each later task, a few weights of its own.
+"""Adaptation per task: a frozen policy, and a few additional weights for each later task.
 
-The first task trains the whole policy. Each later one is adapted to from there, by a method
-of ``robomtl adapt`` that leaves the policy as it is: nothing can be forgotten, and nothing
-that a later task learned helps another. Who acts is chosen by the task's identity.
+The first task trains the whole policy. That policy is adapted to each later task by a
+method of ``robomtl adapt`` that does not change the policy itself: nothing is forgotten, and
+later tasks do not help each other. The weights that act are chosen by the task's identity.
 """
 
 from abc import ABC, abstractmethod
@@ -26,26 +26,26 @@ _SETTINGS = "steps", "batch_size", "seed", "precision"
 
 
 class PerTask(ABC):
-    """The base of methods that adapt one frozen policy to each task."""
+    """Base of the methods that adapt one frozen policy to each task."""
 
     needs_id: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        """Checks the settings, which are those of the adaptation.
+        """Checks the settings, by constructing the adaptation method.
 
         Raises:
-            InputError: If one is out of range.
+            InputError: If a setting is out of range.
         """
         _ = self.adaptation
 
     @property
     @abstractmethod
     def adaptation(self) -> Method:
-        """Adapts the policy of the first task to a later one."""
+        """Method that adapts the policy of the first task to a later one."""
 
     def check(self, course: Course) -> None:
-        """Refuses a conditioning that adaptation does not take.
+        """Checks that adaptation supports the conditioning.
 
         Raises:
             InputError: If the policy is conditioned on a one-hot code.
@@ -57,7 +57,11 @@ class PerTask(ABC):
             )
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy of the first task; each later task gets its own beside it."""
+        """Trains the first task's policy, or adapts it to a later task and saves that.
+
+        Returns:
+            The policy of the first task.
+        """
         if before is None:
             return stage.train(stage.first({stage.task: None}), None)
         kept_policy(
@@ -81,7 +85,7 @@ class PerTask(ABC):
         )
 
     def _settings(self, stage: Stage, before: TrainedPolicy) -> dict[str, Any]:
-        """Everything that decides the policy of a later task, besides the processor."""
+        """All that determines the policy of a later task, besides the processor."""
         training = stage.training
         return {
             "start": before.fingerprint,
@@ -91,21 +95,21 @@ class PerTask(ABC):
         }
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
-        """The task's own policy; that of the first task until it is learned."""
+        """The policy adapted to the task; until it is learned, that of the first task."""
         own = stage.stage_of(task)
         return learned if own is None or not own.number else checkpoint.load(own.run)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoraPerTask(PerTask):
-    """Adds matrices of low rank to the policy of the first task, for each later one."""
+    """Adds low-rank matrices to the policy of the first task, for each later task."""
 
     rank: int = 16
-    """Rank of what is added to each layer."""
+    """Rank of the matrix that is added to each layer."""
     alpha: float = 16.0
-    """What is added is scaled by alpha / rank."""
+    """Numerator of the scale alpha / rank of the added matrices."""
     learning_rate: float = 2e-3
-    """Peak learning rate of AdamW; it falls along half a cosine."""
+    """Peak learning rate of AdamW, which decays along half a cosine."""
 
     @property
     def adaptation(self) -> Method:
@@ -115,12 +119,12 @@ class LoraPerTask(PerTask):
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddingPerTask(PerTask):
-    """Keeps the trunk of the first task, and trains an encoder of each later task."""
+    """Freezes the trunk after the first task, and trains an encoder for each later task."""
 
     learning_rate: float = 2e-3
-    """Peak learning rate of AdamW; it falls along half a cosine."""
+    """Peak learning rate of AdamW, which decays along half a cosine."""
 
     @property
     def adaptation(self) -> Method:
-        """Adapts the task's encoder and its modulation of the trunk alone."""
+        """Adaptation of the task encoder and of its modulation of the trunk."""
         return TaskEmbedding(learning_rate=self.learning_rate)

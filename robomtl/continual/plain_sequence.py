@@ -1,4 +1,4 @@
-"""Sequential fine-tuning: each task is learned where the one before ended."""
+"""Sequential fine-tuning: training continues on each new task."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,11 @@ from robomtl.continual.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Sequential(OnePolicy):
-    """Trains on the new task alone, and keeps nothing: the lower bound."""
+    """Trains on the new task alone, without any protection of earlier ones.
+
+    It is the lower bound of lifelong methods.
+    """
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:
-        """The policy after the new task; see ``LifelongMethod``."""
+        """Trains the policy on the new task; see ``LifelongMethod``."""
         return stage.train(stage.first({stage.task: None}), before)

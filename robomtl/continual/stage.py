@@ -1,4 +1,4 @@
-"""A stage of a stream: the task that is learned there, and how it is trained."""
+"""A stage of a stream: the task that is learned, its data and its training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,34 +16,34 @@ from robomtl.training.parameter_groups import parts_of
 from robomtl.training.start import Start
 
 Normalisation = Literal["all", "first", "per_task"]
-"""Statistics that standardise observations: of the demonstrations of all tasks, of the first
-task, or of those that the present stage learns from."""
+"""Source of the statistics that standardise observations: demonstrations of all tasks, of
+the first task, or those of the current stage."""
 
 _NORMALISER = "normaliser"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A place in a stream of tasks, and what there is to learn its task."""
+    """A stage of a stream of tasks, with the data and settings to learn its task."""
 
     stream: tuple[str, ...]
     """Names of the tasks in the order in which they are learned."""
     number: int
-    """Stages that came before."""
+    """Number of earlier stages."""
     data: Demonstrations
     """Demonstrations of all tasks of the stream."""
     folder: Path
-    """Receives a run directory for each stage."""
+    """Folder of the run directories of all stages."""
     policy: str
-    """Architecture."""
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
-    """Fields of its config that differ from the defaults."""
+    """Fields of the architecture's config that differ from the defaults."""
     conditioning: tuple[Kind, ...]
-    """What the policy is conditioned on."""
+    """Conditioning of the policy."""
     training: TrainConfig
     """Settings of the training of one stage."""
     normaliser: Normalisation = "all"
-    """Whose statistics standardise observations."""
+    """Source of the statistics that standardise observations."""
 
     @property
     def task(self) -> str:
@@ -52,7 +52,7 @@ class Stage:
 
     @property
     def earlier(self) -> tuple[str, ...]:
-        """Names of the other tasks that were learned before, each once."""
+        """Distinct names of the other tasks that were learned before."""
         before = dict.fromkeys(self.stream[: self.number])
         return tuple(task for task in before if task != self.task)
 
@@ -77,7 +77,7 @@ class Stage:
         """The first episodes of some tasks; all tasks of the stream keep their index.
 
         Args:
-            episodes: How many, by task; None for all of a task.
+            episodes: Number of episodes by task; None for all of a task.
         """
         task = self.data.episodes.task
         chosen = [
@@ -96,12 +96,12 @@ class Stage:
         config: TrainConfig | None = None,
         out: Path | None = None,
     ) -> TrainedPolicy:
-        """The policy after the training of the stage; one that is finished is only read.
+        """Trains the policy of the stage; a finished training is read, not repeated.
 
         Args:
-            data: What is learned from.
+            data: Demonstrations to learn from.
             before: Policy that training continues from; None from scratch.
-            objective: Registered name of what is minimised.
+            objective: Registered name of the training objective.
             objective_config: Settings of the objective that differ from the defaults.
             config: Settings of the training; those of the stage if None.
             out: Run directory; that of the stage if None.
@@ -133,7 +133,7 @@ class Stage:
         return Start(policy=before, parts=_without_normaliser(parts))
 
     def _of_all_tasks(self) -> TrainedPolicy:
-        """A policy whose normaliser has the statistics of all tasks; it learned nothing."""
+        """A policy trained for 1 step, whose normaliser has the statistics of all tasks."""
         return train(
             self.data,
             out=self.folder / _NORMALISER,

@@ -1,4 +1,4 @@
-"""Lifelong learning: methods on a stream of tasks, and what each forgets.
+"""Lifelong learning: methods that learn a stream of tasks, and their forgetting.
 
 Names are loaded on first use.
 """

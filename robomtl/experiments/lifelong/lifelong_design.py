@@ -1,4 +1,4 @@
-"""The design of a lifelong experiment: its cells, and what is equal in all of them."""
+"""The design of a lifelong experiment: settings common to all methods, and cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,27 +29,27 @@ class Design:
     """Settings that are equal for all methods of a lifelong experiment."""
 
     policy: str = "film"
-    """Architecture."""
+    """Registered name of the architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
-    """What the policies are conditioned on."""
+    """Conditioning of the policies."""
     task_id: TaskId = "given"
-    """Whether the identity of the task is known at test: `withheld` leaves the instruction
-    or the goal alone, and refuses methods that need more."""
+    """Whether the identity of the task is known at test: with `withheld`, policies have
+    only the instruction or the goal, and methods that need the identity are refused."""
     normaliser: Normalisation = "all"
-    """Statistics that standardise observations: those of the demonstrations of all tasks,
-    of the first task, or of those that each stage learns from (per_task)."""
+    """Source of the statistics that standardise observations: demonstrations of all tasks,
+    of the first task (first), or those of the current stage (per_task)."""
     demonstrations: int = 100
     """Demonstrations of each task."""
     trials: int = 20
     """Trials of each task after each stage, the same for all methods."""
     steps: int = 2000
-    """Gradient steps of each task."""
+    """Gradient steps for each task."""
     batch_size: int = 128
     """Samples in a gradient step."""
     seeds: int = 1
-    """Seeds of training."""
+    """Number of training seeds."""
     orders: int = 1
-    """Orders of the stream: the given one, and permutations of it."""
+    """Number of orders of the stream: the given one, then permutations of it."""
 
 
 @settings
@@ -60,17 +60,17 @@ class LifelongRequest(Design):
     methods: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in USUAL}
     )
-    """Methods by the labels that results show."""
+    """Registered names of the methods, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Settings that differ from the defaults, by label; those of ``every`` for all."""
+    """Settings that differ from the defaults, by label; the label ``every`` sets all."""
     stream: tuple[str, ...] | None = None
-    """Names of the tasks in their order; the training tasks of the suite if None."""
+    """Names of the tasks in the order of learning; the suite's training tasks if None."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
 
         Raises:
-            InputError: If a number allows nothing, or a label is unknown.
+            InputError: If a number is below 1, or a label is unknown.
         """
         check_types(self)
         if not self.methods:
@@ -87,7 +87,7 @@ def variants_of(request: LifelongRequest) -> dict[str, Variant]:
     """The methods with their settings, by label.
 
     Raises:
-        InputError: If one is unknown, or cannot be set so.
+        InputError: If a method or a setting is unknown, or a value is out of range.
     """
     usual = Usual(
         policy=request.policy,
@@ -108,7 +108,7 @@ def variants_of(request: LifelongRequest) -> dict[str, Variant]:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamCell(Cell):
-    """A method on a stream, in one order and from one seed."""
+    """A run of a method on a stream, in one order and with one seed."""
 
     method: str
     """Label of the method."""
@@ -119,7 +119,7 @@ class StreamCell(Cell):
     stream: tuple[str, ...]
     """Names of the tasks in this order."""
     learned: tuple[int, ...]
-    """Stages that are over when each trial is played."""
+    """Number of completed stages when each trial is played."""
 
     @property
     def name(self) -> str:
@@ -128,15 +128,15 @@ class StreamCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """Method, order and seed, in which runs differ."""
+        """Method, order and seed, which distinguish the runs."""
         return {"method": self.method, "order": self.order, "seed": self.seed}
 
     def factors_of(self, place: int) -> Factors:
-        """Method, order and seed, and after how many stages the trial is played."""
+        """Method, order, seed and the number of completed stages of a trial."""
         return {**self.factors, "learned": self.learned[place]}
 
     def run(self, folder: Path) -> Path:
-        """Folder of its run directories."""
+        """Folder of the run directories of the cell's stages."""
         return (
             folder
             / file_name(self.method)
@@ -151,9 +151,9 @@ def plan(
     stream: Sequence[str],
     suite: Suite,
 ) -> tuple[StreamCell, ...]:
-    """The cells; all methods play the same trials.
+    """The cells of an experiment; all methods play the same trials.
 
-    After each stage a cell plays the tasks that were learned, and the one that comes next.
+    After each stage a cell plays the tasks learned so far and the next task.
     """
     trials = {
         task: trials_plan(suite, [task], episodes=request.trials)
@@ -183,12 +183,12 @@ def plan(
 
 
 def played_tasks(stream: Sequence[str], *, at_once: bool) -> dict[int, tuple[str, ...]]:
-    """The tasks that are played, by the number of stages that are over.
+    """Names of the tasks that are played, by number of completed stages.
 
     Args:
-        stream: Names of the tasks in their order.
-        at_once: Whether all are learned together at the end, so that nothing is played
-            before.
+        stream: Names of the tasks in the order of learning.
+        at_once: Whether all tasks are learned together at the end, so that nothing is
+            played before.
     """
     number = len(stream)
     if at_once:

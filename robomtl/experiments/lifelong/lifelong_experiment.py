@@ -1,4 +1,4 @@
-"""Lifelong learning: the experiment, and the act."""
+"""The lifelong experiment, and the function ``lifelong`` that runs it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -47,7 +47,7 @@ NOISE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class _Experiment:
-    """Methods that learn the same stream; see ``Experiment``."""
+    """The experiment in which methods learn the same stream; see ``Experiment``."""
 
     shared: Shared
     title: str = "Learning"
@@ -69,7 +69,7 @@ class _Experiment:
 
     def _identity_of(self, label: str) -> Any:
         variant = self.shared.variants[label]
-        # Where it is computed may change, as processors may.
+        # The device may change on resuming, as processors may.
         return plain(replace(variant, training=replace(variant.training, device="cpu")))
 
     def cells(self) -> Sequence[StreamCell]:
@@ -105,12 +105,12 @@ def lifelong(
     noise: float = NOISE,
     compute: Compute | None = None,
 ) -> LifelongFindings:
-    """How methods learn a stream of tasks, and what each forgets.
+    """Compares methods on a stream of tasks: transfer, and forgetting of each task.
 
-    All methods learn from the same demonstrations in the same order, take as many gradient
-    steps on each task, and play the same trials after each. Every finished stage is kept
-    at once: called again, whatever stopped it before, it resumes. Methods, orders and seeds
-    may be more than before: what is finished of them is kept.
+    All methods learn from the same demonstrations in the same orders, take the same number
+    of gradient steps on each task, and play the same trials after each. Every finished
+    stage is saved at once: called again after an interruption, the experiment resumes.
+    Methods, orders and seeds may be added to a finished experiment, which is kept.
 
     Args:
         suite: Supplies the tasks.
@@ -122,12 +122,13 @@ def lifelong(
         data: Demonstrations of the tasks; collected if None.
         noise: Noise on the experts' actions while collecting; see ``collect``.
         compute: Processes or cluster, device and precision of training unless the
-            settings of a method name them, and the limit of time.
+            settings of a method name them, and the time limit.
 
     Raises:
         InputError: If the stream has a task twice or an unknown one, a method or a setting
-            is unknown or does not fit, policies cannot be conditioned so, there are fewer
-            demonstrations than requested, or the folder holds another experiment.
+            is unknown or does not fit, the suite does not allow the conditioning, there
+            are fewer demonstrations than requested, or the folder contains another
+            experiment.
     """
     request, compute = request or LifelongRequest(), compute or Compute()
     folder = located(out)
@@ -160,7 +161,7 @@ def _check(
     stream: tuple[str, ...],
     variants: Mapping[str, Variant],
 ) -> None:
-    """Refuses methods that do not fit, several robots, and more trials than there are."""
+    """Refuses methods that do not fit, several robots, and more trials than exist."""
     course = Course(
         stages=len(stream),
         demonstrations=request.demonstrations,
@@ -174,7 +175,7 @@ def _check(
     if len(robots := parts_of(suite, tasks)) > 1:
         raise InputError(
             f"{suite.name} has {counted(len(robots), 'robot')} for these tasks, and a"
-            " stream is learned by one; name tasks of one robot (--tasks)."
+            " stream is learned by one robot; name tasks of one robot (--tasks)."
         )
     trials_plan(suite, tasks, episodes=request.trials)
 
@@ -187,12 +188,12 @@ def _shared(
     data: Path,
     folder: Path,
 ) -> Shared:
-    """What all cells share; see ``lifelong`` for what is refused."""
+    """Data and settings that all cells share; see ``lifelong`` for the errors raised."""
     recorded = data_in(data)
     if not isinstance(recorded, Demonstrations):
         raise InputError(
-            f"{data} holds several data sets, and a stream is learned from one, of one"
-            " robot; give a single data set (--data)."
+            f"{data} contains several data sets, and a stream is learned from one data set"
+            " of one robot; give a single data set (--data)."
         )
     check_enough(recorded, suite, dict.fromkeys(stream, request.demonstrations))
     shared = Shared(

@@ -30,32 +30,32 @@ Measure = Callable[[Played, Sequence[str], str], NDArray[np.float64] | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Retained:
-    """How a method learned the stream, over all orders and seeds."""
+    """Findings on one method, over all orders and seeds."""
 
     final: Success
-    """Success of all tasks at the end of the stream."""
+    """Success on all tasks at the end of the stream."""
     learned: Estimate | None
-    """Success of each task as soon as it is learned; None, as the four below, of a method
-    that learns all tasks at once, and where a trial has no outcome."""
+    """Mean success on each task right after it is learned. This and the next four are None
+    for a method that learns all tasks at once, and where a trial has no outcome."""
     forward_transfer: Estimate | None
     """FWT; see ``transfer_measures``."""
     backward_transfer: Estimate | None
-    """NBT: how much is forgotten."""
+    """NBT, a measure of forgetting; lower is better."""
     area: Estimate | None
     """AUC."""
     relative_forgetting: float | None
     """NBT/c; None also where no task was learned."""
     unchanged: bool
-    """Whether in every run the policy that acts on a task stays the same, bit for bit, once
-    the task is learned: then NBT is 0 without an interval. False of a method that learns
-    all tasks at once."""
+    """Whether, in every run, the policy that acts on a task stays the same, bit for bit,
+    once the task is learned: NBT is then 0 without an interval. False for a method that
+    learns all tasks at once."""
     forgetting: Mapping[str, Estimate]
-    """Success of each task as soon as it is learned minus that at the end."""
+    """Success on each task right after it is learned minus that at the end, by task."""
     matrix: Mapping[int, Mapping[str, float]]
-    """Success in the given order, by number of tasks learned and task; the mean over
-    seeds. Of tasks that were learned, and of the one that comes next."""
+    """Success in the given order, by number of tasks learned and task; mean over seeds.
+    Covers the tasks learned so far and the next one."""
     curve: Mapping[int, Success]
-    """Success of the tasks learned so far, in the given order, by their number."""
+    """Success on the tasks learned so far, in the given order, by number of tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,7 @@ class LifelongFindings:
     cost: Mapping[str, Took]
     """Costs by label: medians over orders and seeds."""
     reasons: Mapping[str, Mapping[str, int]]
-    """Reasons why trainings diverged and their number, by label."""
+    """Number of failed runs by label and reason."""
     sha256: str
     """Hash of the demonstrations."""
 
@@ -95,7 +95,7 @@ def findings_of(
 
     Args:
         shared: Suite, stream and methods.
-        finished: The runs and how their trials went.
+        finished: Runs and the outcomes of their trials.
     """
     request = shared.request
     runs = {
@@ -127,7 +127,7 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
     """The findings of a method on a stream, over its orders and seeds.
 
     Args:
-        runs: All of its cells.
+        runs: All cells of the method.
         stream: Names of the tasks in the given order.
     """
     played = [(run.cell.stream, played_in(run)) for run in runs]
@@ -171,27 +171,27 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
 def _rates(
     played: Sequence[Played], stage: int, tasks: Sequence[str]
 ) -> dict[str, float]:
-    """Mean success after a stage, of the tasks that have an outcome."""
-    there = {
+    """Mean success after a stage, by task; tasks without an outcome are left out."""
+    scores = {
         task: np.array([each[stage, task] for each in played])
         for task in tasks
         if (stage, task) in played[0]
     }
     return {
         task: float(np.nanmean(some))
-        for task, some in there.items()
+        for task, some in scores.items()
         if not np.isnan(some).all()
     }
 
 
 def played_in(run: Finished[StreamCell]) -> Played:
-    """Success of the trials of a run, NaN without an outcome, by stage and task."""
-    found: dict[tuple[int, str], list[float]] = {}
-    places = zip(run.cell.learned, run.cell.trials, run.done.outcomes, strict=True)
-    for stage, trial, outcome in places:
+    """Success in the trials of a run, NaN without an outcome, by stage and task."""
+    played: dict[tuple[int, str], list[float]] = {}
+    rows = zip(run.cell.learned, run.cell.trials, run.done.outcomes, strict=True)
+    for stage, trial, outcome in rows:
         success = np.nan if outcome.success is None else float(outcome.success)
-        found.setdefault((stage, trial.task), []).append(success)
-    return {at: np.array(some) for at, some in found.items()}
+        played.setdefault((stage, trial.task), []).append(success)
+    return {at: np.array(some) for at, some in played.items()}
 
 
 def _scores(
@@ -199,14 +199,14 @@ def _scores(
     tasks: Sequence[str],
     measure: Measure,
 ) -> dict[str, Scores]:
-    """A measure of each task, of runs in which it is defined."""
-    found = {}
+    """Values of a measure by task, over the runs in which it is defined."""
+    scores = {}
     for task in tasks:
-        some = [measure(each, stream, task) for stream, each in played]
-        there = [each for each in some if each is not None]
-        if there:
-            found[task] = _stacked(there)
-    return found
+        values = [measure(each, stream, task) for stream, each in played]
+        defined = [each for each in values if each is not None]
+        if defined:
+            scores[task] = _stacked(defined)
+    return scores
 
 
 def _stacked(runs: Sequence[NDArray[np.float64]]) -> Scores:
@@ -215,7 +215,7 @@ def _stacked(runs: Sequence[NDArray[np.float64]]) -> Scores:
 
 
 def _rate(tasks: Mapping[str, Scores]) -> Estimate | None:
-    """A mean from 0 to 1; None without a task."""
+    """Estimate of a mean between 0 and 1; None without a task."""
     if not tasks:
         return None
     found = _compared(tasks)
@@ -224,21 +224,19 @@ def _rate(tasks: Mapping[str, Scores]) -> Estimate | None:
 
 
 def _compared(tasks: Mapping[str, Scores]) -> Estimate:
-    """A mean from -1 to 1."""
+    """Estimate of a mean between -1 and 1."""
     return Estimate(mean_success(tasks), compared(tasks, CONFIDENCE).interval)
 
 
 def _relative(
     played: Sequence[tuple[Sequence[str], Played]], tasks: Sequence[str]
 ) -> float | None:
-    """NBT/c: the mean over runs and tasks of what is forgotten of what was learned."""
-    parts = []
+    """NBT/c: the mean over runs and tasks of the fraction of success that is forgotten."""
+    fractions = []
     for stream, each in played:
         for task in tasks:
-            lost, once = (
-                backward(each, stream, task),
-                learned(each, stream, task).mean(),
-            )
-            if lost is not None and once > 0:
-                parts.append(float(lost.mean() / once))
-    return float(np.mean(parts)) if parts else None
+            lost = backward(each, stream, task)
+            before = learned(each, stream, task).mean()
+            if lost is not None and before > 0:
+                fractions.append(float(lost.mean() / before))
+    return float(np.mean(fractions)) if fractions else None

@@ -25,12 +25,12 @@ def lifelong_report(
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        request: What was requested, as plain data.
-        made: How the experiment was made, as in ``results.json``; None if not known.
+        found: Findings to show.
+        request: Settings of the experiment, as plain data.
+        made: Facts about the run, as in ``results.json``; None to leave them out.
     """
     tasks = tuple(dict.fromkeys(found.stream))
     shown = Compared(
@@ -57,14 +57,14 @@ def lifelong_report(
         ],
         footer=[
             sections.footer(
-                "All methods learn from the same demonstrations, take as many gradient"
-                " steps on each task, and play the same trials after each",
+                "All methods learn from the same demonstrations, take the same number of"
+                " gradient steps on each task, and play the same trials after each",
                 confidence=found.confidence,
                 over="other orders, seeds of training",
                 alone="1 run" if found.orders * found.seeds == 1 else "",
             ),
-            "A policy that acts on a task as it did before plays its trials once. NBT is 0"
-            " exactly where the policies that act on a task stay the same, bit for bit.",
+            "A policy that has not changed for a task plays its trials once. NBT is exactly"
+            " 0 where the policies that act on a task stay the same, bit for bit.",
         ],
     )
 
@@ -76,8 +76,8 @@ def _lead(found: LifelongFindings) -> str:
         f" {counted(len(found.methods), 'method')}, in {counted(found.orders, 'order')}"
         f" from {counted(found.seeds, 'seed')} of training, with"
         f" {counted(found.demonstrations, 'demonstration')} of each task and"
-        f" {counted(found.trials, 'trial')} of it after each stage; at test, the identity"
-        f" of the task is {identity}."
+        f" {counted(found.trials, 'trial')} of each task after each stage; at test, the"
+        f" identity of the task is {identity}."
     )
 
 
@@ -86,7 +86,7 @@ def _measures(found: LifelongFindings, shown: Compared) -> report.Section | None
     return sections.section(
         "measures",
         "Transfer and forgetting",
-        "success in per cent, differences of it in percentage points",
+        "success in per cent, differences in percentage points",
         report.Table(shown.table(list(_MEASURES), entries)),
         report.Config([*FORMULAS.items()]),
         brief=True,
@@ -121,7 +121,7 @@ def _curve(shown: Compared) -> report.Section | None:
     )
     return sections.section(
         "curve",
-        "Success of the tasks learned so far",
+        "Success on the tasks learned so far",
         "in the given order, in per cent",
         report.Curve(curve, note),
     )
@@ -134,8 +134,8 @@ def _matrices(found: LifelongFindings) -> report.Section | None:
         if each.matrix
     }
     note = (
-        "Rows: tasks learned so far. Columns: tasks in the order in which they are learned."
-        " Right of the diagonal is the next task, before it is learned."
+        "Rows: number of tasks learned so far. Columns: tasks in the order in which they"
+        " are learned. Right of the diagonal is the next task, before it is learned."
     )
     return sections.section(
         "matrix",
@@ -147,7 +147,7 @@ def _matrices(found: LifelongFindings) -> report.Section | None:
 
 
 def _map(found: LifelongFindings, label: str) -> Markup:
-    # Drawing takes half a second to load, and the terminal does without.
+    # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.success_map import success_map
 
     rates = found.methods[label].matrix
@@ -169,7 +169,7 @@ def _forgetting(
     return sections.section(
         "forgetting",
         "Forgetting of each task",
-        "success when it was learned minus that at the end, in percentage points",
+        "success right after learning minus success at the end, in percentage points",
         report.Table(matrix_of("task", labels, rows) if labels else None),
     )
 

@@ -1,4 +1,4 @@
-"""A cell of a lifelong experiment: a stream is learned task by task, and played."""
+"""The work on a cell of a lifelong experiment: a stream is learned task by task."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ _SECONDS = "seconds.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all cells of an experiment share."""
+    """Data and settings that all cells of an experiment share."""
 
     request: LifelongRequest
     """Numbers of steps, samples and trials."""
@@ -43,9 +43,9 @@ class Shared:
     variants: Mapping[str, Variant]
     """Methods by label."""
     data: Path
-    """Demonstrations of the tasks."""
+    """Folder of the demonstrations of the tasks."""
     sha256: str
-    """Hash of those that are learned from."""
+    """Hash of the demonstrations that are learned from."""
     runs: Path
     """Folder of the run directories."""
 
@@ -56,14 +56,14 @@ class _Played:
 
     outcomes: list[Outcome]
     trials: str = ""
-    """Hash of the trials and their suite; files of earlier versions lack it."""
+    """Hash of the trials and their suite; empty in files of earlier versions."""
 
 
 class LearnStream:
-    """Learns and plays a stream; a process keeps demonstrations and envs.
+    """Learns and plays a stream; demonstrations and envs are kept between cells.
 
     Args:
-        shared: What all cells share.
+        shared: Data and settings that all cells share.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -72,22 +72,21 @@ class LearnStream:
         self._data: Demonstrations | None = None
 
     def __call__(self, cell: StreamCell) -> Done:
-        """How each trial of a cell went.
+        """Learns the stream of a cell, and returns the outcomes of its trials.
 
-        What is finished of a cell that was stopped is read: run directories, and the
-        outcomes of each policy.
+        Finished run directories and outcomes of an interrupted cell are read.
 
         Raises:
             FloatingPointError: If a training diverges.
-            GaveUpError: If a method cannot go on, or an action of a policy is not finite.
+            GaveUpError: If a method gives up, or an action of a policy is not finite.
         """
-        variant, wanted = self._shared.variants[cell.method], _by_stage(cell)
+        variant, by_stage = self._shared.variants[cell.method], _by_stage(cell)
         outcomes, seconds, parameters = list[Outcome](), 0.0, 0
         acted: dict[str, set[str]] = {task: set() for task in cell.stream}
         for stage, learned in self._learned(cell, variant):
             seconds += noted(stage.run / _SECONDS, 0.0)
             parameters = learned.policy.num_parameters
-            trials = wanted[stage.number + 1]
+            trials = by_stage[stage.number + 1]
             acting = {
                 task: variant.method.acting(learned, stage, task)
                 for task in dict.fromkeys(trial.task for trial in trials)
@@ -106,7 +105,7 @@ class LearnStream:
     def _learned(
         self, cell: StreamCell, variant: Variant
     ) -> Iterator[tuple[Stage, TrainedPolicy]]:
-        """The stages of a cell after which trials are played, and what was learned."""
+        """Stages of a cell after which trials are played, each with its policy."""
         first, before = self._stage(cell, variant), None
         numbers = range(len(cell.stream))
         for number in numbers[-1:] if variant.method.at_once else numbers:
@@ -138,52 +137,52 @@ class LearnStream:
     ) -> list[Outcome]:
         """Outcomes of the trials after a stage.
 
-        A policy that acted on a task before, as one that did not change since, plays its
-        trials once: outcomes depend on trial and policy alone. Those of other trials, which
-        a stopped call was to play with other settings, are replaced.
+        A policy that has not changed since it acted on a task is not played again:
+        outcomes depend on trial and policy alone. Saved outcomes of other trials, from an
+        interrupted call with other settings, are replaced.
 
         Args:
-            acting: Policy of each task.
-            folder: Keeps the outcomes.
-            trials: Task by task.
+            acting: Policy that acts on each task, by task.
+            folder: Folder in which the outcomes are saved.
+            trials: Trials, grouped by task.
         """
-        suite, found = self._shared.suite, list[Outcome]()
+        suite, outcomes = self._shared.suite, list[Outcome]()
         for task, group in groupby(trials, lambda trial: trial.task):
             some = list(group)
             name = f"{acting[task].fingerprint[:16]}-{file_name(task)}.json"
             path = folder / "outcomes" / name
-            # Everything that outcomes depend on besides the policy.
+            # All that outcomes depend on besides the policy.
             hashed = digest_of_value([suite_identity(suite), some])
             if not path.exists() or read_json(path, _Played).trials not in ("", hashed):
                 played = play_trials(acting[task], suite, some, self._envs)
                 with locked(path.parent):
-                    outcomes = [asdict(each) for each in played]
-                    write_json(path, {"trials": hashed, "outcomes": outcomes})
-            found += read_outcomes(path, len(some))
-        return found
+                    plain = [asdict(each) for each in played]
+                    write_json(path, {"trials": hashed, "outcomes": plain})
+            outcomes += read_outcomes(path, len(some))
+        return outcomes
 
 
 def read_outcomes(path: Path, trials: int) -> list[Outcome]:
-    """The outcomes of a task's trials after a stage.
+    """Outcomes of a task's trials after a stage, read from their file.
 
     Args:
-        path: Their file.
-        trials: Number of the trials.
+        path: File of the outcomes.
+        trials: Number of trials.
 
     Raises:
-        InputError: If the file is damaged, or of another number of trials.
+        InputError: If the file is damaged, or has another number of outcomes.
     """
     outcomes = read_json(path, _Played).outcomes
     if len(outcomes) != trials:
         raise InputError(
             f"{path} has {len(outcomes)} outcomes in place of {trials}; remove it, and"
-            " they are played again."
+            " the trials are played again."
         )
     return outcomes
 
 
 def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:
-    """The trials of a cell, by the number of stages that are over."""
+    """Trials of a cell by number of completed stages."""
     pairs = zip(cell.learned, cell.trials, strict=True)
     return {
         learned: [trial for _, trial in some]
@@ -192,7 +191,7 @@ def _by_stage(cell: StreamCell) -> dict[int, list[Trial]]:
 
 
 def demonstrations_of(shared: Shared) -> Demonstrations:
-    """The demonstrations that all cells learn from: the first of each task."""
+    """Demonstrations that all cells learn from: the first ones of each task."""
     return Demonstrations(shared.data).select(
         [*dict.fromkeys(shared.stream)], shared.request.demonstrations
     )

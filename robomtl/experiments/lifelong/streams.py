@@ -1,4 +1,4 @@
-"""Named streams of tasks, and the order in which a run learns one."""
+"""Named streams of tasks, and their permutations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Stream:
     """Tasks in the order in which they are learned."""
 
     line: str
-    """Description, in a line."""
+    """Description in one line."""
     suite: str
-    """Suite of the tasks."""
+    """Name of the tasks' suite."""
     tasks: tuple[str, ...]
-    """Their names; a task that is there twice is learned twice."""
+    """Names of the tasks; a name that occurs twice is learned twice."""
 
 
 _CW10 = (
@@ -55,7 +55,7 @@ STREAMS = {
         tasks=_CW10,
     ),
     "cw20": Stream(
-        line="The ten tasks of cw10, and then all of them once more",
+        line="The ten tasks of cw10, followed by the same ten again",
         suite="metaworld/MT50",
         tasks=_CW10 * 2,
     ),
@@ -71,14 +71,14 @@ STREAMS = {
 def stream_of(
     name: str, tasks: Sequence[str] | None = None
 ) -> tuple[str, tuple[str, ...] | None]:
-    """The suite of a stream, and its tasks; None for all training tasks of the suite.
+    """Name of a stream's suite, and its tasks; None for the suite's training tasks.
 
     Args:
-        name: A name in ``STREAMS``, or a suite.
-        tasks: Names of tasks of the suite, in their order.
+        name: A name in ``STREAMS``, or that of a suite.
+        tasks: Names of tasks of the suite, in the order of learning.
 
     Raises:
-        InputError: If there is no such stream, or a named one has other tasks.
+        InputError: If the stream is unknown, or ``tasks`` is given for a named one.
     """
     if name in STREAMS:
         if tasks is not None:
@@ -90,21 +90,22 @@ def stream_of(
     if name.partition("/")[0] not in SUITES.names():
         known = [*STREAMS, "metaworld/MT10", "points/MT4"]
         raise InputError(
-            f"{unknown('stream', name, known)} Any suite is one, of its training tasks."
+            f"{unknown('stream', name, known)} The name of a suite is a stream of its"
+            " training tasks."
         )
     return name, None if tasks is None else tuple(tasks)
 
 
 def checked_stream(suite: Suite, stream: Sequence[str] | None) -> tuple[str, ...]:
-    """The tasks of a stream; the training tasks of the suite if None.
+    """Names of a stream's tasks, checked; the suite's training tasks if None.
 
     Args:
         suite: Supplies the tasks.
-        stream: Names of the tasks in their order.
+        stream: Names of the tasks in the order of learning.
 
     Raises:
-        InputError: If a task is unknown, there is only one, or one is there twice and the
-            stream is none of ``STREAMS``.
+        InputError: If a task is unknown, there is only one, or a task occurs twice in a
+            stream that is not in ``STREAMS``.
     """
     named = stream is not None and tuple(stream) in [s.tasks for s in STREAMS.values()]
     once = list(dict.fromkeys(stream or ())) if named else stream
@@ -118,13 +119,13 @@ def checked_stream(suite: Suite, stream: Sequence[str] | None) -> tuple[str, ...
 
 
 def ordered(stream: Sequence[str], order: int) -> tuple[str, ...]:
-    """A stream in one of its orders.
+    """A permutation of a stream.
 
     Args:
         stream: Names of the tasks.
-        order: 0 for the order given; each other number gives another permutation.
+        order: Number of the permutation; 0 is the given order.
     """
     if not order:
         return tuple(stream)
-    places = np.random.default_rng(order).permutation(len(stream))
-    return tuple(stream[int(place)] for place in places)
+    indices = np.random.default_rng(order).permutation(len(stream))
+    return tuple(stream[int(index)] for index in indices)

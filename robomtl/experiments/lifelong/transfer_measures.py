@@ -1,9 +1,10 @@
-"""Forward transfer, forgetting and area of a stream, trial by trial.
+"""Forward transfer, forgetting and area under the curve of a stream, trial by trial.
 
-With K tasks, c(t, k) the success on the k-th task after t tasks were learned, and c(0, k)
-taken for 0. The definitions are those of LIBERO (Liu et al. 2023, arXiv:2306.03310, section
-3), where c(k, k) is measured as often as a task is trained; here twice, before and after.
-A task that the stream has twice is followed until it is learned again.
+Notation: K tasks; c(t, k) is the success on the k-th task after t tasks were learned, and
+c(0, k) is set to 0. The definitions are those of LIBERO (Liu et al. 2023, arXiv:2306.03310,
+section 3), which measures success at eleven points of each training; here it is measured
+twice, before and after. A task that occurs twice in a stream is measured until it is
+learned again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Played = Mapping[tuple[int, str], NDArray[np.float64]]
-"""Success of the trials of a run, by stages that are over and task; (trial,) each."""
+"""Success in the trials of a run, by number of completed stages and task; (trial,) each."""
 
 FORMULAS = {
     "c(t, k)": "success on the k-th of K tasks after t tasks were learned",
@@ -24,18 +25,18 @@ FORMULAS = {
     "AUC": "mean over k of 1/(K-k+1) (FWT_k + Σ_{t>k} c(t, k))",
     "forgetting": "c(k, k) - c(K, k), of each task",
 }
-"""How each measure is computed."""
+"""Definition of each measure, by its name in reports."""
 
 
 def window(stream: Sequence[str], task: str) -> tuple[int, int]:
-    """The stage that first learns a task, and the last before it is learned again.
+    """The stage that first learns a task, and the last one before it is learned again.
 
     Args:
-        stream: Names of the tasks in their order.
-        task: One of them.
+        stream: Names of the tasks in the order of learning.
+        task: Name of a task in the stream.
 
     Returns:
-        Both counted from 1.
+        Numbers of both stages, counted from 1.
     """
     first = list(stream).index(task)
     later = [n for n in range(first + 1, len(stream)) if stream[n] == task]
@@ -58,7 +59,7 @@ def forward(played: Played, stream: Sequence[str], task: str) -> NDArray[np.floa
 def backward(
     played: Played, stream: Sequence[str], task: str
 ) -> NDArray[np.float64] | None:
-    """NBT_k of a task, None of the one that is learned last; (trial,)."""
+    """NBT_k of a task; (trial,). None for a task without a later stage."""
     first, last = window(stream, task)
     if last == first:
         return None
@@ -74,5 +75,5 @@ def area(played: Played, stream: Sequence[str], task: str) -> NDArray[np.float64
 
 
 def forgotten(played: Played, stream: Sequence[str], task: str) -> NDArray[np.float64]:
-    """Success of a task when it was learned minus that at the end; (trial,)."""
+    """Success on a task right after it is learned minus that at the end; (trial,)."""
     return learned(played, stream, task) - played[len(stream), task]

@@ -1,4 +1,4 @@
-"""A method with its settings, as an experiment compares it under a label."""
+"""Variants: lifelong methods with the settings that an experiment compares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,7 +16,7 @@ from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
 
 TaskId = Literal["given", "withheld"]
-"""Whether the identity of the task is known at test, beside its instruction."""
+"""Whether the identity of the task is known at test, besides its instruction."""
 
 _EQUAL = ("steps", "batch_size", "seed", "threads", "processes")
 _OWN = ("policy", "conditioning", "normaliser")
@@ -24,35 +24,35 @@ _OWN = ("policy", "conditioning", "normaliser")
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A method and how its policies are trained."""
+    """A method with the architecture and training of its policies."""
 
     name: str
     """Registered name of the method."""
     method: LifelongMethod
     """The method with its hyper-parameters."""
     policy: str
-    """Architecture."""
+    """Registered name of the architecture."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of its config that differ from the defaults."""
+    """Fields of the architecture's config that differ from the defaults."""
     conditioning: tuple[Kind, ...]
-    """What the policy is conditioned on."""
+    """Conditioning of the policy."""
     training: TrainConfig
     """Settings of the training of one task."""
     normaliser: Normalisation
-    """Whose statistics standardise observations."""
+    """Source of the statistics that standardise observations."""
 
 
 def variant_of(
     label: str, name: str, settings: Mapping[str, Any], usual: "Usual"
 ) -> Variant:
-    """A method with its settings.
+    """The variant of a method with the given settings.
 
     Args:
-        label: What results call it.
+        label: Label of the variant in results.
         name: Registered name of the method.
-        settings: By name: ``policy``, ``conditioning``, ``normaliser``,
+        settings: Settings by name: ``policy``, ``conditioning``, ``normaliser``,
             ``policy_config.NAME``, ``training.NAME``, or a hyper-parameter of the method.
-        usual: Values where there is no setting.
+        usual: Values of the settings that are not given.
 
     Raises:
         InputError: If the method or a setting is unknown, or out of range.
@@ -82,7 +82,7 @@ def variant_of(
 
 
 def _check_equal(label: str, training: Mapping[str, Any]) -> None:
-    """Refuses settings of training that all methods share."""
+    """Refuses training settings that have to be equal for all methods."""
     for name in training:
         if name in _EQUAL:
             raise InputError(
@@ -92,10 +92,10 @@ def _check_equal(label: str, training: Mapping[str, Any]) -> None:
 
 
 def _check_settings(name: str, inner: Mapping[str, Any]) -> None:
-    """Refuses settings that a method lacks, and names all that can be set of it.
+    """Refuses settings that a method lacks.
 
     Raises:
-        InputError: If there is one.
+        InputError: If a setting is unknown, naming all that the method has.
     """
     own = [each.name for each in fields(LIFELONG.get(name))]  # type: ignore[arg-type]
     general = [*_OWN, "policy_config.NAME", "training.NAME"]
@@ -109,23 +109,23 @@ def _check_settings(name: str, inner: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """Values that settings of a method may change."""
+    """Values of settings that a variant does not set."""
 
     policy: str
-    """Architecture."""
+    """Registered name of the architecture."""
     conditioning: tuple[Kind, ...]
-    """What the policy is conditioned on."""
+    """Conditioning of the policy."""
     training: TrainConfig
     """Settings of the training of one task."""
     normaliser: Normalisation
-    """Whose statistics standardise observations."""
+    """Source of the statistics that standardise observations."""
 
 
 def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> None:
-    """Refuses a method that does not fit the course, or needs an identity there is not.
+    """Checks that a variant fits the course, and does not need a withheld identity.
 
     Raises:
-        InputError: If it does not fit.
+        InputError: If the variant does not fit.
     """
     if id == "withheld" and variant.method.needs_id:
         raise InputError(
@@ -135,9 +135,9 @@ def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> N
         )
     if id == "withheld" and "one_hot" in variant.conditioning:
         raise InputError(
-            f"The method {label} is conditioned on one_hot, which is the identity of the"
-            " task, and that is withheld at test; condition on language or goal, or give"
-            " the identity (--task-id given)."
+            f"The method {label} is conditioned on one_hot, the identity of the task,"
+            " which is withheld at test; condition on language or goal, or give the"
+            " identity (--task-id given)."
         )
     own = replace(course, policy=variant.policy, conditioning=variant.conditioning)
     try:
