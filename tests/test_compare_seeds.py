@@ -156,7 +156,7 @@ def test_single_agents_are_refused():
 
 def test_the_same_agent_twice_is_refused():
     ours = seeds(SCORES_A, "a")
-    with pytest.raises(ValueError, match="A2 and B1 are the same agent; a seed counts"):
+    with pytest.raises(ValueError, match="A2 and B1 are the same agent; each seed"):
         robomtl.compare_seeds(ours[:2], ours[1:])
 
 

@@ -181,7 +181,7 @@ def test_arms_and_targets_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         multitask(robomtl.suite("points/MT4"), request, out=tmp_path)
     with pytest.raises(InputError, match="Unknown target 'points/two'.*two_robots"):
         targets_of(JOINT, ("a", "b"), ("points/two",))
-    with pytest.raises(InputError, match="give both, or none"):
+    with pytest.raises(InputError, match="give both or neither"):
         replace(request, target=("a",))
 
 

@@ -396,8 +396,8 @@ def test_demonstrations_of_another_suite_are_refused(data, tmp_path):
 
 def test_a_single_task_is_refused():
     message = (
-        r"points/MT4 gives one task to learn, reach-red, which can share nothing; give a"
-        r" suite of several, such as metaworld/MT10 or points/MT4, or name at least 2"
+        "points/MT4 gives only one task to learn, reach-red; give a suite of several"
+        " tasks, such as metaworld/MT10 or points/MT4, or name at least 2 tasks."
     )
     with pytest.raises(ValueError, match=message):
         tasks_of(SUITE, ("reach-red",))
@@ -408,13 +408,19 @@ def test_a_single_task_is_refused():
     [
         ({"arms": {"a": "togther"}}, "Unknown arm 'togther'. Did you mean 'together'?"),
         ({"arms": {}}, "No arm was named; name at least 1 of together, apart,"),
-        ({"arms": {"every": "alone"}}, "An arm is called every, which stands for all"),
         (
-            {"arms": {"../a": "alone"}},
-            "An arm is called '../a', and a folder is to be: tak",
+            {"arms": {"every": "alone"}},
+            "label every addresses all arms in settings; giv",
         ),
-        ({"arms": {"a.b": "alone"}}, "An arm is called 'a.b', and a folder is to be"),
-        ({"arms": {"": "alone"}}, "An arm is called '', and a folder is to be: take"),
+        ({"arms": {"../a": "alone"}}, "is '../a', which also names a folder; use lett"),
+        (
+            {"arms": {"a.b": "alone"}},
+            "is 'a.b', which also names a folder; use letters",
+        ),
+        (
+            {"arms": {"": "alone"}},
+            "is '', which also names a folder; use letters, digit",
+        ),
         ({"settings": {"wide": {}}}, "Unknown arm to set 'wide'"),
         ({"policy": "flim"}, "Unknown policy 'flim'. Did you mean 'film'?"),
         ({"seeds": 0}, "seeds is 0; give at least 1."),
@@ -452,15 +458,15 @@ def test_what_cannot_be_asked_is_refused(changes, message):
         ({"training.learning_rate": -1}, "learning_rate is -1; give more than 0."),
         (
             {"training.evaluate_every": 9},
-            "together.training.evaluate_every cannot be set: a policy plays once",
+            "together.training.evaluate_every cannot be set: a policy is evaluated",
         ),
         (
             {"training.processes": 2},
-            "together.training.processes cannot be set: a policy is trained by one of",
+            "together.training.processes cannot be set: each policy is trained by",
         ),
         (
             {"training.validation": 0.5},
-            "hold out unlike parts .* alone 0.0, together 0.5. Set every.training.valid",
+            "hold out different fractions .* alone 0.0, together 0.5. Set every.training",
         ),
         (
             {"policy_config.widht": 5},
@@ -477,8 +483,8 @@ def test_settings_that_do_not_fit_are_refused(setting, message):
 
 def test_balancing_tasks_is_refused_where_a_policy_learns_one():
     message = (
-        "alone.training.aggregation balances tasks, and every policy of the arm alone"
-        " learns one alone; set it of an arm that learns them together."
+        "alone.training.aggregation balances tasks, but every policy of the arm alone"
+        " learns a single task; use it with an arm that learns tasks together."
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         arms_of(
@@ -556,8 +562,8 @@ def test_the_crossover_is_where_the_difference_falls_to_0_along_the_logarithm():
     found = crossover(curve({2: 0.2, 5: 0.1, 10: 0.02, 40: -0.02}))
     assert found.pays_up_to == 5 and found.reaches_zero == 10
     assert found.changes_sign == pytest.approx(20.0)  # Midway along the logarithm.
-    assert found.sentence("learning alone") == (
-        "beats learning alone up to 5 demonstrations, and no more from 10 on; the"
+    assert found.sentence("single-task training") == (
+        "beats single-task training up to 5 demonstrations, and no longer from 10 on; the"
         " difference falls to 0 at 20"
     )
 
@@ -565,8 +571,8 @@ def test_the_crossover_is_where_the_difference_falls_to_0_along_the_logarithm():
 def test_no_crossover_is_told_with_the_most_that_was_tried():
     found = crossover(curve({2: 0.2, 50: 0.1}))
     assert found.changes_sign is None and found.reaches_zero is None
-    assert found.sentence("learning alone") == (
-        "beats learning alone up to 50 demonstrations, the most tried; there is no"
+    assert found.sentence("single-task training") == (
+        "beats single-task training up to 50 demonstrations, the most tried; there is no"
         " crossover up to 50"
     )
 
@@ -574,17 +580,17 @@ def test_no_crossover_is_told_with_the_most_that_was_tried():
 def test_an_arm_that_never_pays_crosses_at_the_fewest():
     found = crossover(curve({2: -0.2, 50: 0.01}))
     assert (found.pays_up_to, found.reaches_zero, found.changes_sign) == (None, 2, 2.0)
-    assert found.sentence("learning alone") == (
-        "does not beat learning alone at any number up to 50 demonstrations; the"
+    assert found.sentence("single-task training") == (
+        "does not beat single-task training at any number up to 50 demonstrations; the"
         " difference is not above 0 at 2"
     )
 
 
 def test_an_arm_that_pays_late_is_not_said_to_pay_before():
     found = crossover(curve({2: -0.2, 5: 0.2, 10: 0.01, 25: 0.1, 50: 0.0}))
-    assert found.sentence("learning alone") == (
-        "beats learning alone up to 25 demonstrations but for 2 and 10, and no more from 50"
-        " on; the difference is not above 0 at 2"
+    assert found.sentence("single-task training") == (
+        "beats single-task training up to 25 demonstrations except at 2 and 10, and no"
+        " longer from 50 on; the difference is not above 0 at 2"
     )
 
 

@@ -53,7 +53,7 @@ def test_the_block_runs(tmp_path, monkeypatch, capsys):
         assert given in block
         block = block.replace(given, small)
     exec(block, {"__name__": "__main__"})
-    assert "learning alone" in capsys.readouterr().out
+    assert "single-task training" in capsys.readouterr().out
     assert (tmp_path / "runs/points/report.html").exists()
     for name in ("trials", "cells"):
         for column in pq.read_schema(f"runs/points/{name}.parquet").names:

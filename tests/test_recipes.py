@@ -281,7 +281,7 @@ def test_policies_stand_side_by_side_and_are_then_only_read(monkeypatch, tmp_pat
     assert "4 tasks learned together: 2 arms" in page
     again = run("policies", out=tmp_path, compute=ONE).arms
     assert again.cost == found.cost
-    with pytest.raises(ValueError, match="--seed 1 would do nothing"):
+    with pytest.raises(ValueError, match="--seed 1 has no effect"):
         run("policies", out=tmp_path / "other", seed=1, compute=ONE)
 
 

@@ -1,4 +1,4 @@
-"""Multi-task learning: tasks learned together against each alone, at equal budgets.
+"""Multi-task learning: joint against single-task training at equal budgets.
 
 Names are loaded on first use.
 """

@@ -1,4 +1,4 @@
-"""How long a policy takes to predict the actions of one trial."""
+"""Measures the time that a policy takes to predict the actions of one trial."""
 
 import time
 from statistics import median
@@ -17,9 +17,9 @@ _WARM_UP, _CALLS = 3, 20
 
 @torch.inference_mode()
 def act_seconds(trained: TrainedPolicy) -> float:
-    """The time of a prediction for one trial, with the threads of this process [s].
+    """Time of a prediction for one trial, with the threads of this process [s].
 
-    The median of some calls on observations of zeros.
+    The median over ``_CALLS`` predictions on observations of zeros, after a warm-up.
     """
     spec = trained.card.spec
     features = empty_features(spec, 1)
@@ -31,11 +31,11 @@ def act_seconds(trained: TrainedPolicy) -> float:
     observation = tensors(features)
     if len(spec.embodiments) > 1:
         observation[EMBODIMENT] = torch.zeros(1, dtype=torch.long)
-    task_embedding, taken = torch.zeros(1, spec.embedding), list[float]()
+    task_embedding, times = torch.zeros(1, spec.embedding), list[float]()
     memory: Memory | None = None
     with GENERATOR, torch.random.fork_rng(devices=[]):
         for _ in range(_WARM_UP + _CALLS):
             before = time.perf_counter()
             _, memory = actions_of(trained.policy, observation, task_embedding, memory)
-            taken.append(time.perf_counter() - before)
-    return median(taken[_WARM_UP:])
+            times.append(time.perf_counter() - before)
+    return median(times[_WARM_UP:])

@@ -1,8 +1,8 @@
-"""How a step on one task changes the loss of another, over the trainings of an arm.
+"""Affinity of tasks: the effect of a step on one task on the losses of the others.
 
 Source: Fifty et al. 2021, "Efficiently Identifying Task Groupings for Multi-Task
-Learning"; see ``robomtl.training.affinity``. Tasks are put beside those they help and are
-helped by, by average linkage of the mean of both directions.
+Learning"; see ``robomtl.training.affinity``. Tasks are ordered by average linkage of the
+mean of both directions, so that those that help each other are adjacent.
 """
 
 from collections.abc import Sequence
@@ -16,26 +16,25 @@ from scipy.spatial.distance import squareform
 from robomtl.errors import InputError
 
 Matrix = NDArray[np.float64]
-"""Row i, column j: part of the loss of task j that a step on task i takes away."""
+"""Relative drop in the loss of task j (column) after a step on task i (row)."""
 
 
-_LARGEST = 1e12  # Sums and squares of affinities are to stay finite.
+_LARGEST = 1e12  # Keeps sums and squares of affinities finite.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Affinity:
-    """Effects of steps on one task on the others, averaged over training."""
+    """Mean effects of steps on one task on the losses of all tasks, over trainings."""
 
     tasks: tuple[str, ...]
-    """Names, those beside each other that go together."""
+    """Names of the tasks; those that help each other are adjacent."""
     matrix: tuple[tuple[float, ...], ...]
-    """For each task in this order, what a step on it takes away from the loss of each, as
-    a part of that; negative where it adds."""
+    """Relative drop in each task's loss after a step on a task; (task stepped on, task),
+    in the order of ``tasks``. Negative where the loss rises."""
     links: tuple[tuple[float, ...], ...]
-    """What the tasks were joined by, as scipy's ``linkage`` has it, of tasks in the
-    order above."""
+    """Linkage of the tasks, in scipy's format, with indices in the order of ``tasks``."""
     measurements: int
-    """Over all trainings."""
+    """Number of measurements over all trainings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +43,7 @@ class Measured:
 
     tasks: tuple[str, ...]
     affinity: tuple[tuple[float, ...], ...]
-    """(task, task)"""
+    """Mean affinity; (task, task)."""
     count: int
     """Number of measurements."""
 
@@ -52,27 +51,27 @@ class Measured:
         """Checks the size of the matrix.
 
         Raises:
-            InputError: If it does not fit the tasks.
+            InputError: If the size does not fit the tasks.
         """
         _check_square(self.affinity, self.tasks)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """The measurements of one training, as ``affinity.json`` of its run has them."""
+    """All measurements of one training: the content of ``affinity.json`` in its run."""
 
     tasks: tuple[str, ...]
     affinity: tuple[tuple[tuple[float, ...], ...], ...]
-    """(measurement, task, task)"""
+    """Affinity at each measurement; (measurement, task, task)."""
 
     def __post_init__(self) -> None:
         """Checks that there is a measurement, and the size of each.
 
         Raises:
-            InputError: If there is none, or one does not fit the tasks.
+            InputError: If there is none, or its size does not fit the tasks.
         """
         if not self.affinity:
-            raise InputError("affinity is empty; it has at least 1 measurement.")
+            raise InputError("affinity is empty; it needs at least 1 measurement.")
         for matrix in self.affinity:
             _check_square(matrix, self.tasks)
 
@@ -81,17 +80,19 @@ def _check_square(matrix: Sequence[Sequence[float]], tasks: Sequence[str]) -> No
     if {len(tasks)} != {len(matrix), *map(len, matrix)} or len(tasks) < 2:
         raise InputError(
             f"affinity is not a matrix of {len(tasks)} x {len(tasks)} numbers for the"
-            f" tasks {', '.join(tasks)}, which are at least 2."
+            f" tasks {', '.join(tasks)}; at least 2 tasks are needed."
         )
     if any(abs(value) > _LARGEST for row in matrix for value in row):
-        raise InputError(f"affinity has a number beyond {_LARGEST:g}.")
+        raise InputError(
+            f"affinity has a number whose magnitude is above {_LARGEST:g}."
+        )
 
 
 def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
-    """The mean over trainings, clustered; None without a measurement.
+    """The mean affinity over trainings, clustered; None without a training.
 
     Args:
-        measured: The mean affinity of each training.
+        measured: Mean affinity of each training, with the same tasks.
     """
     if not measured:
         return None
@@ -100,7 +101,7 @@ def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
     order = leaves_list(_links(mean))
     clustered = mean[np.ix_(order, order)]
     return Affinity(
-        tasks=tuple(names[place] for place in order),
+        tasks=tuple(names[index] for index in order),
         matrix=tuple(tuple(map(float, row)) for row in clustered.round(6)),
         links=tuple(tuple(map(float, row)) for row in _links(clustered).round(6)),
         measurements=sum(each.count for each in measured),
@@ -108,17 +109,17 @@ def affinity_of(measured: Sequence[Measured]) -> Affinity | None:
 
 
 def _links(matrix: Matrix) -> Matrix:
-    """Average linkage: the nearer, the more tasks help each other."""
+    """Average linkage, in which tasks that help each other more are closer."""
     both = (matrix + matrix.T) / 2
-    np.fill_diagonal(both, -np.inf)  # Own effects, much the largest, join nothing.
+    np.fill_diagonal(both, -np.inf)  # Leaves out effects of a task on itself.
     distance = both.max() - both
     np.fill_diagonal(distance, 0.0)
-    found = linkage(squareform(distance, checks=False), "average")
-    return np.asarray(found, np.float64)
+    links = linkage(squareform(distance, checks=False), "average")
+    return np.asarray(links, np.float64)
 
 
 def summed_up(kept: Kept) -> Measured:
-    """The mean over the measurements of one training."""
+    """The mean affinity over the measurements of one training."""
     mean = np.mean(kept.affinity, axis=0).round(6)
     return Measured(
         tasks=kept.tasks,

@@ -11,17 +11,21 @@ from robomtl.experiments.multitask.affinities import Affinity
 
 
 def affinity_section(found: Mapping[str, Affinity]) -> report.Section | None:
-    """How tasks affect one another, by label of the arm; None without a measurement."""
+    """Section with the affinity matrix of each arm; None without a measurement.
+
+    Args:
+        found: Affinities by label of the arm.
+    """
     pictures = {
         label: report.Picture("affinity", partial(_squares, each))
         for label, each in found.items()
     }
     note = (
-        "Rows: the task stepped on, by a step that takes about 1% off its own loss;"
-        " columns: the same tasks in the same order. Green takes away from the loss,"
-        " orange adds to it; own effects on the diagonal are drawn no stronger than the"
-        " strongest of the others. Tasks that help each other are adjacent; the tree joins"
-        " them, further right where they help less."
+        "Rows: the task of the step, which lowers that task's loss by about 1%; columns:"
+        " the task whose loss changes, in the same order. Green: the loss falls; orange: it"
+        " rises. Colours saturate at the strongest effect on another task. Tasks that help"
+        " each other are adjacent; the tree joins them, further right where they help"
+        " less."
     )
     return sections.section(
         "affinity",
@@ -33,15 +37,15 @@ def affinity_section(found: Mapping[str, Affinity]) -> report.Section | None:
 
 
 def _squares(found: Affinity) -> Markup:
-    """The matrix, with the tree by which tasks were clustered."""
-    # Drawing takes half a second to load, and the terminal does without.
+    """Picture of the matrix, with the tree by which tasks were clustered."""
+    # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.heat_map import heat_map
 
     matrix = np.array(found.matrix)
     others = matrix[~np.eye(len(matrix), dtype=bool)]
     texts = [
-        f"A step on {one} {'takes away' if value >= 0 else 'adds'}"
-        f" {100 * abs(value):.2f}% of the loss of {other}"
+        f"A step on {one} {'lowers' if value >= 0 else 'raises'} the loss of {other} by"
+        f" {100 * abs(value):.2f}%"
         for one, values in zip(found.tasks, matrix.tolist(), strict=True)
         for other, value in zip(found.tasks, values, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""The cells of a multi-task experiment: policies of arms, and what they learn and play."""
+"""The cells of a multi-task experiment: policies of arms, with their tasks and trials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ from robomtl.names import file_name
 from robomtl.task import Suite
 
 ALL = "all"
-"""In place of a task's name, for a policy of all tasks."""
+"""Value of ``ArmCell.learned`` for a policy of all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmCell(Cell):
-    """A policy of an arm, and the tasks it learns and plays."""
+    """A policy of an arm, with the tasks that it learns and the trials that it plays."""
 
     arm: str
     """Label of the arm."""
     learned: str
-    """The name of the task or of the suite, or ``ALL``."""
+    """Name of the task or of the suite that is learned, or ``ALL``."""
     demonstrations: int
     """Demonstrations of each task."""
     seed: int
     """Seed of training."""
     tasks: tuple[str, ...]
-    """Names of what it learns."""
+    """Names of the tasks that the policy learns."""
     steps: int
     """Gradient steps."""
     samples: int
     """Samples of each task in a step."""
     data: str = ""
-    """Hashes of its demonstrations, with commas between them."""
+    """Hashes of the demonstrations of its tasks, separated by commas."""
 
     @property
     def name(self) -> str:
@@ -45,28 +45,28 @@ class ArmCell(Cell):
 
     @property
     def factors(self) -> Factors:
-        """The factors in which policies differ."""
+        """Factors that distinguish the policies."""
         named = ("arm", "learned", "demonstrations", "seed")
         return {name: getattr(self, name) for name in named}
 
     @property
     def noted(self) -> Factors:
-        """The hash of the demonstrations that it learns from."""
+        """Hashes of the demonstrations that the policy learns from."""
         return {"data": self.data}
 
     @property
     def kind(self) -> str:
-        """The tasks that it learns, in a word: their envs are slow to build."""
+        """Name of the learned tasks, whose envs are slow to build."""
         return self.learned
 
     @property
     def units(self) -> int:
-        """Gradient steps, times the tasks of which each step has samples."""
+        """Gradient steps times the number of tasks."""
         return len(self.tasks) * self.steps
 
     @property
     def batch(self) -> int:
-        """Samples in a gradient step: the same of each of its tasks."""
+        """Samples in a gradient step: the same number of each of its tasks."""
         return self.samples * len(self.tasks)
 
     def run(self, folder: Path) -> Path:
@@ -86,13 +86,13 @@ def groups_of(
     """The tasks of each policy of an arm.
 
     Args:
-        arm: Whose policies.
+        arm: Arm whose policies are meant.
         suite: Supplies the tasks.
-        tasks: Names of all that are learned.
-        target: Those that are compared: the others are only learned together with them.
+        tasks: Names of all tasks that are learned.
+        target: Names of the compared tasks; the others are only learned jointly with them.
 
     Raises:
-        InputError: If the arm has a policy for each suite, and there is one suite.
+        InputError: If the arm has a policy for each suite, and there is only one suite.
     """
     if arm.learned == "together":
         return [tasks]
@@ -100,14 +100,15 @@ def groups_of(
         return [(task,) for task in target]
     if not isinstance(suite, JointSuite):
         raise InputError(
-            f"The arm {arm.base} trains a policy for each suite, and {suite.name} is one;"
-            " give a joint suite, such as joint/metaworld/MT10+points/MT4, or take together."
+            f"The arm {arm.base} trains a policy for each suite, and {suite.name} is a"
+            " single suite; give a joint suite, such as joint/metaworld/MT10+points/MT4, or"
+            " use the arm together."
         )
-    found: dict[str, tuple[str, ...]] = {}
+    by_suite: dict[str, tuple[str, ...]] = {}
     for task in target:
         name = suite_of(suite, task)
-        found[name] = (*found.get(name, ()), task)
-    return list(found.values())
+        by_suite[name] = (*by_suite.get(name, ()), task)
+    return list(by_suite.values())
 
 
 def plan(
@@ -117,9 +118,9 @@ def plan(
     suite: Suite,
     target: tuple[str, ...],
 ) -> tuple[ArmCell, ...]:
-    """The cells; those that take longest come first, so that no worker waits for them.
+    """The cells of an experiment, the longest first, so that workers finish together.
 
-    All arms play the same trials: the first fresh ones of each task that is compared.
+    All arms play the same trials: the first fresh ones of each compared task.
     """
     played = {t: trials_plan(suite, [t], episodes=request.trials) for t in target}
     cells = [
@@ -142,7 +143,7 @@ def plan(
 
 
 def _named(arm: Arm, suite: Suite, learned: tuple[str, ...]) -> str:
-    """A word on the tasks that a policy learns."""
+    """Name of the tasks that a policy learns."""
     if arm.learned == "together":
         return ALL
     return learned[0] if arm.learned == "alone" else suite_of(suite, learned[0])

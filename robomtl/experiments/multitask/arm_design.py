@@ -1,4 +1,4 @@
-"""The design of a multi-task experiment: its arms and tasks, and what is equal in all."""
+"""The design of a multi-task experiment: settings common to all arms, arms and tasks."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ from robomtl.task import Suite
 from robomtl.terminal import say
 from robomtl.training import TrainConfig
 
-_LABEL = re.compile(r"[\w-]+")  # A dot parts a label from its settings.
+_LABEL = re.compile(r"[\w-]+")  # A dot separates a label from the name of a setting.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +38,18 @@ class Design:
     """Settings that are equal for all arms of a multi-task experiment."""
 
     policy: str = "film"
-    """Architecture."""
+    """Registered name of the architecture."""
     conditioning: tuple[Kind, ...] = ("language",)
     """Conditioning of the policies; `none` for none."""
     demonstrations: tuple[int, ...] = (2, 5, 10, 25, 50)
     """Numbers of demonstrations of each task."""
     seeds: int = 1
-    """Seeds of training."""
+    """Number of training seeds."""
     tasks: tuple[str, ...] | None = None
     """Tasks to learn; the training tasks of the suite by default."""
     target: tuple[str, ...] | None = None
-    """Tasks, or suites of a joint suite, that are played and compared; all by default. Of
-    the others, which only policies of all tasks learn, there are source_demonstrations."""
+    """Tasks, or suites of a joint suite, that are played and compared; all by default. The
+    other tasks are learned by policies of all tasks only, from source_demonstrations."""
     source_demonstrations: int | None = None
     """Demonstrations of each task that is not a target."""
     trials: int = 50
@@ -59,12 +59,12 @@ class Design:
     samples: int = 32
     """Samples of each task in a gradient step."""
     affinity: int = 20
-    """Measurements, in every training on all tasks, of how a step on one task changes
-    the losses of the others; 0 for none. A policy that minimises a likelihood has
-    none."""
+    """Number of measurements, in every training on all tasks, of the effect of a step on
+    one task on the losses of the others; 0 for none. Affinity is not measured for policies
+    that maximise a likelihood."""
     reference: str | None = None
-    """Label of the arm that the others are compared with; by default that which learns
-    alone."""
+    """Label of the arm that the others are compared with; single-task training (alone) by
+    default."""
 
 
 @settings
@@ -75,16 +75,15 @@ class MultitaskRequest(Design):
     arms: Mapping[str, str] = field(
         default_factory=lambda: {name: name for name in USUAL}
     )
-    """Ways to learn the tasks, by the labels that results show."""
+    """Names of arms in ``BASES``, by the labels that results show."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Settings that differ from the defaults, by label; those of ``every`` for all."""
+    """Settings that differ from the defaults, by label; the label ``every`` sets all."""
 
     def __post_init__(self) -> None:
         """Checks the numbers and labels.
 
         Raises:
-            InputError: If a number allows nothing or is given twice, or a label is
-                unknown.
+            InputError: If a number is out of range or given twice, or a label is unknown.
         """
         check_types(self)
         self._check_labels()
@@ -101,14 +100,14 @@ class MultitaskRequest(Design):
             )
         if EVERY in self.arms:
             raise InputError(
-                f"An arm is called {EVERY}, which stands for all arms; give it another"
+                f"The label {EVERY} addresses all arms in settings; give the arm another"
                 " label."
             )
         for label in self.arms:
             if not _LABEL.fullmatch(label):
                 raise InputError(
-                    f"An arm is called '{label}', and a folder is to be: take letters,"
-                    " digits, '-' and '_'."
+                    f"The label of an arm is '{label}', which also names a folder; use"
+                    " letters, digits, '-' and '_' only."
                 )
         for label in self.settings:
             check_known("arm to set", label, (*self.arms, EVERY))
@@ -118,8 +117,8 @@ class MultitaskRequest(Design):
     def _check_demonstrations(self) -> None:
         if (self.target is None) != (self.source_demonstrations is None):
             raise InputError(
-                "target names the tasks that are compared, and source_demonstrations says"
-                " how many there are of each other task; give both, or none."
+                "target names the tasks that are compared, and source_demonstrations is the"
+                " number of demonstrations of each other task; give both or neither."
             )
         if not self.demonstrations or min(self.demonstrations) < 1:
             raise InputError(
@@ -131,24 +130,24 @@ class MultitaskRequest(Design):
             )
 
     def _take_present_names(self) -> None:
-        """Gives arms their present names; a line on stderr has each."""
-        found = {k: present_value("base", base) for k, base in self.arms.items()}
+        """Replaces earlier names of arms by their present ones, and reports each."""
+        present = {k: present_value("base", base) for k, base in self.arms.items()}
         for label, base in self.arms.items():
-            if base != found[label]:
-                say(f"The arm {base} is now {found[label]}.", stderr=True)
-        object.__setattr__(self, "arms", found)
+            if base != present[label]:
+                say(f"The arm {base} is now {present[label]}.", stderr=True)
+        object.__setattr__(self, "arms", present)
 
-    def labelled_as(self, there: Collection[str]) -> "MultitaskRequest":
-        """The request with the labels that an earlier version gave arms in a folder.
+    def labelled_as(self, existing: Collection[str]) -> "MultitaskRequest":
+        """The request with labels under which an earlier version began it in a folder.
 
         Args:
-            there: Labels of arms in the folder.
+            existing: Labels of arms in the folder.
         """
-        earlier = {present_value("base", label): label for label in there}
+        earlier = {present_value("base", label): label for label in existing}
         labels = {
             label: earlier[label]
             for label, base in self.arms.items()
-            if label == base and label not in there and label in earlier
+            if label == base and label not in existing and label in earlier
         }
         return replace(
             self,
@@ -160,19 +159,19 @@ class MultitaskRequest(Design):
     def amounts(
         self, tasks: Sequence[str], target: Sequence[str], count: int
     ) -> dict[str, int]:
-        """Demonstrations of each task, by its name.
+        """Number of demonstrations of each task, by its name.
 
         Args:
             tasks: Names of the tasks.
-            target: Those that are compared.
-            count: Demonstrations of each of them.
+            target: Names of the compared tasks.
+            count: Demonstrations of each compared task.
         """
         beside = self.source_demonstrations or count
         return {task: count if task in target else beside for task in tasks}
 
     @property
     def baseline(self) -> str | None:
-        """The label of the arm that others are compared with; None without one."""
+        """Label of the arm that the others are compared with; None without one."""
         if self.reference is not None:
             return self.reference
         if self.arms.get(BASELINE) == BASELINE:
@@ -181,15 +180,15 @@ class MultitaskRequest(Design):
 
 
 Asked = MultitaskRequest
-"""Its earlier name."""
+"""Earlier name of ``MultitaskRequest``."""
 
 
 def arms_of(request: MultitaskRequest) -> dict[str, Arm]:
     """The arms, by label.
 
     Raises:
-        InputError: If one is unknown or cannot be set so, see ``arm_of``, or arms would
-            train on unlike parts of the demonstrations.
+        InputError: If an arm or a setting is refused by ``arm_of``, or arms would hold out
+            different fractions of the demonstrations.
     """
     usual = Arm(
         base=BASELINE,
@@ -212,10 +211,10 @@ def arms_of(request: MultitaskRequest) -> dict[str, Arm]:
         for label, base in request.arms.items()
     }
     if len({arm.training.validation for arm in made.values()}) > 1:
-        parts = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
+        values = ", ".join(f"{k} {arm.training.validation}" for k, arm in made.items())
         raise InputError(
-            f"Arms hold out unlike parts of the demonstrations for validation: {parts}."
-            f" Set {EVERY}.training.validation, the same for all."
+            "Arms hold out different fractions of the demonstrations for validation:"
+            f" {values}. Set {EVERY}.training.validation, the same for all."
         )
     return made
 
@@ -224,14 +223,14 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
     """Names of the tasks to learn.
 
     Raises:
-        InputError: If a name is unknown or twice there, or there is only one.
+        InputError: If a name is unknown or occurs twice, or there is only one task.
     """
     tasks = tuple(task.name for task in select(suite, names))
     if len(tasks) < 2:
         raise InputError(
-            f"{suite.name} gives one task to learn, {', '.join(tasks)}, which can share"
-            " nothing; give a suite of several, such as metaworld/MT10 or points/MT4, or"
-            " name at least 2 tasks."
+            f"{suite.name} gives only one task to learn, {', '.join(tasks)}; give a suite"
+            " of several tasks, such as metaworld/MT10 or points/MT4, or name at least 2"
+            " tasks."
         )
     return tasks
 
@@ -239,12 +238,12 @@ def tasks_of(suite: Suite, names: tuple[str, ...] | None) -> tuple[str, ...]:
 def targets_of(
     suite: Suite, tasks: tuple[str, ...], names: tuple[str, ...] | None
 ) -> tuple[str, ...]:
-    """The tasks that are compared.
+    """Names of the tasks that are compared.
 
     Args:
-        suite: Supplies the tasks; a joint one may be named by its suites.
-        tasks: Names of those that are learned.
-        names: Of tasks or suites; None for all tasks.
+        suite: Supplies the tasks.
+        tasks: Names of the learned tasks.
+        names: Names of tasks, or of suites in a joint suite; None for all tasks.
 
     Raises:
         InputError: If a name is unknown.
@@ -259,7 +258,7 @@ def targets_of(
 
 
 def suite_of(suite: Suite, task: str) -> str:
-    """Name of the suite of a task, in a joint suite that of its own."""
+    """Name of a task's suite; in a joint suite, of the suite that the task is from."""
     if isinstance(suite, JointSuite):
         return suite.origin(task)[0].name
     return suite.name

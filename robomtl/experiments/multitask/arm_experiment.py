@@ -1,4 +1,4 @@
-"""Learning together against learning alone: the experiment, and the act."""
+"""The multi-task experiment, and the function ``multitask`` that runs it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,12 +42,12 @@ from robomtl.training.trainable import check_balance
 
 _RUNS = "runs"
 NOISE = 0.5
-"""Disturbance of the experts where demonstrations are collected; see ``collect``."""
+"""Noise on the experts' actions where demonstrations are collected; see ``collect``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Experiment:
-    """Arms that learn the same tasks; see ``Experiment``."""
+    """The experiment in which arms learn the same tasks; see ``Experiment``."""
 
     shared: Shared
     title: str = "Learning"
@@ -73,7 +73,7 @@ class _Experiment:
 
     def _identity_of(self, label: str) -> Any:
         arm, config = self.shared.arms[label], self.shared.sizes[label].policy_config
-        # Where it is computed may change, as processors may.
+        # The device may change on resuming, as processors may.
         training = replace(arm.training, device="cpu")
         known = {"data": None, "policy_config": config, "training": training}
         start = arm.start and checkpoint.load(arm.start).fingerprint
@@ -108,7 +108,8 @@ class _Experiment:
         self, found: MultitaskFindings, made: Mapping[str, Any]
     ) -> dict[str, Any]:
         results = plain(found)
-        for name in ("suites", "mixture"):  # Of joint suites, and of learned mixtures.
+        # Present only for joint suites, and for learned mixtures.
+        for name in ("suites", "mixture"):
             if not results[name]:
                 del results[name]
         return {**results, "made": made}
@@ -127,12 +128,12 @@ def multitask(
     noise: float = NOISE,
     compute: Compute | None = None,
 ) -> MultitaskFindings:
-    """Whether learning tasks together beats learning each alone.
+    """Compares multi-task with single-task training at equal budgets.
 
     All arms learn from the same demonstrations, take the same number of gradient samples
-    of every task, and play the same trials. Every finished policy is kept at once:
-    called again, whatever stopped it before, it resumes. Arms, seeds and numbers of
-    demonstrations may be more than before: what is finished of them is kept.
+    of every task, and play the same trials. Every finished policy is saved at once:
+    called again after an interruption, the experiment resumes. Arms, seeds and numbers of
+    demonstrations may be added to a finished experiment, which is kept.
 
     Args:
         suite: Supplies the tasks.
@@ -141,14 +142,14 @@ def multitask(
             ``report.html``, the journal, ``runs/`` with a run directory for each policy,
             and the demonstrations where they are collected; made if missing.
         data: Demonstrations of the tasks; collected if None.
-        noise: Disturbance of the experts that are collected from; see ``collect``.
+        noise: Noise on the experts' actions while collecting; see ``collect``.
         compute: Processes or cluster, device and precision of training unless the
-            settings of an arm name them, and the limit of time.
+            settings of an arm name them, and the time limit.
 
     Raises:
-        InputError: If there is one task alone, an arm, a setting or a policy is unknown,
-            there are fewer demonstrations than requested, arms do not read the same, or
-            the folder holds another experiment.
+        InputError: If there is only one task, an arm, a setting or a policy is unknown,
+            there are fewer demonstrations than requested, arms read different
+            demonstrations, or the folder contains another experiment.
     """
     folder, compute = located(out), compute or Compute()
     request = (request or MultitaskRequest()).labelled_as(_arms_in(folder))
@@ -172,7 +173,7 @@ def multitask(
 
 
 def check_playable(suite: Suite, request: MultitaskRequest) -> None:
-    """Refuses what a suite does not allow, before anything is collected.
+    """Checks that a suite allows a request, before anything is collected.
 
     Raises:
         InputError: If a task, an arm or a setting is unknown, an arm or its conditioning
@@ -187,7 +188,7 @@ def check_playable(suite: Suite, request: MultitaskRequest) -> None:
 
 
 def _arms_in(folder: Path) -> tuple[str, ...]:
-    """Labels of the arms of an experiment that was begun in a folder."""
+    """Labels of the arms of an experiment that was begun in a folder; empty for none."""
     head = read_head(folder / JOURNAL)
     arms = head.plan.get("arms") if head else None
     return tuple(arms) if isinstance(arms, dict) else ()
@@ -201,7 +202,7 @@ def _shared(
     data: Path,
     folder: Path,
 ) -> Shared:
-    """What all cells share; see ``multitask`` for what is refused."""
+    """Data and settings that all cells share; see ``multitask`` for the errors raised."""
     target = targets_of(suite, tasks, request.target)
     amounts = {n: request.amounts(tasks, target, n) for n in request.demonstrations}
     most = amounts[max(request.demonstrations)]
@@ -233,15 +234,15 @@ def _shared(
 
 
 def _check_balanced(arms: Mapping[str, Arm], fewest: Data, batch: int) -> None:
-    """Makes sure that arms can balance their tasks at every number of demonstrations.
+    """Checks that arms can balance their tasks at every number of demonstrations.
 
     Args:
-        arms: By label.
-        fewest: The smallest number of demonstrations.
+        arms: Arms by label.
+        fewest: Demonstrations at the smallest number of them.
         batch: Samples in a gradient step on all tasks.
 
     Raises:
-        InputError: If an arm cannot; see ``check_balance``.
+        InputError: If an arm cannot balance them; see ``check_balance``.
     """
     for label, arm in arms.items():
         if arm.learned != "together":

@@ -40,27 +40,27 @@ from robomtl.task import Suite
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """The definition of an arm, and the sizes that a comparison holds equal."""
+    """Definition of an arm, with its numbers of parameters, steps and samples."""
 
     base: str
-    """Registered name of the way to learn."""
+    """Name of the arm in ``BASES``."""
     learned: str
-    """``together``, ``apart`` or ``alone``."""
+    """Tasks of a policy: ``together``, ``apart`` or ``alone``; see ``Arm``."""
     policy: str
     policy_config: Mapping[str, Any]
-    """Fields that differ from the defaults, widths that were divided among them."""
+    """Fields that differ from the defaults, including widths that were divided."""
     conditioning: tuple[str, ...]
     training: Mapping[str, Any]
     networks: int
-    """Policies of a seed and a number of demonstrations."""
+    """Number of policies for one seed and one number of demonstrations."""
     parameters: int
     """Parameters of each policy."""
     parameters_total: int
-    """Parameters of all policies."""
+    """Parameters of all policies together."""
     steps: int
-    """Gradient steps of each."""
+    """Gradient steps of each policy."""
     batch: int
-    """Samples in a step of each."""
+    """Samples in a gradient step of each policy."""
     samples_per_task: int
     """Gradient samples of each task."""
 
@@ -79,42 +79,43 @@ class MultitaskFindings:
     """Trials of each task."""
     confidence: float
     baseline: str | None
-    """Label of the arm the others are compared with; None if there is none."""
+    """Label of the arm that the others are compared with; None if there is none."""
     arms: Mapping[str, Mapping[int, Success]]
     """Success by label and number of demonstrations."""
     definitions: Mapping[str, Definition]
     """Definitions of the arms by label."""
     area: Mapping[str, Estimate]
-    """Under success against the logarithm of the demonstrations, by label; of arms with
-    more than one number of them."""
+    """Area under success against the logarithm of the demonstrations, by label, for arms
+    with more than one number of demonstrations."""
     differences: Mapping[str, Mapping[int, Difference]]
     """Success minus that of the baseline, by label and number of demonstrations."""
     suites: Mapping[str, Mapping[str, Mapping[int, Difference]]] = field(
         default_factory=dict
     )
-    """The same for the tasks of each suite of a joint one, by the name of the suite."""
+    """Differences on the tasks of each suite of a joint suite, by name of the suite."""
     gains: Mapping[str, Mapping[str, tuple[int, ...]]]
-    """Numbers of demonstrations at which an arm is better, by label and task; see the
-    function ``differences_of``."""
+    """Numbers of demonstrations at which an arm is significantly better, by label and
+    task; see the function ``differences_of``."""
     losses: Mapping[str, Mapping[str, tuple[int, ...]]]
-    """The same where it is worse: negative transfer."""
+    """Numbers of demonstrations at which an arm is significantly worse, by label and task:
+    negative transfer."""
     crossover: Mapping[str, Crossover]
-    """Crossovers by label, of arms that are compared."""
+    """Crossovers by label, for arms that are compared with the baseline."""
     affinity: Mapping[str, Affinity]
-    """Affinities of tasks by label, of arms that learn them together; see the field of
-    this name of ``MultitaskRequest``."""
+    """Affinities of tasks by label, for arms that learn them together; see
+    ``MultitaskRequest.affinity``."""
     mixture: Mixtures = field(default_factory=dict)
-    """How often tasks are drawn, of arms that learned a mixture."""
+    """Factors of tasks' sampling frequencies, for arms that learned a mixture."""
     cost: Mapping[str, Mapping[int, Took]]
     """Costs by label and number of demonstrations."""
     reasons: Mapping[str, Mapping[str, int]]
-    """Reasons why trainings diverged and their number, by label."""
+    """Number of failed trainings by label and reason."""
     data: Mapping[int, Mapping[str, str]]
-    """sha256 of what every arm read, by number of demonstrations and task."""
+    """sha256 of the demonstrations of every arm, by number of demonstrations and task."""
 
 
 Tried = Mapping[str, Curve]
-"""Success of trials by label, number of demonstrations and task."""
+"""Scores by label, number of demonstrations and task."""
 
 
 def findings_of(
@@ -124,10 +125,10 @@ def findings_of(
 
     Args:
         shared: Suite and arms.
-        finished: The policies and how their trials went.
+        finished: Policies and the outcomes of their trials.
 
     Raises:
-        InputError: If the journal holds affinities that are none.
+        InputError: If affinities in the journal are invalid.
     """
     request, every = shared.request, _tried(finished)
     tried = {label: every[label] for label in shared.arms}  # In the requested order.
@@ -172,15 +173,15 @@ def findings_of(
 
 
 def _tried(finished: Sequence[Finished[ArmCell]]) -> Tried:
-    found: dict[str, dict[int, Mapping[str, Scores]]] = {}
+    tried: dict[str, dict[int, Mapping[str, Scores]]] = {}
     by_arm = scores_by(
         rows_of(finished),
         lambda row: (row.cell.demonstrations, row.cell.arm),
         lambda row: Where(row.cell.seed, 0, 0, row.start),
     )
     for (count, label), tasks in sorted(by_arm.items()):
-        found.setdefault(label, {})[count] = tasks
-    return found
+        tried.setdefault(label, {})[count] = tasks
+    return tried
 
 
 def _differences(
@@ -188,18 +189,18 @@ def _differences(
 ) -> dict[str, dict[int, Difference]]:
     """Success minus that of the baseline, where both have outcomes."""
     theirs = tried.get(baseline, {}) if baseline else {}
-    found = {
+    by_label = {
         label: differences_of(
             {n: (tasks, theirs[n]) for n, tasks in some.items() if n in theirs}
         )
         for label, some in tried.items()
         if label != baseline
     }
-    return {label: some for label, some in found.items() if some}
+    return {label: some for label, some in by_label.items() if some}
 
 
 def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
-    """The trials of each suite of a joint one; none of any other suite."""
+    """Scores in each suite of a joint suite, by its name; empty for any other suite."""
     suites = suite.suites if isinstance(suite, JointSuite) else ()
     return {
         each.name: {
@@ -216,33 +217,33 @@ def _by_suite(suite: Suite, tried: Tried) -> dict[str, Tried]:
 
 
 def _areas(tried: Tried) -> dict[str, Estimate]:
-    found = {label: area_of(curve_of(some)) for label, some in tried.items()}
-    return {label: each for label, each in found.items() if each}
+    areas = {label: area_of(curve_of(some)) for label, some in tried.items()}
+    return {label: each for label, each in areas.items() if each}
 
 
 def _affinities(finished: Iterable[Finished[ArmCell]]) -> dict[str, Affinity]:
-    """The mean affinity over the trainings of each arm, where it was measured."""
+    """Mean affinity over the trainings of each arm, where it was measured."""
     measured: dict[str, list[Measured]] = {}
     for cell, done in finished:
         if done.measured:
             where = f"{JOURNAL}, {cell.name}"
-            there = converted(done.measured, Measured, where=where)
-            measured.setdefault(cell.arm, []).append(there)
-    found = {label: affinity_of(some) for label, some in measured.items()}
-    return {label: each for label, each in found.items() if each}
+            each = converted(done.measured, Measured, where=where)
+            measured.setdefault(cell.arm, []).append(each)
+    means = {label: affinity_of(some) for label, some in measured.items()}
+    return {label: mean for label, mean in means.items() if mean}
 
 
 def _definition(shared: Shared, label: str) -> Definition:
     arm, size, request = shared.arms[label], shared.sizes[label], shared.request
     groups = groups_of(arm, shared.suite, shared.tasks, shared.target)
-    unequal = ("steps", "batch_size", "seed")  # They stand beside, or differ by policy.
+    left_out = ("steps", "batch_size", "seed")  # Own fields, or different per policy.
     return Definition(
         base=arm.base,
         learned=arm.learned,
         policy=arm.policy,
         policy_config=size.policy_config,
         conditioning=arm.conditioning,
-        training={k: v for k, v in plain(arm.training).items() if k not in unequal},
+        training={k: v for k, v in plain(arm.training).items() if k not in left_out},
         networks=size.networks,
         parameters=size.each,
         parameters_total=size.total,
@@ -253,18 +254,18 @@ def _definition(shared: Shared, label: str) -> Definition:
 
 
 def _cost(label: str, finished: Iterable[Finished[ArmCell]]) -> dict[int, Took]:
-    """By number of demonstrations: medians over seeds of what all policies of one take.
+    """Costs by number of demonstrations: medians over seeds of all policies' total.
 
-    Seeds of which a training has no cost, as it diverged, are left out.
+    Seeds in which a training diverged, and so has no cost, are left out.
     """
-    found: dict[int, dict[int, list[Cost | None]]] = {}
+    costs: dict[int, dict[int, list[Cost | None]]] = {}
     for cell, done in finished:
         if cell.arm == label:
-            seeds = found.setdefault(cell.demonstrations, {})
+            seeds = costs.setdefault(cell.demonstrations, {})
             seeds.setdefault(cell.seed, []).append(done.cost)
     whole = {
         count: [[c for c in some if c] for some in seeds.values() if all(some)]
-        for count, seeds in sorted(found.items())
+        for count, seeds in sorted(costs.items())
     }
     return {count: _took(seeds) for count, seeds in whole.items() if seeds}
 

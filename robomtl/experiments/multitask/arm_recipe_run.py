@@ -1,4 +1,4 @@
-"""A comparison of arms as a recipe, and the act that runs it."""
+"""A recipe for a comparison of arms, and the function that runs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,10 +19,10 @@ from robomtl.training.config import with_machine
 
 @dataclass(frozen=True, kw_only=True)
 class Before:
-    """A policy that is trained first, from which some arms continue."""
+    """A policy that is trained first, and from which some arms continue."""
 
     suite: str
-    """Suite of its tasks; those of the recipe's suite are left out."""
+    """Suite of its tasks, except those that the recipe's suite has too."""
     episodes: int
     """Demonstrations of each task."""
     arms: tuple[str, ...]
@@ -35,10 +35,10 @@ class Before:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmRecipe:
-    """One comparison of arms, enough to repeat it."""
+    """All settings of a comparison of arms, so that it can be repeated."""
 
     line: str
-    """What the recipe shows, in a line."""
+    """Description in one line."""
     suite: str
     """Suite of the demonstrations and of the trials."""
     noise: float = 0.0
@@ -46,7 +46,7 @@ class ArmRecipe:
     request: MultitaskRequest
     """Arms, demonstrations, seeds and trials."""
     before: Before | None = None
-    """A policy that is trained first; None for none."""
+    """Policy that is trained first; None for none."""
 
 
 def run_arms(
@@ -57,19 +57,19 @@ def run_arms(
     seed: int = 0,
     compute: Compute | None = None,
 ) -> MultitaskFindings:
-    """Runs a comparison end to end; what is finished in the folder is not done again.
+    """Runs a comparison end to end, or resumes it in its folder.
 
     Args:
-        recipe: What is compared.
-        out: Receives ``before/`` where a policy is trained first, and all that
-            ``multitask`` writes.
-        data: Demonstrations of the compared tasks recorded before; collected when None.
-        seed: Stays 0: the seeds of training count from there.
+        recipe: Recipe to run.
+        out: Folder for all that ``multitask`` writes, and for ``before/`` where a policy
+            is trained first.
+        data: Recorded demonstrations of the compared tasks; collected if None.
+        seed: Must be 0, from which the seeds of training count.
         compute: Processes or cluster, device and precision.
 
     Raises:
-        InputError: If another seed is given, a folder holds something else, or the chunks
-            of the first policy are too short for the actions to be executed.
+        InputError: If another seed is given, a folder has other contents, or the chunks
+            of the first policy are shorter than the actions to execute.
     """
     check_counted(seed)
     compute, request = compute or Compute(), recipe.request
@@ -92,14 +92,14 @@ def run_arms(
 
 
 def check_counted(seed: int) -> None:
-    """Refuses a seed where the seeds of training count from 0.
+    """Refuses a seed other than 0, from which the seeds of training count.
 
     Raises:
-        InputError: If another is given.
+        InputError: If the seed is not 0.
     """
     if seed:
         raise InputError(
-            f"--seed {seed} would do nothing: seeds of training count from 0; give their"
+            f"--seed {seed} has no effect: seeds of training count from 0; give their"
             " number by --seeds."
         )
 
@@ -107,7 +107,7 @@ def check_counted(seed: int) -> None:
 def _trained_before(
     recipe: ArmRecipe, before: Before, out: Path, compute: Compute
 ) -> Path:
-    """The run directory of the policy that is trained first."""
+    """Collects demonstrations, trains the first policy, and returns its run directory."""
     made = suite(before.suite)
     later = {task.name for task in suite(recipe.suite).train_tasks}
     tasks = [task.name for task in made.train_tasks if task.name not in later]

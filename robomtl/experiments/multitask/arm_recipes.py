@@ -1,4 +1,4 @@
-"""Comparisons of arms by name."""
+"""Recipes for comparisons of arms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,14 +23,14 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
     "soft_modularization": {},
     "mixture_of_experts": {},
 }
-"""Settings of the policies that are compared, by their registered names."""
+"""Settings of the compared policies, by registered name."""
 
 
 def _architectures() -> MultitaskRequest:
-    there = [name for name in _ARCHITECTURES if name in POLICIES.own()]
+    names = [name for name in _ARCHITECTURES if name in POLICIES.own()]
     return MultitaskRequest(
-        arms=dict.fromkeys(there, "together"),
-        settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in there},
+        arms=dict.fromkeys(names, "together"),
+        settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in names},
         demonstrations=(50,),
         steps=20_000,
         samples=25,
@@ -56,11 +56,11 @@ def _walls() -> MultitaskRequest:
 
 
 _TRANSFORMS = {"translation": 0.1, "rotation": 20.0, "approach": 0.15}
-"""Augmentations of positions, with the magnitudes that few demonstrations need."""
+"""Augmentations of positions, with magnitudes suited to few demonstrations."""
 
 
 def _augmented(*names: str) -> Mapping[str, Any]:
-    """Settings of an arm with some of the transforms."""
+    """Settings of an arm that uses the named transforms."""
     return {f"training.augmentation.{name}": _TRANSFORMS[name] for name in names}
 
 
@@ -97,7 +97,7 @@ WORST_TEN = (
     "reach-v3",
     "bin-picking-v3",
 )
-"""Tasks of MT50 that a policy of ``mt50-state`` solved least often."""
+"""The ten tasks of MT50 that a policy trained by ``mt50-state`` solved least often."""
 
 _TWISTED = "pseudo/twisted/metaworld/MT10"
 _OTHERS = (
@@ -208,4 +208,4 @@ ARM_RECIPES = {
         ),
     ),
 }
-"""Comparisons of arms by name."""
+"""Recipes for comparisons of arms, by name."""

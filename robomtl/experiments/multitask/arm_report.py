@@ -30,12 +30,12 @@ def arms_report(
     request: Mapping[str, Any] | None = None,
     made: Mapping[str, Any] | None = None,
 ) -> report.Report:
-    """The findings in sections.
+    """The report of the findings.
 
     Args:
-        found: What to show.
-        request: What was requested, as plain data.
-        made: How the experiment was made, as in ``results.json``; None if not known.
+        found: Findings to show.
+        request: Settings of the experiment, as plain data.
+        made: Facts about the run, as in ``results.json``; None to leave them out.
     """
     shown = _compared(found)
     return report.Report(
@@ -110,7 +110,7 @@ def _lead(found: MultitaskFindings) -> str:
 
 
 def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:
-    """Up to where each arm pays, and in which tasks it gains and loses."""
+    """Conclusions: the crossover of each arm, and the tasks in which it gains or loses."""
     for label, each in found.crossover.items():
         yield report.Text(f" {each.sentence(_baseline(found))}.", label)
     for label, some in found.gains.items():
@@ -124,21 +124,21 @@ def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]
             yield report.Text(text, "Negative transfer", "warn")
     if found.crossover and not any(found.losses.values()):
         yield report.Text(
-            "No negative transfer: no task is worse, by Holm's correction for all tasks"
-            " and numbers of demonstrations.",
+            "No negative transfer: no task is significantly worse after Holm's correction"
+            " for all tasks and numbers of demonstrations.",
             tone="small",
         )
 
 
 def _baseline(found: MultitaskFindings) -> str:
-    """The baseline of the comparison, in words."""
+    """Name of the baseline in sentences."""
     definition = found.definitions[found.baseline or ""]
     alone = definition.base == BASELINE and found.baseline == BASELINE
-    return "learning alone" if alone else str(found.baseline)
+    return "single-task training" if alone else str(found.baseline)
 
 
 def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section | None:
-    """A row for each arm, where none is the one that others are compared with."""
+    """Section with a row for each arm, where there is no baseline; None with one."""
     if found.baseline is not None:
         return None
     most = max(found.demonstrations)
@@ -181,7 +181,7 @@ def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | 
     }
     return sections.section(
         "differences",
-        f"Difference to {found.baseline}",
+        f"Difference from {found.baseline}",
         "in percentage points, on the same trials",
         report.Table(shown.table([*shown.heads, "crossover"], entries)),
         report.Text(note, tone="soft"),
@@ -191,13 +191,13 @@ def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | 
 
 
 def _suites(found: MultitaskFindings, shown: Compared) -> Iterator[report.Section]:
-    """The differences in each suite of a joint one."""
+    """Sections of the differences in each suite of a joint suite."""
     for number, (name, arms) in enumerate(found.suites.items()):
         entries = {label: shown.differences(some) for label, some in arms.items()}
         if any(arms.values()):
             yield report.Section(
                 id=f"suite-{number}",
-                title=f"Difference to {found.baseline} in {name}",
+                title=f"Difference from {found.baseline} in {name}",
                 parts=[report.Table(shown.table(shown.heads, entries))],
                 brief=True,
             )
@@ -241,10 +241,10 @@ def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
     read = report.Config(sections.config(data))
     return sections.section(
         "equal",
-        "What is equal",
-        "the same demonstrations, and as many gradient samples of every task",
+        "Equal budgets",
+        "the same demonstrations and the same number of gradient samples of every task",
         report.Table(shown.table([*_EQUAL], entries)),
-        report.Folded("sha256 of what every arm reads", [read]),
+        report.Folded("sha256 of the demonstrations that every arm reads", [read]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Ways to learn a set of tasks: what they are called, and how they are set."""
+"""Arms of a multi-task experiment: ways to learn a set of tasks, with their settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from robomtl.training.balancing import may_be_negative
 from robomtl.training.trainable import check_trainable
 
 BASELINE = "alone"
-"""The arm the others are compared with."""
+"""Name of the arm that the others are compared with by default."""
 _EQUAL = ("steps", "batch_size", "seed", "threads", "affinity_every")
 _OF_PROCESSES = {
-    "evaluate_every": "a policy plays once, when it is trained",
-    "processes": "a policy is trained by one of the --workers",
+    "evaluate_every": "a policy is evaluated once, after training",
+    "processes": "each policy is trained by one of the --workers",
 }
-"""Settings that take processes of their own, and a cell is one already."""
+"""Settings that need further processes, with the reason why a cell refuses them."""
 _BALANCE = ("sampling", "weighting", "aggregation", "balancing", "conflicts_every")
 _FIELDS = (
     "policy",
@@ -40,24 +40,25 @@ class Arm:
     """A way to learn the tasks."""
 
     base: str
-    """Registered name of the way."""
+    """Name of the arm in ``BASES``."""
     learned: Literal["together", "apart", "alone"]
-    """Whether one policy learns all tasks, those of a suite of a joint one, or one each."""
+    """Tasks of a policy: all (together), those of one suite of a joint suite (apart), or
+    one (alone)."""
     divided: bool
-    """Whether the policies have together the parameters that one of all tasks has;
-    otherwise each of them has."""
+    """Whether all policies together have as many parameters as one policy of all tasks;
+    otherwise each policy has as many."""
     policy: str
     """Registered name of the architecture."""
     policy_config: Mapping[str, Any]
-    """Fields of its config that differ from the defaults."""
+    """Fields of the architecture's config that differ from the defaults."""
     conditioning: tuple[Kind, ...]
     """Conditioning of the policy; ``none`` for none."""
     training: TrainConfig
-    """Settings of training, but for batch and seed."""
+    """Settings of training; batch size and seed are set by the cell."""
     data: Path | None
-    """Demonstrations; those of the other arms if None."""
+    """Folder of demonstrations; that of the other arms if None."""
     start: Path | None = None
-    """Run directory of a policy from which training continues; None from scratch."""
+    """Run directory of the policy from which training continues; None from scratch."""
 
 
 BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -69,9 +70,9 @@ BASES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "unconditioned": {"learned": "together", "conditioning": ("none",)},
     }
 )
-"""What each way differs in from one policy of all tasks."""
+"""Fields of each arm that differ from the default, by name of the arm."""
 USUAL = tuple(base for base in BASES if base != "apart")
-"""Arms that fit any suite."""
+"""Names of the arms that fit any suite."""
 
 
 def arm_of(
@@ -82,15 +83,15 @@ def arm_of(
     usual: Arm,
     affinity: int = 0,
 ) -> Arm:
-    """The arm of a base, with its settings.
+    """The arm with a base and settings.
 
     Args:
-        label: What it is called.
-        base: Registered name of the way.
-        settings: By name; those inside of ``policy_config`` and ``training`` by both
-            names with a dot between them.
-        usual: Has the values that neither base nor settings give.
-        affinity: Measurements of affinity in a training on all tasks.
+        label: Label of the arm, for messages.
+        base: Name of the arm in ``BASES``.
+        settings: Settings by name, nested ones as ``policy_config.NAME`` and
+            ``training.NAME``.
+        usual: Arm with the values that neither base nor settings give.
+        affinity: Number of measurements of affinity in a training on all tasks.
 
     Raises:
         InputError: If the base, a setting or the policy is unknown, or a setting would
@@ -103,7 +104,8 @@ def arm_of(
     config = checkpoint.configure(made.policy, made.policy_config)
     made.training.check_chunk(config)
     _check_balanced(label, made)
-    signed = may_be_negative(str(getattr(config, "loss", "")))  # Has no ratios to take.
+    # Affinity is a ratio of losses, which a loss of either sign does not have.
+    signed = may_be_negative(str(getattr(config, "loss", "")))
     if made.learned != "together" or signed or not affinity:
         return made
     every = max(1, usual.training.steps // affinity)
@@ -111,7 +113,7 @@ def arm_of(
 
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
-    """The arm with its settings."""
+    """The arm with its settings applied."""
     training, config, others = dealt(settings)
     for name in training:
         _check_settable(label, name)
@@ -130,7 +132,7 @@ def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
 
 
 def _continued(arm: Arm, settings: Mapping[str, Any]) -> Arm:
-    """The arm with the architecture of its start, where it has one."""
+    """The arm with the architecture of the policy that it starts from, if there is one."""
     if arm.start is None:
         return arm
     card = checkpoint.load(arm.start).card
@@ -149,15 +151,15 @@ def _trained(label: str, arm: Arm, settings: Mapping[str, Any]) -> TrainConfig:
 
 
 def _check_balanced(label: str, arm: Arm) -> None:
-    """Refuses what balances tasks where there is one."""
+    """Refuses settings that balance tasks in an arm that learns each task alone."""
     usual = TrainConfig()
     differing = [
         name for name in _BALANCE if getattr(arm.training, name) != getattr(usual, name)
     ]
     if arm.learned == "alone" and differing:
         raise InputError(
-            f"{label}.training.{differing[0]} balances tasks, and every policy of the arm"
-            f" {label} learns one alone; set it of an arm that learns them together."
+            f"{label}.training.{differing[0]} balances tasks, but every policy of the arm"
+            f" {label} learns a single task; use it with an arm that learns tasks together."
         )
 
 

@@ -1,4 +1,4 @@
-"""From how many demonstrations on learning together no longer beats learning alone."""
+"""Number of demonstrations from which multi-task training no longer helps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from robomtl.experiments.findings import Difference
 
 @dataclass(frozen=True, kw_only=True)
 class Crossover:
-    """Where an arm stops paying."""
+    """Crossover of an arm with the baseline, in numbers of demonstrations."""
 
     pays_up_to: int | None
-    """Most demonstrations at which the arm is better, by Holm's correction for the numbers
-    of demonstrations; None where it is at none."""
+    """Most demonstrations at which the arm is significantly better, after Holm's
+    correction over the numbers of demonstrations; None if it never is."""
     but_for: tuple[int, ...]
-    """Numbers below that at which it is not."""
+    """Smaller numbers at which the arm is not significantly better."""
     reaches_zero: int | None
-    """Fewest demonstrations from which on it is at none; None where it is at the most
-    tried."""
+    """Fewest demonstrations from which on the arm is never significantly better; None if
+    it is at the most that were tried."""
     changes_sign: float | None
-    """Demonstrations at which the difference first falls to 0, along the logarithm; the
-    fewest tried where it is not above 0 there; None where it never falls to 0."""
+    """Demonstrations at which the difference first falls to 0, interpolated along the
+    logarithm; the fewest tried if it is not above 0 there, None if it stays above 0."""
     fewest: int
     """Fewest demonstrations that were tried."""
     most: int
     """Most demonstrations that were tried."""
 
     def sentence(self, baseline: str) -> str:
-        """All of it, in words that follow the name of the arm.
+        """Description of the crossover, to follow the name of the arm.
 
         Args:
-            baseline: What the arm is compared with, in words.
+            baseline: Name of the baseline in the sentence.
         """
         paying = self._paying(baseline)
         if self.changes_sign is None:
@@ -48,17 +48,18 @@ class Crossover:
             return f"does not beat {baseline} at any number up to {most}"
         text = f"beats {baseline} up to {counted(self.pays_up_to, 'demonstration')}"
         if self.but_for:
-            text += f" but for {' and '.join(map(str, self.but_for))}"
+            text += f" except at {' and '.join(map(str, self.but_for))}"
         if self.reaches_zero is None:
             return f"{text}, the most tried"
-        return f"{text}, and no more from {self.reaches_zero} on"
+        return f"{text}, and no longer from {self.reaches_zero} on"
 
 
 def crossover(differences: Mapping[int, Difference]) -> Crossover:
-    """Up to how many demonstrations an arm beats learning alone, and where that ends.
+    """The crossover of an arm with the baseline.
 
     Args:
-        differences: Success minus that of learning alone, by demonstrations; at least 1.
+        differences: Success minus that of the baseline, by number of demonstrations; at
+            least 1 number.
     """
     counts = sorted(differences)
     above = [
@@ -73,7 +74,7 @@ def crossover(differences: Mapping[int, Difference]) -> Crossover:
         pays_up_to=above[-1] if above else None,
         but_for=tuple(k for k in counts if k not in (*above, *after)),
         reaches_zero=after[0] if after else None,
-        # Where it falls to 0, its opposite rises to it.
+        # The difference falls to 0 where its negative rises to 0.
         changes_sign=shots_for(0.0, counts, [-value for value in values]),
         fewest=counts[0],
         most=counts[-1],

@@ -32,33 +32,33 @@ _SECONDS, _AFFINITY = "seconds.json", "affinity.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Shared:
-    """What all cells of an experiment share."""
+    """Data and settings that all cells of an experiment share."""
 
     request: MultitaskRequest
     """Numbers of steps, samples and trials."""
     suite: Suite
     """Supplies the tasks."""
     tasks: tuple[str, ...]
-    """Names of all that are learned."""
+    """Names of all tasks that are learned."""
     target: tuple[str, ...]
-    """Names of those that are compared."""
+    """Names of the tasks that are compared."""
     arms: Mapping[str, Arm]
     """Arms by label."""
     sizes: Mapping[str, Size]
-    """Sizes of the arms' policies."""
+    """Sizes of the arms' policies, by label."""
     data: Mapping[str, Path]
-    """Demonstrations that each arm reads."""
+    """Folder of the demonstrations of each arm, by label."""
     hashes: Hashes
-    """Hashes of the demonstrations that all arms are to read."""
+    """Hashes of the demonstrations, which are the same for all arms."""
     runs: Path
     """Folder of the run directories."""
 
 
 class LearnCell:
-    """Trains and plays; a process keeps demonstrations and envs.
+    """Trains and plays a cell; demonstrations and envs are kept between cells.
 
     Args:
-        shared: What all cells share.
+        shared: Data and settings that all cells share.
     """
 
     def __init__(self, shared: Shared) -> None:
@@ -67,12 +67,12 @@ class LearnCell:
         self._read: dict[Path, Data] = {}
 
     def __call__(self, cell: ArmCell) -> Done:
-        """How the training of a cell went, and each of its trials.
+        """Trains the policy of a cell, and returns its cost and the outcomes of its trials.
 
         Raises:
             FloatingPointError: If the training diverges.
             GaveUpError: If an action of the policy is not finite.
-            InputError: If the demonstrations are not those of the other cells.
+            InputError: If the demonstrations differ from those of the other cells.
         """
         trained, seconds = self._trained(cell)
         cost = Cost(
@@ -86,7 +86,7 @@ class LearnCell:
         return Done(outcomes, cost=cost, measured=self._measured(cell))
 
     def _trained(self, cell: ArmCell) -> tuple[TrainedPolicy, float]:
-        """The policy of a cell, and how long its training took [s]."""
+        """The policy of a cell, and the time of its training [s]."""
         arm, out = self._shared.arms[cell.arm], cell.run(self._shared.runs)
         shared, data = self._shared, self._demonstrations(self._shared.data[cell.arm])
         amounts = shared.request.amounts(
@@ -107,7 +107,7 @@ class LearnCell:
         return trained, noted(out / _SECONDS, before + time.monotonic() - begun)
 
     def _measured(self, cell: ArmCell) -> dict[str, Any] | None:
-        """The affinities of the tasks, where they were measured."""
+        """Mean affinity of the tasks, as plain data; None if it was not measured."""
         path = cell.run(self._shared.runs) / _AFFINITY
         return plain(summed_up(read_json(path, Kept))) if path.exists() else None
 

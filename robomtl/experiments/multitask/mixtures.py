@@ -1,4 +1,4 @@
-"""The mixtures that arms have learned: how often each task is drawn."""
+"""Mixtures that arms have learned: the sampling frequency of each task."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,37 +10,37 @@ from robomtl.pages.matrix import Entry, matrix_of
 from robomtl.training.learned_mixture import read_mixture
 
 Mixtures = Mapping[str, Mapping[int, Mapping[str, float]]]
-"""By label, number of demonstrations and task, how many times as often the task is drawn as
-without the mixture, in the mean over seeds; of arms that learned one."""
+"""Factors of tasks' sampling frequencies relative to training without the mixture, by
+label, number of demonstrations and task; means over seeds, for arms that learned one."""
 
 
 def mixtures_of(cells: Sequence[ArmCell], runs: Path) -> Mixtures:
-    """The mixtures in the run directories of some cells.
+    """Learned mixtures from the run directories of cells.
 
     Args:
-        cells: Each has trained a policy.
+        cells: Cells that have trained their policies.
         runs: Folder of the run directories.
 
     Raises:
         InputError: If a file is damaged.
     """
-    found: dict[str, dict[int, dict[str, list[float]]]] = {}
+    factors: dict[str, dict[int, dict[str, list[float]]]] = {}
     for cell in cells:
         mixture = read_mixture(cell.run(runs))
         for task, factor in (mixture.factors if mixture else {}).items():
-            tasks = found.setdefault(cell.arm, {}).setdefault(cell.demonstrations, {})
+            tasks = factors.setdefault(cell.arm, {}).setdefault(cell.demonstrations, {})
             tasks.setdefault(task, []).append(factor)
     return {
         label: {
             count: {task: round(fmean(some), 6) for task, some in tasks.items()}
             for count, tasks in sorted(counts.items())
         }
-        for label, counts in found.items()
+        for label, counts in factors.items()
     }
 
 
 def mixture_section(found: Mixtures) -> report.Section | None:
-    """A table of what was learned; None where nothing was."""
+    """Section with a table of the learned mixtures; None without one."""
     columns = {
         f"{label}, N = {count}": tasks
         for label, counts in found.items()
@@ -54,6 +54,6 @@ def mixture_section(found: Mixtures) -> report.Section | None:
     return sections.section(
         "mixture",
         "Learned mixture",
-        "how many times as often a task is drawn as without it; mean over seeds",
+        "factor of a task's sampling frequency relative to no mixture; mean over seeds",
         report.Table(matrix_of("task", [*columns], rows)),
     )

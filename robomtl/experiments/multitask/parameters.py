@@ -1,4 +1,4 @@
-"""How many parameters the policies of an arm have, and how these are made equal."""
+"""Numbers of parameters of an arm's policies, and policies that share a budget of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -18,16 +18,16 @@ from robomtl.training.objective import Cloning
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """The policies of an arm."""
+    """Number and size of an arm's policies."""
 
     networks: int
-    """How many."""
+    """Number of policies."""
     each: int
-    """Parameters of one; of the largest where they differ."""
+    """Parameters of one policy; of the largest where they differ."""
     total: int
-    """Parameters of all."""
+    """Parameters of all policies together."""
     policy_config: Mapping[str, Any]
-    """Fields of its config that differ from the defaults."""
+    """Fields of the architecture's config that differ from the defaults."""
 
 
 Groups = Sequence[tuple[str, ...]]
@@ -35,17 +35,17 @@ Groups = Sequence[tuple[str, ...]]
 
 
 def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
-    """How large the policies of an arm are.
+    """Number and size of an arm's policies.
 
     Args:
-        label: What the arm is called.
-        arm: Whose policies.
-        data: What is learned, of all tasks: their sizes count.
-        groups: The tasks of each policy.
+        label: Label of the arm.
+        arm: Arm whose policies are counted.
+        data: Demonstrations of all tasks, which determine the sizes of the inputs.
+        groups: Tasks of each policy.
 
     Raises:
-        ValueError: If the policy does not fit its conditioning, or an arm has to
-            divide its parameters and cannot.
+        ValueError: If the policy does not fit its conditioning, or cannot be made small
+            enough where the arm divides the parameters among its policies.
     """
     _check_fits(label, arm, data)
     whole = _size(arm, arm.policy_config, data, groups)
@@ -56,8 +56,8 @@ def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
 
 
 def _size(arm: Arm, config: Mapping[str, Any], data: Data, groups: Groups) -> Size:
-    """The policies of an arm with a config of the architecture."""
-    if isinstance(data, Mixture):  # Policies of other robots have other sizes.
+    """Number and size of an arm's policies with a config of the architecture."""
+    if isinstance(data, Mixture):  # Policies of different robots differ in size.
         every = [_parameters(arm, config, data.select(some)) for some in groups]
     else:
         every = [_parameters(arm, config, data)] * len(groups)
@@ -67,10 +67,10 @@ def _size(arm: Arm, config: Mapping[str, Any], data: Data, groups: Groups) -> Si
 
 
 def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Size:
-    """The widest policies that have together no more parameters than so many.
+    """The widest policies that have at most ``most`` parameters together.
 
-    All widths of the architecture shrink by one factor: an encoder of the task that kept
-    its own would alone have more parameters than fifty policies may have together.
+    All widths of the architecture shrink by the same factor: if the task encoder kept its
+    width, the encoders of fifty policies alone would exceed the budget.
     """
     config = checkpoint.configure(arm.policy, arm.policy_config)
     widths = {
@@ -93,14 +93,14 @@ def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Siz
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if at(middle).total <= most else (low, middle - 1)
-    found = at(low)
-    if found.total > most:
+    size = at(low)
+    if size.total > most:
         raise InputError(
-            f"{len(groups)} policies of the arm {label} have {found.total:,} parameters"
-            f" even with a width of 1, more than the {most:,} of one for all tasks; leave"
-            " the arm out, or widen the policy."
+            f"{len(groups)} policies of the arm {label} have {size.total:,} parameters"
+            f" even with a width of 1, more than the {most:,} of one policy for all tasks;"
+            " leave the arm out, or widen the policy."
         )
-    return found
+    return size
 
 
 def _check_fits(label: str, arm: Arm, data: Data) -> None:

@@ -10,15 +10,15 @@ from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_cells import ArmCell
 
 Hashes = Mapping[int, Mapping[str, str]]
-"""By number of demonstrations and task, sha256 of all that can be learned from them."""
+"""sha256 of the demonstrations' contents, by number of demonstrations and task."""
 
 
 def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
     """The hashes of the first demonstrations of each task.
 
     Args:
-        data: Recorded.
-        amounts: Demonstrations of each task, by the number of those that are compared.
+        data: Recorded demonstrations.
+        amounts: Number of demonstrations of each task, by that of a compared task.
     """
     return {
         count: {
@@ -30,16 +30,16 @@ def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
 
 
 def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
-    """Makes sure that an arm reads what the others read.
+    """Checks that an arm reads the same demonstrations as the others.
 
     Args:
-        arm: Its label.
+        arm: Label of the arm.
         there: Folder of its demonstrations.
-        found: Hashes of these.
-        wanted: Those of what the others read.
+        found: Hashes of its demonstrations.
+        wanted: Hashes of the others' demonstrations.
 
     Raises:
-        InputError: If a task has others.
+        InputError: If the demonstrations of a task differ.
     """
     for count, tasks in found.items():
         for task, digest in tasks.items():
@@ -48,25 +48,25 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
                     f"The arm {arm} reads other demonstrations of {task} than the others:"
                     f" sha256 of the first {count} in {there} is {digest[:12]}, not"
                     f" {wanted[count][task][:12]}. Arms are compared on the same files;"
-                    " give it those, or begin anew in another folder."
+                    " give the arm those, or start again in another folder."
                 )
 
 
 def read(data: Data, amounts: Mapping[str, int], cell: ArmCell, wanted: Hashes) -> Data:
-    """The demonstrations that a cell learns from: the first ones of its tasks.
+    """Demonstrations that a cell learns from: the first ones of its tasks.
 
-    All tasks of a single data set keep their index, so that the task embedding of a policy
-    of one task has the length of that of a policy of all tasks. Data sets of a mixture that have
-    none of the tasks are left out.
+    All tasks of a single data set keep their index, so that the task embedding of a
+    single-task policy is as long as that of a policy of all tasks. Data sets of a mixture
+    that have none of the tasks are left out.
 
     Args:
-        data: Recorded.
+        data: Recorded demonstrations.
         amounts: Demonstrations of each task of the experiment, by its name.
-        cell: Names its tasks.
-        wanted: Hashes of what all cells read.
+        cell: Cell whose tasks are learned.
+        wanted: Hashes of the demonstrations that all cells read.
 
     Raises:
-        ValueError: If these are other demonstrations by now.
+        ValueError: If the demonstrations have changed.
     """
     own = {task: amounts[task] for task in cell.tasks}
     found = hashes(data, {cell.demonstrations: own})
