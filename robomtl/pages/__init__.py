@@ -1,1 +1,1 @@
-"""What the HTML pages of evaluations and comparisons have in common."""
+"""Shared parts of the HTML pages: templates, style sheet, script, charts and tables."""

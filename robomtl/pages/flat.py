@@ -1,11 +1,11 @@
-"""Plain data as rows of a table."""
+"""Flattens plain data to rows of a table."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 def flat(data: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values of plain data, the names of nested fields joined by dots."""
+    """Pairs of name and text of plain data; names of nested fields are joined by dots."""
     if not isinstance(data, Mapping):
         several = isinstance(data, list | tuple)
         yield name, ", ".join(map(str, data)) if several else str(data)

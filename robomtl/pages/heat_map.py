@@ -1,4 +1,4 @@
-"""Draws a matrix of signed numbers as squares, and the tree its rows are ordered by."""
+"""Draws a matrix of signed numbers as a heat map, with the dendrogram of its rows."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import dendrogram
 
 from robomtl.pages.svg import CARD, EDGE, INK, SERIES, Named, axes_in, markup
 
-_SIDE, _TREE, _LETTER = 20.0, 70.0, 6.0  # Of a square; of the tree; of a name's letter.
+_SIDE, _TREE, _LETTER = 20.0, 70.0, 6.0  # Widths of a square, the tree and a letter.
 
 
 def heat_map(
@@ -23,15 +23,15 @@ def heat_map(
     links: NDArray[np.float64],
     summary: str,
 ) -> Markup:
-    """The matrix as SVG, with the tree on its right.
+    """The heat map as SVG, with the dendrogram on its right.
 
     Args:
-        names: Of the rows, and of the columns.
-        values: Square; from -1, orange, to 1, green.
-        texts: Shown where someone points at a square, row by row.
-        links: How rows are joined, as of ``scipy.cluster.hierarchy.linkage``; a tree that
-            fits another order of the rows only, or has no height, is left out.
-        summary: The matrix in words.
+        names: Names of the rows, which are those of the columns.
+        values: Square matrix of values from -1 (orange) to 1 (green).
+        texts: Tooltips of the squares, row by row.
+        links: Linkage of the rows from ``scipy.cluster.hierarchy.linkage``; the dendrogram
+            is left out if it needs another order of the rows, or has no height.
+        summary: Text alternative of the picture.
     """
     number, room = len(names), _LETTER * max(map(len, names)) + 8
     side = _SIDE * number
@@ -50,7 +50,7 @@ def heat_map(
 
 
 def draw_squares(axes: Axes, names: Sequence[str], values: NDArray[np.float64]) -> None:
-    """Draws the matrix alone: its first row at the top, its names on the left."""
+    """Draws the squares and row names of a heat map, with the first row at the top."""
     colours = np.array([to_rgb(SERIES[1]), to_rgb(SERIES[3])])[(values < 0).astype(int)]
     strength = np.clip(np.abs(values), 0, 1)[..., None]
     axes.pcolormesh(

@@ -12,18 +12,18 @@ from matplotlib.transforms import ScaledTranslation
 from robomtl.pages.lines import Chart, Line
 from robomtl.pages.svg import CARD, SERIES, Named, canvas, markup
 
-_MARKS = ("o", "s", "^", "D", "v", "X", "P")  # By colour, as in the legend.
-_SPREAD, _WIDEST = 3.0, 24.0  # Between lines, whose whiskers overlap; between all.
-_CHARACTER = 5.5  # Of a text at the axis.
+_MARKS = ("o", "s", "^", "D", "v", "X", "P")  # Markers by colour, as in the legend.
+_SPREAD, _WIDEST = 3.0, 24.0  # Offsets between two lines, and between the outermost.
+_CHARACTER = 5.5  # Width of a character at the axis.
 
 
 def line_chart(chart: Chart, width: float, height: float) -> Markup:
-    """The chart as SVG; what belongs to a line carries its name as ``data-line``.
+    """The chart as SVG; elements of a line have its name as attribute ``data-line``.
 
     Args:
-        chart: Its rates are drawn in per cent.
-        width: In units of the picture; text has 9 of them.
-        height: In the same units.
+        chart: Chart whose rates are drawn, in per cent.
+        width: Width in units of the picture; text is 9 units high.
+        height: Height in the same units.
     """
     figure, axes = canvas(width, height)
     _number_values(axes, chart)
@@ -39,7 +39,7 @@ def line_chart(chart: Chart, width: float, height: float) -> Markup:
 
 
 def _number_values(axes: Axes, chart: Chart) -> None:
-    """The axis, on which zero is even where it is logarithmic; numbers that have room."""
+    """Sets up the horizontal axis, which shows 0 even if logarithmic; labels that fit."""
     values = chart.values
     counted = [value for value in values if value]
     if counted and chart.scale == "logarithmic":
@@ -60,7 +60,11 @@ def _number_values(axes: Axes, chart: Chart) -> None:
 def _draw(
     figure: Figure, axes: Axes, line: Line, last: float, aside: float
 ) -> dict[str, Named]:
-    """The line, whiskers and marks of a group, a little beside those of others."""
+    """Draws stroke, whiskers and marks of a line, shifted slightly from other lines.
+
+    Returns:
+        Names and tooltips of what was drawn, by gid.
+    """
     shared: dict[str, Any] = {
         "color": SERIES[line.style.colour],
         "transform": axes.transData
@@ -82,7 +86,7 @@ def _draw(
 
 
 def _stroke(axes: Axes, line: Line, last: float, shared: dict[str, Any]) -> Artist:
-    """The line through the rates; of a single one at zero, a level to the last value."""
+    """The line through the rates; for a single rate at 0, a level up to the last value."""
     at = [point.at for point in line.points]
     rates = [100 * point.rate for point in line.points]
     if at == [0]:

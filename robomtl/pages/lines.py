@@ -1,4 +1,4 @@
-"""Charts of several lines with intervals over one axis."""
+"""Data of charts with several lines and intervals over one axis."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,46 +16,46 @@ _SHAPES = (
     "M-2-5.5H2V-2H5.5V2H2V5.5H-2V2H-5.5V-2H-2Z",  # Plus.
 )
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")
-_TOPS = (0.2, 0.4, 1.0)  # Rates that axes end at: quarters of them are round.
+_TOPS = (0.2, 0.4, 1.0)  # Upper ends of axes, whose quarters are round numbers.
 
 
 class Style(NamedTuple):
-    """What a line looks like: without its colour, too, like no other."""
+    """Look of a line, which is distinct from others even without its colour."""
 
     colour: int
-    """Number of its colour in the style sheet, and of the shape of its marks."""
+    """Index of the colour in the style sheet, and of the shape of the marks."""
     shape: str
-    """Path of its marks."""
+    """SVG path of the marks."""
     dash: str
-    """Lengths of its strokes and gaps; empty for a whole line."""
+    """Lengths of strokes and gaps; empty for a solid line."""
     hollow: str
-    """Class of marks that are not filled; empty for others."""
+    """Class of marks that are not filled; empty for filled ones."""
 
 
 def style(place: int) -> Style:
-    """The style of a line, by its place among all lines of a page."""
-    again, shape = divmod(place, len(_SHAPES))
+    """The style of a line, by its index among all lines of a page."""
+    rounds, shape = divmod(place, len(_SHAPES))
     return Style(
         colour=shape,
         shape=_SHAPES[shape],
-        dash=_DASHES[(shape + again) % len(_DASHES)],
-        hollow="hollow" if again % 2 else "",
+        dash=_DASHES[(shape + rounds) % len(_DASHES)],
+        hollow="hollow" if rounds % 2 else "",
     )
 
 
 class Point(NamedTuple):
-    """A rate somewhere on the axis."""
+    """A rate with its interval at a position on the axis."""
 
     at: float
     rate: float
     interval: Interval
     text: str
-    """Shown where someone points at it."""
+    """Tooltip of the point."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """Rates of one group; a single one at 0 is drawn as a level, all along the axis."""
+    """Rates of one group; a single rate at 0 is drawn as a level along the whole axis."""
 
     name: str
     style: Style
@@ -63,7 +63,7 @@ class Line:
 
 
 def top_of(lines: Iterable[Line]) -> float:
-    """The rate an axis has to go up to, so that it holds all intervals."""
+    """Upper end of an axis of rates that contains all intervals."""
     highest = max(point.interval.high for line in lines for point in line.points)
     return next(top for top in _TOPS if highest <= top or top == _TOPS[-1])
 
@@ -74,18 +74,18 @@ class Chart:
 
     lines: Sequence[Line]
     summary: str
-    """The chart in words, for a reader who does not see it."""
+    """Text alternative of the chart."""
     title: str = ""
     ticks: Sequence[float] = ()
-    """Numbers to have on the axis besides those of the lines."""
+    """Values to mark on the horizontal axis besides those of the points."""
     scale: Literal["logarithmic", "linear"] = "logarithmic"
-    """Of the axis."""
+    """Scale of the horizontal axis."""
     top: float = 1.0
-    """Rate the upward axis ends at; see ``top_of``."""
+    """Rate at the upper end of the vertical axis; see ``top_of``."""
 
     @property
     def values(self) -> list[float]:
-        """All numbers on the axis, rising."""
+        """All values on the horizontal axis, ascending."""
         return sorted(
             {*self.ticks, *(p.at for line in self.lines for p in line.points)}
         )

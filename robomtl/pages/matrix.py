@@ -1,4 +1,4 @@
-"""Tables of texts: a row a name, which becomes a block on a phone."""
+"""Data of tables with a named row of texts each; on a phone, rows become blocks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,45 +6,46 @@ from typing import NamedTuple
 
 from robomtl.pages.lines import Style
 
-_WIDE = 8  # Columns from which on rows are blocks on a desktop, too.
+_WIDE = 8  # With more columns, rows become blocks on a desktop, too.
 
 
 class Entry(NamedTuple):
-    """A field of a table."""
+    """An entry of a table."""
 
     text: str
     note: str = ""
-    """Small, below the text."""
+    """Small text below the first."""
     warning: str = ""
-    """What is wrong with it."""
+    """Small text below, in the colour of warnings."""
     columns: int = 1
-    """How many it holds for."""
+    """Number of columns that the entry spans."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A row."""
+    """A row of a table."""
 
     name: str
     entries: Sequence[Entry]
     style: Style | None = None
-    """Of the mark before the name; None for no mark."""
+    """Style of the mark before the name; None for no mark."""
     note: str = ""
-    """Beside the name."""
+    """Text beside the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matrix:
-    """Everything the template shows."""
+    """A table with named rows."""
 
     columns: Sequence[str]
+    """Heads of the columns."""
     lines: Sequence[Line]
     head: str = "method"
-    """What the names are of."""
+    """Head of the column of names."""
 
     @property
     def wide(self) -> bool:
-        """Whether it has too many columns for a window."""
+        """Whether the table has too many columns for a window."""
         return len(self.columns) > _WIDE
 
 
@@ -54,9 +55,9 @@ def matrix_of(
     """A table whose rows have a name and no mark.
 
     Args:
-        head: What the names are of.
-        columns: Heads of the columns.
-        rows: Fields of each row by its name, as many as there are columns.
+        head: Head of the column of names.
+        columns: Heads of the other columns.
+        rows: Entries of each row by its name, one for each column.
     """
     lines = [Line(name=name, entries=entries) for name, entries in rows.items()]
     return Matrix(head=head, columns=columns, lines=lines)

@@ -1,6 +1,6 @@
 "use strict";
 
-// A page without trials has none of this to do. Texts are set as texts, never as markup.
+// Only for pages with trials. Texts are set as text, never as markup.
 if (document.getElementById("trials")) {
   const rows = JSON.parse(document.getElementById("trials").textContent);
   const groups = [...document.querySelectorAll(".cells")];
@@ -15,14 +15,14 @@ if (document.getElementById("trials")) {
     return element;
   };
 
-  // What is known of the trial in a place: its outcome, pairs of name and text, its video.
-  const trial = (row, place) => ({
+  // Facts about the trial of a cell: task, outcome, pairs of name and text, and video.
+  const trial = (row, index) => ({
     task: rows[row].name,
-    outcome: rows[row].outcome[0][rows[row].outcome[1][place]],
+    outcome: rows[row].outcome[0][rows[row].outcome[1][index]],
     pairs: rows[row].details
-      .map(([name, texts, places]) => [name, texts[places[place]]])
+      .map(([name, texts, indices]) => [name, texts[indices[index]]])
       .filter(([, text]) => text),
-    clip: rows[row].clips[place],
+    clip: rows[row].clips[index],
   });
 
   const find = (cell) => {
@@ -49,7 +49,7 @@ if (document.getElementById("trials")) {
     shown = null;
   };
 
-  // Beside the cell, below it if there is room, and never past the edge of the window.
+  // Places the details below the cell if there is room, else above, within the window.
   const position = () => {
     const at = shown.getBoundingClientRect();
     const { width, height } = details.getBoundingClientRect();
@@ -69,11 +69,11 @@ if (document.getElementById("trials")) {
     position();
   };
 
-  // The address of a video: one made of what the page holds, or that of the file.
+  // The address of a video: a blob if the page embeds it, or the link to its file.
   const address = ([number, link]) => {
-    const held = document.getElementById(`clip-${number}`);
-    if (!held) return link;
-    const bytes = Uint8Array.from(atob(held.textContent), (c) => c.charCodeAt(0));
+    const embedded = document.getElementById(`clip-${number}`);
+    if (!embedded) return link;
+    const bytes = Uint8Array.from(atob(embedded.textContent), (c) => c.charCodeAt(0));
     return URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
   };
 
@@ -87,19 +87,20 @@ if (document.getElementById("trials")) {
     return video;
   };
 
-  // A page loads no file by itself: a film beside it waits until somebody plays it.
+  // A page loads no file by itself: a linked video is loaded when it is played.
   for (const figure of document.querySelectorAll("figure.featured")) {
     const { number, link } = figure.dataset;
-    const held = document.getElementById(`clip-${number}`);
-    figure.prepend(player([number, link], held ? { autoplay: true } : { preload: "none" }));
+    const embedded = document.getElementById(`clip-${number}`);
+    const start = embedded ? { autoplay: true } : { preload: "none" };
+    figure.prepend(player([number, link], start));
   }
 
   const watch = (cell) => {
-    const found = trial(...find(cell));
-    const video = player(found.clip, { autoplay: true });
+    const facts = trial(...find(cell));
+    const video = player(facts.clip, { autoplay: true });
     hide();
-    dialog.querySelector("h2").textContent = `${found.task}: ${found.outcome}`;
-    dialog.querySelector(".film").replaceChildren(video, trialInfo(found, false));
+    dialog.querySelector("h2").textContent = `${facts.task}: ${facts.outcome}`;
+    dialog.querySelector(".film").replaceChildren(video, trialInfo(facts, false));
     dialog.showModal();
   };
 
@@ -110,12 +111,12 @@ if (document.getElementById("trials")) {
   };
 
   const move = (event) => {
-    const [row, place] = find(event.target);
+    const [row, index] = find(event.target);
     const to = {
-      ArrowLeft: [row, place - 1],
-      ArrowRight: [row, place + 1],
-      ArrowUp: [row - 1, place],
-      ArrowDown: [row + 1, place],
+      ArrowLeft: [row, index - 1],
+      ArrowRight: [row, index + 1],
+      ArrowUp: [row - 1, index],
+      ArrowDown: [row + 1, index],
       Home: [row, 0],
       End: [row, groups[row].children.length - 1],
     }[event.key];
@@ -127,14 +128,14 @@ if (document.getElementById("trials")) {
     cell.focus();
   };
 
-  // One cell of each row is reached by Tab, the others by arrows.
+  // Tab reaches one cell of each row, the arrow keys reach the others.
   groups.forEach((group, row) =>
-    [...group.children].forEach((cell, place) => {
-      const { task, outcome, pairs, clip } = trial(row, place);
+    [...group.children].forEach((cell, index) => {
+      const { task, outcome, pairs, clip } = trial(row, index);
       const known = pairs.map((pair) => pair.join(" "));
       const label = [task, outcome, ...known, ...(clip ? ["Video"] : [])];
       cell.setAttribute("aria-label", label.join(", "));
-      cell.tabIndex = place ? -1 : 0;
+      cell.tabIndex = index ? -1 : 0;
     }),
   );
 
@@ -160,7 +161,7 @@ if (document.getElementById("trials")) {
   addEventListener("scroll", () => shown && position(), { passive: true });
 }
 
-// Pointing at a name, a row or a mark of a line pales the other lines of its card.
+// Hovering over a name, a row or a mark of a line pales the other lines of its card.
 for (const card of document.querySelectorAll(".card")) {
   const drawn = [...card.querySelectorAll(".legend [data-line], .plot [data-line]")];
   const pick = (line) =>

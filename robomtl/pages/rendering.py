@@ -1,4 +1,4 @@
-"""Pages from a template: one file each, which loads nothing and runs one known script."""
+"""Renders reports as self-contained pages, which load nothing and run one known script."""
 
 import base64
 import hashlib
@@ -22,10 +22,10 @@ _FILTERS = (
 
 
 def report_page(report: object) -> str:
-    """The report of an experiment as a page, HTML.
+    """The report of an experiment as an HTML page.
 
     Args:
-        report: See ``robomtl.experiments.report``.
+        report: A ``Report`` of ``robomtl.experiments.report``.
     """
     script = _read("page.js")
     return _template().render(
@@ -38,7 +38,7 @@ def report_page(report: object) -> str:
 
 @cache
 def _template() -> Template:
-    """Compiled once, which takes longer than it takes to render a page."""
+    """The template of a page, compiled once, since that takes longer than rendering."""
     environment = Environment(
         loader=PackageLoader(_PACKAGE, "."),
         autoescape=True,
@@ -46,7 +46,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # They load matplotlib, which takes half a second.
+    # Imported here, since they load matplotlib, which takes half a second.
     from robomtl.pages.line_chart import line_chart
     from robomtl.pages.step_chart import share_chart
 
@@ -60,6 +60,6 @@ def _read(name: str) -> str:
 
 
 def _hash(script: str) -> str:
-    """By which the page's policy allows this script and no other."""
+    """Hash of a script, by which the page's Content-Security-Policy allows only that."""
     digest = hashlib.sha256(script.encode()).digest()
     return f"sha256-{base64.b64encode(digest).decode()}"

@@ -1,4 +1,4 @@
-"""Draws what changes step by step: the fraction of trials solved, and evidence."""
+"""Draws step charts: the fraction of trials solved by each step, and evidence."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from robomtl.pages.svg import BAR, EDGE, WARN, canvas, markup
 _LEAST = -3.0  # Evidence below a thousandth is drawn as a thousandth.
 
 Points = Sequence[tuple[float, float]]
-"""Where a line takes another height, rising, and which."""
+"""Positions at which a line changes its height, ascending, each with the new height."""
 
 
 def share_chart(
@@ -21,10 +21,10 @@ def share_chart(
     """The fraction of trials solved by each step, in per cent, as SVG.
 
     Args:
-        points: Steps, and the fraction from each of them on.
+        points: Steps, each with the fraction from that step on.
         end: Last step of the axis.
-        summary: The chart in words.
-        beside: Another line, drawn paler; empty for none.
+        summary: Text alternative of the chart.
+        beside: Points of a second, paler line; empty for none.
     """
     figure, axes = canvas(240, 140)
     axes.set_ylim(0, 100)
@@ -43,10 +43,10 @@ def evidence_chart(
     """E after each pair of trials, on a logarithmic axis, as SVG.
 
     Args:
-        evidence: Decimal logarithms of E.
-        threshold: Decimal logarithm of the E from which on the question is settled.
-        settled: Number of pairs after which it was; None if it was not.
-        summary: The chart in words.
+        evidence: Decimal logarithm of E after each pair.
+        threshold: Decimal logarithm of the E that settles the comparison.
+        settled: Number of pairs after which it was settled; None if it was not.
+        summary: Text alternative of the chart.
     """
     figure, axes = canvas(400, 240, left=44)
     heights = [max(each, _LEAST) for each in evidence]
@@ -68,7 +68,7 @@ def evidence_chart(
 def _stairs(
     axes: Axes, points: Points, end: int, **look: Any
 ) -> tuple[list[float], list[float]]:
-    """Draws stairs from 0 to the end; their corners."""
+    """Draws stairs from 0 to the end, and returns the coordinates of their corners."""
     corners = [(0.0, 0.0), *points]
     at = [*(x for x, _ in corners), float(end)]
     heights = [*(100 * y for _, y in corners), 100 * corners[-1][1]]

@@ -1,4 +1,4 @@
-"""Draws success by stage and task as squares with their rates."""
+"""Draws success by stage and task as a matrix of squares labelled with their rates."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from robomtl.pages.svg import BAR, CARD, INK, Named, axes_in, markup
 
-_WIDE, _HIGH, _ROOM = 34.0, 20.0, 30.0  # Of a square; of the names of the rows.
-_LETTER = 6.0  # Of the name of a column, which is written upright.
-_LIGHT = 0.6  # Above it, a rate is written in white.
+_WIDE, _HIGH, _ROOM = 34.0, 20.0, 30.0  # Size of a square; width of the row names.
+_LETTER = (
+    6.0  # Length of a letter in the name of a column, which is written vertically.
+)
+_LIGHT = 0.6  # Rates above it are written in white.
 
 
 def success_map(
@@ -26,10 +28,10 @@ def success_map(
     """The matrix as SVG: a row for each stage, a column for each task.
 
     Args:
-        stages: Numbers of tasks learned, rising.
+        stages: Numbers of tasks learned, ascending.
         tasks: Names of the tasks.
-        rates: Success by stage and task; what was not played stays empty.
-        summary: The matrix in words.
+        rates: Success by stage and task; a missing rate leaves its square empty.
+        summary: Text alternative of the picture.
     """
     values = np.array([[rates[s].get(t, np.nan) for t in tasks] for s in stages])
     top = _LETTER * max(map(len, tasks)) + 8
@@ -49,7 +51,7 @@ def success_map(
 
 
 def _draw_squares(axes: Axes, values: NDArray[np.float64]) -> None:
-    """Draws the matrix alone, its first row at the top."""
+    """Draws the squares and their rates, with the first row at the top."""
     strength = np.nan_to_num(values, nan=0.0)[..., None]
     colours = np.broadcast_to(to_rgb(BAR), (*values.shape, 3))
     axes.pcolormesh(

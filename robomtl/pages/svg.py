@@ -1,4 +1,4 @@
-"""Figures of matplotlib as SVG for a page: in its colours and font, without a script."""
+"""Converts figures of matplotlib to SVG in the colours and font of a page."""
 
 import io
 import re
@@ -15,14 +15,14 @@ INK, SOFT, RULE, EDGE = "#1d2024", "#676d75", "#e4e4df", "#a3a8a9"
 BAR, WARN, CARD = "#2f8f83", "#b3541e", "#ffffff"
 SERIES = ("#5d646c", "#1f8377", "#7b4fb5", "#c05a12", "#2767b8", "#b62f6d", "#72740c")
 
-# The style sheet of a page has these variables, with other colours in the dark.
+# Variables of the page's style sheet, which gives them other colours in dark mode.
 _VARIABLES = {
     **{INK: "ink", SOFT: "soft", RULE: "line", EDGE: "edge"},
     **{BAR: "bar", WARN: "warn", CARD: "card"},
     **{colour: f"s{number}" for number, colour in enumerate(SERIES)},
 }
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # Text stays text, for search and for screen readers.
+    "svg.fonttype": "none",  # Keeps text as text, for search and screen readers.
     "path.simplify": True,
     "font.size": 10,
     "text.color": INK,
@@ -47,24 +47,24 @@ _STYLE: dict[Any, Any] = {
 
 
 class Named(NamedTuple):
-    """What an artist with this gid stands for."""
+    """Line name and tooltips of an artist, which is identified by its gid."""
 
     line: str = ""
-    """Name of its line, which the legend highlights; empty for none."""
+    """Name of the artist's line, which the legend highlights; empty for none."""
     texts: Sequence[str] = ()
-    """Shown where someone points at each of its marks, or of its paths."""
+    """Tooltips of the artist's marks, or of its paths if it has no marks."""
 
 
 def canvas(
     width: float, height: float, *, left: float = 28, bottom: float = 18
 ) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes, to be drawn on.
+    """A new figure with one pair of axes.
 
     Args:
-        width: In units of the picture; text has 9 and 10 of them.
-        height: In the same units.
-        left: Room for the numbers of the upward axis, in the same units.
-        bottom: Room for those of the other axis.
+        width: Width in units of the picture; text is 9 or 10 units high.
+        height: Height in the same units.
+        left: Width of the margin for the labels of the vertical axis.
+        bottom: Height of the margin for the labels of the horizontal axis.
     """
     figure = Figure(figsize=(width / 72, height / 72))
     return figure, axes_in(figure, left, 8, width - left - 6, height - bottom - 8)
@@ -73,7 +73,7 @@ def canvas(
 def axes_in(
     figure: Figure, left: float, top: float, width: float, height: float
 ) -> Axes:
-    """Axes somewhere in a figure, in units of the picture, from its upper left."""
+    """New axes in a figure; all lengths in units of the picture, from its upper left."""
     whole, high = 72 * figure.get_size_inches()
     with mpl.rc_context(_STYLE):
         return figure.add_axes(
@@ -87,9 +87,9 @@ def markup(
     """The figure as an SVG element for a page.
 
     Args:
-        figure: Drawn with the colours of this module.
+        figure: Figure drawn with the colours of this module.
         summary: Text alternative of the figure.
-        named: By the gid of an artist.
+        named: Line names and tooltips by the gid of an artist.
     """
     return Markup(ElementTree.tostring(_element(figure, summary, named), "unicode"))
 
@@ -107,7 +107,7 @@ def _element(
     figure: Figure, summary: str, named: Mapping[str, Named] | None
 ) -> ElementTree.Element:
     written = io.StringIO()
-    # Identifiers depend on the salt: those of several figures of a page must differ.
+    # The salt makes the identifiers of several figures on a page differ.
     with mpl.rc_context({**_STYLE, "svg.hashsalt": summary}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(_short(written.getvalue()))
@@ -122,7 +122,9 @@ def _element(
         known = (named or {}).get(group.attrib.pop("id", ""))
         if known is not None:
             _name(group, known)
-    widest = 1.6 * 72 * figure.get_size_inches()[0]  # Beyond it, text looks huge.
+    widest = (
+        1.6 * 72 * figure.get_size_inches()[0]
+    )  # Text would be too large beyond it.
     seen = {
         "viewBox": root.attrib["viewBox"],
         "style": f"max-width: {widest:.0f}px",
@@ -150,7 +152,7 @@ def _local(name: str) -> str:
 
 
 def _short(svg: str) -> str:
-    """With colours as variables, in the font of the page, without needless bytes."""
+    """The SVG with colours as variables, in the page's font, without needless bytes."""
     svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", svg)
     svg = re.sub(
         r" font-family: [^;\"]*;|transform=\"rotate\(-?0 [^\"]*\"|>\s+(?=<)", _bare, svg

@@ -1,37 +1,37 @@
-"""Grids of outcomes: a row a task, a cell a trial."""
+"""Data of a grid of outcomes, with a row for each task and a cell for each trial."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 DENSE = 120
-"""Cells from which on a row has smaller ones."""
+"""Number of cells in a row from which on cells are drawn smaller."""
 FEATURED = 4
-"""Most videos of a page that it shows at once; more are shown on a click."""
+"""Largest number of videos that a page shows without a click."""
 
 
 class Clip(NamedTuple):
-    """A video."""
+    """A video of a trial."""
 
     link: str
-    """Its address, seen from the page."""
+    """Address of the video relative to the page."""
     data: str | None
-    """The file in base64; None if the page only links it."""
+    """Content of the file in base64; None if the page only links it."""
 
 
 class Featured(NamedTuple):
-    """A video that a page shows at once."""
+    """A video that a page shows without a click."""
 
     number: int
-    """Place of its clip among all of the page."""
+    """Index of its clip among all clips of the page."""
     link: str
     task: str
     outcome: str
-    """How the trial went, in words."""
+    """Outcome of the trial in words."""
 
 
 class Kind(NamedTuple):
-    """What cells may look like."""
+    """A kind of cell, with its look and meaning."""
 
     key: str
     """Class in the style sheet."""
@@ -40,14 +40,14 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A trial."""
+    """The cell of a trial."""
 
     kind: str
-    """Key of its kind."""
+    """Key of the cell's ``Kind``."""
     outcome: str
-    """How it went, in words."""
+    """Outcome of the trial in words."""
     details: Mapping[str, str]
-    """What else is known of it, by name; the empty are not shown."""
+    """Further facts about the trial by name; empty ones are not shown."""
     clip: Clip | None = None
 
 
@@ -57,7 +57,7 @@ class Row:
 
     name: str
     note: str
-    """Beside the cells, as ``45/50``."""
+    """Text beside the cells, such as ``45/50``."""
     cells: Sequence[Cell]
 
 
@@ -71,25 +71,25 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Everything the template draws."""
+    """A grid of outcomes, as the template draws it."""
 
     kinds: Sequence[Kind]
     blocks: Sequence[Block]
 
     @property
     def rows(self) -> list[Row]:
-        """Those of all blocks, in the order they are shown."""
+        """Rows of all blocks, in the order they are shown."""
         return [row for block in self.blocks for row in block.rows]
 
     @property
     def legend(self) -> list[tuple[Kind, int]]:
-        """The kinds there are, and how many cells each."""
+        """Kinds that occur, each with its number of cells."""
         keys = [cell.kind for row in self.rows for cell in row.cells]
         return [(kind, keys.count(kind.key)) for kind in self.kinds if kind.key in keys]
 
     @property
     def dense(self) -> bool:
-        """Whether cells have to be small."""
+        """Whether cells are drawn small."""
         return any(len(row.cells) >= DENSE for row in self.rows)
 
     @property
@@ -99,7 +99,7 @@ class Grid:
 
     @property
     def featured(self) -> list[Featured]:
-        """The videos to show at once: all, where they are few."""
+        """Videos to show without a click: all, or none if there are too many."""
         filmed = [(row, cell) for row in self.rows for cell in row.cells if cell.clip]
         if len(filmed) > FEATURED:
             return []
@@ -111,11 +111,11 @@ class Grid:
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """The data of the page's script: of each row its name and columns of texts.
+        """Data for the page's script: name, columns of texts and clips of each row.
 
-        A column has a name, its distinct texts, and for each cell the place of its
-        text among them: fifty trials with the same wording hold it once. ``clips`` are
-        the places in ``clips`` above, by that of the cell.
+        A column has a name, its distinct texts, and for each cell the index of its text
+        among them, so that a wording shared by fifty trials is stored once. ``clips`` has
+        the index in ``Grid.clips`` and the link, by index of the cell.
         """
         numbers = iter(range(len(self.clips)))
         return [
@@ -127,8 +127,8 @@ class Grid:
                     for name in dict.fromkeys(n for c in row.cells for n in c.details)
                 ],
                 "clips": {
-                    place: [next(numbers), cell.clip.link]
-                    for place, cell in enumerate(row.cells)
+                    index: [next(numbers), cell.clip.link]
+                    for index, cell in enumerate(row.cells)
                     if cell.clip
                 },
             }
@@ -137,6 +137,6 @@ class Grid:
 
 
 def _column(texts: Sequence[Hashable]) -> list[list[Any]]:
-    places: dict[Hashable, int] = {}
-    indices = [places.setdefault(text, len(places)) for text in texts]
-    return [list(places), indices]
+    distinct: dict[Hashable, int] = {}
+    indices = [distinct.setdefault(text, len(distinct)) for text in texts]
+    return [list(distinct), indices]
