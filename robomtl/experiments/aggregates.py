@@ -3,7 +3,7 @@
 The definitions are those of rliable (R. Agarwal et al., Deep Reinforcement Learning at
 the Edge of the Statistical Precipice, NeurIPS 2021, and its code): IQM as in
 ``aggregate_iqm``, probability of improvement as in ``probability_of_improvement``. Its
-intervals are not used: ``StratifiedBootstrap`` draws seeds anew within each task, though
+intervals are not used: ``StratifiedBootstrap`` resamples seeds within each task, though
 one policy serves all of them.
 """
 

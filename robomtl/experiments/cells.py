@@ -44,7 +44,7 @@ class Cell(ABC):
 
     @property
     def kind(self) -> Hashable:
-        """Key of what is slow to build for the cell, as envs; see ``Executor.map``."""
+        """Key of the cell's slow-to-build parts, such as envs; see ``Executor.map``."""
         return None
 
     @property

@@ -34,7 +34,7 @@ def evaluate(
 ) -> Results:
     """Evaluates an agent on a suite, and writes the results to a folder.
 
-    Every finished chunk of trials is saved at once: called again with the same agent,
+    Every finished chunk of trials is saved immediately: called again with the same agent,
     suite and conditions after an interruption, it plays the remaining trials.
 
     Args:

@@ -108,7 +108,7 @@ class _InWorker(Generic[C]):
 def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executor) -> F:
     """Runs an experiment, writes its tables, results and report, and returns findings.
 
-    Every finished cell is saved at once: called again after an interruption, the
+    Every finished cell is saved immediately: called again after an interruption, the
     experiment resumes.
 
     Args:

@@ -211,5 +211,5 @@ def footer(played: str, *, confidence: float, over: str, alone: str = "") -> str
     return (
         f"A trial succeeds if the task is solved at any step. {played}; tasks have equal"
         f" weight. Intervals ({100 * confidence:.4g}%) cover {over} and trials of the same"
-        f" tasks; by t quantiles, they are wide where there are few of these.{note}"
+        f" tasks; they use t quantiles, so that few repetitions make them wide.{note}"
     )

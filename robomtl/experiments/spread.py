@@ -32,7 +32,7 @@ _LEVELS = np.geomspace(
 class Part:
     """A component of a variance: the mean square of a set of axes over its cells.
 
-    Tasks are summed over.
+    Components of several tasks are added up.
     """
 
     axes: tuple[int, ...]

@@ -92,9 +92,9 @@ def compare_sequentially(
     """Compares two agents until it is settled which is better, and returns the verdict.
 
     Both play the same trials, in rounds of one chunk per task, until the evidence reaches
-    ``1 / alpha`` or all trials are played. Every finished chunk is saved at once: called
-    again, the comparison resumes. It may be stopped, resumed and inspected at any time;
-    the test remains valid.
+    ``1 / alpha`` or all trials are played. Every finished chunk is saved immediately:
+    called again, the comparison resumes. It may be stopped, resumed and inspected at any
+    time; the test remains valid.
 
     Args:
         a: First agent, A.

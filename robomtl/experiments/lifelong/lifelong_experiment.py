@@ -109,8 +109,8 @@ def lifelong(
 
     All methods learn from the same demonstrations in the same orders, take the same number
     of gradient steps on each task, and play the same trials after each. Every finished
-    stage is saved at once: called again after an interruption, the experiment resumes.
-    Methods, orders and seeds may be added to a finished experiment, which is kept.
+    stage is saved immediately: called again after an interruption, the experiment resumes.
+    Methods, orders and seeds may be added later; what is finished is kept.
 
     Args:
         suite: Supplies the tasks.

@@ -131,9 +131,9 @@ def multitask(
     """Compares multi-task with single-task training at equal budgets.
 
     All arms learn from the same demonstrations, take the same number of gradient samples
-    of every task, and play the same trials. Every finished policy is saved at once:
+    of every task, and play the same trials. Every finished policy is saved immediately:
     called again after an interruption, the experiment resumes. Arms, seeds and numbers of
-    demonstrations may be added to a finished experiment, which is kept.
+    demonstrations may be added later; finished cells are kept.
 
     Args:
         suite: Supplies the tasks.

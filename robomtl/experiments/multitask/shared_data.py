@@ -18,7 +18,8 @@ def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
 
     Args:
         data: Recorded demonstrations.
-        amounts: Number of demonstrations of each task, by that of a compared task.
+        amounts: Number of demonstrations by task, for each number of demonstrations that
+            is compared.
     """
     return {
         count: {
