@@ -51,20 +51,22 @@ def parts_of(tasks: Sequence[Scores], weights: Sequence[float]) -> tuple[Part, .
         weights: Weight of each task.
     """
     weighed = _stacked(tasks, weights)
-    found: dict[tuple[int, ...], list[tuple[float, int]]] = {}
+    by_axes: dict[tuple[int, ...], list[tuple[float, int]]] = {}
     for scores in weighed:
         for axes, squares in _mean_squares(scores):
-            found.setdefault(axes, []).extend(squares)
-    if (0,) in found and len({scores.shape[1] for scores in weighed}) == 1:
-        whole = sum(scores.mean(axis=(2, 3, 4)).sum(axis=0) for scores in weighed)
-        found[(0,)] = [(float(np.var(whole, ddof=1)) / len(whole), len(whole) - 1)]  # pyrefly: ignore[bad-argument-type]
+            by_axes.setdefault(axes, []).extend(squares)
+    if (0,) in by_axes and len({scores.shape[1] for scores in weighed}) == 1:
+        seeds = sum(scores.mean(axis=(2, 3, 4)).sum(axis=0) for scores in weighed)
+        by_axes[(0,)] = [(float(np.var(seeds, ddof=1)) / len(seeds), len(seeds) - 1)]  # pyrefly: ignore[bad-argument-type]
     freedom = {
-        axes[0]: pooled_freedom(some) for axes, some in found.items() if len(axes) == 1
+        axes[0]: pooled_freedom(some)
+        for axes, some in by_axes.items()
+        if len(axes) == 1
     }
     freedom[_TRIAL] = np.inf
     return tuple(
         Part(axes, sum(v for v, _ in some), sum(freedom[axis] for axis in axes))
-        for axes, some in found.items()
+        for axes, some in by_axes.items()
     )
 
 

@@ -41,9 +41,9 @@ def log_e_of_streams(a: Solved, b: Solved) -> LogE:
     """
     rate_a, rate_b = _before(a, _STREAMS_PRIOR), _before(b, _STREAMS_PRIOR)
     rate_0 = (rate_a + rate_b) / 2
-    apart = _log_likelihood(a, rate_a) + _log_likelihood(b, rate_b)
-    alike = _log_likelihood(a, rate_0) + _log_likelihood(b, rate_0)
-    return np.cumsum(apart - alike, axis=-1)
+    separate = _log_likelihood(a, rate_a) + _log_likelihood(b, rate_b)
+    common = _log_likelihood(a, rate_0) + _log_likelihood(b, rate_0)
+    return np.cumsum(separate - common, axis=-1)
 
 
 def log_e_of_pairs(a: Solved, b: Solved) -> LogE:

@@ -63,7 +63,7 @@ def compare(
     everything = total(tallies)
     alpha, p_value = round(1 - confidence, 12), mcnemar(everything)
     tasks = task_differences(pairing.tallies, confidence)
-    apart = [name for name in tasks if tasks[name].holm < alpha]
+    significant = [name for name in tasks if tasks[name].holm < alpha]
     found = Comparison(
         a=first.setting.agent,
         b=second.setting.agent,
@@ -78,8 +78,8 @@ def compare(
             0 if p_value < alpha else more_to_settle(everything, alpha=alpha)
         ),
         tasks=tasks,
-        worse=tuple(name for name in apart if tasks[name].difference < 0),
-        better=tuple(name for name in apart if tasks[name].difference > 0),
+        worse=tuple(name for name in significant if tasks[name].difference < 0),
+        better=tuple(name for name in significant if tasks[name].difference > 0),
         left_out=pairing.left_out,
         errors=pairing.errors,
         only_a=pairing.only_a,

@@ -99,10 +99,10 @@ class Judge:
             both = [
                 _both(played[p.chunk], p.trial, self.criterion) for p in round_.trials
             ]
-            whole = [pair for pair in both if None not in pair]
-            a += [bool(first) for first, _ in whole]
-            b += [bool(second) for _, second in whole]
-            errors += len(both) - len(whole)
+            complete = [pair for pair in both if None not in pair]
+            a += [bool(first) for first, _ in complete]
+            b += [bool(second) for _, second in complete]
+            errors += len(both) - len(complete)
             rounds += 1
             if self._settled_after(a, b) is not None:
                 break

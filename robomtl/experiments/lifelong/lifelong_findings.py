@@ -134,11 +134,11 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
     given = [each for order, each in played if order == tuple(stream)]
     tasks, end = list(dict.fromkeys(stream)), len(stream)
     stages = sorted({stage for _, each in played for stage, _ in each})
-    whole = len(stages) == end and not any(
+    complete = len(stages) == end and not any(
         np.isnan(some).any() for _, each in played for some in each.values()
     )
     measured = {
-        measure: _scores(played, tasks, measure) if whole else dict[str, Scores]()
+        measure: _scores(played, tasks, measure) if complete else dict[str, Scores]()
         for measure in (learned, forward, backward, area, forgotten)
     }
     return Retained(
@@ -149,9 +149,9 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
             _compared(measured[backward]) if measured[backward] else None
         ),
         area=_rate(measured[area]),
-        unchanged=whole
+        unchanged=complete
         and all((run.done.measured or {}).get("unchanged") for run in runs),
-        relative_forgetting=_relative(played, tasks) if whole else None,
+        relative_forgetting=_relative(played, tasks) if complete else None,
         forgetting={
             task: _compared({task: some}) for task, some in measured[forgotten].items()
         },

@@ -30,12 +30,12 @@ def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
     }
 
 
-def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
+def check_same(arm: str, folder: Path, found: Hashes, wanted: Hashes) -> None:
     """Checks that an arm reads the same demonstrations as the others.
 
     Args:
         arm: Label of the arm.
-        there: Folder of its demonstrations.
+        folder: Folder of its demonstrations.
         found: Hashes of its demonstrations.
         wanted: Hashes of the others' demonstrations.
 
@@ -47,7 +47,7 @@ def check_same(arm: str, there: Path, found: Hashes, wanted: Hashes) -> None:
             if digest != wanted[count][task]:
                 raise InputError(
                     f"The arm {arm} reads other demonstrations of {task} than the others:"
-                    f" sha256 of the first {count} in {there} is {digest[:12]}, not"
+                    f" sha256 of the first {count} in {folder} is {digest[:12]}, not"
                     f" {wanted[count][task][:12]}. Arms are compared on the same files;"
                     " give the arm those, or start again in another folder."
                 )
