@@ -90,7 +90,7 @@ class AgemTraining:
         return _Draws(new, memory, config.seed)
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """Held-out demonstrations in order."""
+        """Batches of held-out demonstrations, in order."""
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Any) -> Loss:

@@ -87,11 +87,11 @@ class EwcTraining:
         return Importance(len(joined(policy)))
 
     def draws(self, material: Material, config: TrainConfig) -> Draws:
-        """Frames, as cloning draws them."""
+        """Sampler of frames, the same as for behaviour cloning."""
         return Cloning().draws(material, config)
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """Held-out demonstrations in order."""
+        """Batches of held-out demonstrations, in order."""
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:
@@ -194,7 +194,7 @@ def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:
 
 
 def _alone(sample: Batch) -> Batch:
-    """One sample as a batch of one."""
+    """A batch that consists of one sample."""
     observation = {name: it.unsqueeze(0) for name, it in sample.observation.items()}
     others = (each.unsqueeze(0) for each in sample[1:])
     return Batch(observation, *others)

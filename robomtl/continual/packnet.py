@@ -80,11 +80,11 @@ class PacknetTraining:
         return Owners(policy.num_parameters)
 
     def draws(self, material: Material, config: TrainConfig) -> Draws:
-        """Frames, as cloning draws them."""
+        """Sampler of frames, the same as for behaviour cloning."""
         return Cloning().draws(material, config)
 
     def validation(self, material: Material) -> Iterator[Batch]:
-        """Held-out demonstrations in order."""
+        """Batches of held-out demonstrations, in order."""
         return Cloning().validation(material)
 
     def loss(self, policy: Policy, batch: Batch) -> Loss:

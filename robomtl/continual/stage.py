@@ -67,7 +67,7 @@ class Stage:
         return self.folder / f"{self.number + 1:02d}-{file_name(self.task)}"
 
     def stage_of(self, task: str) -> "Stage | None":
-        """The latest stage up to this one that learned a task; None if none did."""
+        """The latest stage, up to this one, that learned a task; None if no stage did."""
         for number in range(self.number, -1, -1):
             if self.stream[number] == task:
                 return replace(self, number=number)

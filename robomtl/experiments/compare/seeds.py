@@ -1,4 +1,4 @@
-"""Two methods compared over several seeds of training each."""
+"""Comparison of two methods over several seeds of training each."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

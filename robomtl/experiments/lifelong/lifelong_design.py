@@ -26,7 +26,7 @@ USUAL = ("sequential", "replay", "ewc", "agem", "packnet", "lora", "multitask")
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Settings that are equal for all methods of a lifelong experiment."""
+    """Settings shared by all methods of a lifelong experiment."""
 
     policy: str = "film"
     """Registered name of the architecture."""

@@ -35,7 +35,7 @@ _LABEL = re.compile(r"[\w-]+")  # A dot separates a label from the name of a set
 
 @dataclass(frozen=True, kw_only=True)
 class Design:
-    """Settings that are equal for all arms of a multi-task experiment."""
+    """Settings shared by all arms of a multi-task experiment."""
 
     policy: str = "film"
     """Registered name of the architecture."""

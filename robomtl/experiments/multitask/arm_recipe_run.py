@@ -26,7 +26,7 @@ class Before:
     episodes: int
     """Demonstrations of each task."""
     arms: tuple[str, ...]
-    """Labels of the arms that continue from it."""
+    """Labels of the arms that continue from the policy."""
     training: TrainConfig = field(default_factory=TrainConfig)
     """Settings of its training."""
     policy_config: Mapping[str, Any] = field(default_factory=dict)
