@@ -102,8 +102,8 @@ class MultitaskFindings:
     crossover: Mapping[str, Crossover]
     """Crossovers by label, for arms that are compared with the baseline."""
     affinity: Mapping[str, Affinity]
-    """Affinities of tasks by label, for arms that learn them together; see
-    ``MultitaskRequest.affinity``."""
+    """Affinities of tasks by label, for arms that learn them together; see the field of
+    this name in ``MultitaskRequest``."""
     mixture: Mixtures = field(default_factory=dict)
     """Factors of tasks' sampling frequencies, for arms that learned a mixture."""
     cost: Mapping[str, Mapping[int, Took]]
