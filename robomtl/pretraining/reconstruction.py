@@ -15,9 +15,8 @@ from torch.nn import functional
 from robomtl.layers.observing import EMBODIMENT
 from robomtl.policy import Batch, Policy
 
-_STILL = (
-    1e-3  # Added to the variance of pixels in [0, 1], so that noise is not scaled up.
-)
+# Added to the variance of pixels in [0, 1], so that noise is not scaled up.
+_STILL = 1e-3
 
 
 class Targets(nn.Module):

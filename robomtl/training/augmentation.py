@@ -34,15 +34,16 @@ class Augmentation:
     """Largest random translation of all positions of a sample along x and along y [m];
     its actions, which are displacements, stay the same. 0 for none."""
     rotation: float = 0.0
-    """Largest random rotation of the positions of a sample about z, in either direction
-    [degrees], around the mean position of the hand in the demonstrations of its task.
+    """Largest random rotation of the positions of a sample about z [degrees], in either
+    direction, around the mean position of the hand in the demonstrations of its task.
     Displacement actions are rotated too, as they were before clipping, see ``approach``,
     and clipped again. Orientations stay, as the hand cannot rotate. 0 for none."""
     approach: float = 0.0
     """Largest random displacement, along x and along y, of the start of the hand's path to
     the object that it touches first [m]; the objects stay where they are. For
-    demonstrators whose actions are proportional to the distance from their target, see
-    ``approach``. In batches of problems, paths in the context stay the same. 0 for none."""
+    demonstrators whose actions are proportional to the distance from their target, see the
+    module ``approach``. In batches of problems, paths in the context stay the same; 0 for
+    none."""
     mirror: float = 0.0
     """Fraction of the samples, or problems, that are mirrored at x = 0, which gives another
     task unless the scene is symmetric. The instruction stays the same."""

@@ -61,8 +61,8 @@ class TrainConfig:
     weight_decay: float = 1e-2
     """Weight decay of AdamW."""
     schedule: Schedule = "warmup_cosine"
-    """Learning rate schedule: ``warmup_cosine`` is a linear warm-up and cosine decay,
-    ``cosine`` decays only, ``constant`` stays."""
+    """Learning rate schedule: ``warmup_cosine`` warms up linearly, then decays along half
+    a cosine; ``cosine`` decays only; ``constant`` stays."""
     warmup_fraction: float = 0.1
     """Fraction of the run over which ``warmup_cosine`` warms up."""
     max_grad_norm: float = 1.0
@@ -139,8 +139,8 @@ class TrainConfig:
     save_every: int = 500
     """Steps between checkpoints."""
     conflicts_every: int = 0
-    """Steps between measurements of conflict: the cosines between the tasks' gradients;
-    0 for none."""
+    """Steps between measurements of the cosines between the tasks' gradients; 0 for
+    none."""
     affinity_every: int = 0
     """Steps between measurements of affinity: the change in each task's loss after a step
     on another; 0 for none."""

@@ -24,8 +24,8 @@ class Transform:
     sign: Tensor | None = None
     """Mirroring: factors of the state, 1 or -1; (sample, state)."""
     angle: Tensor | None = None
-    """Angle by which each component of the state is rotated, together with the one that
-    ``beside`` names, around its centre [rad]; (sample, state)."""
+    """Angle of rotation of each component of the state [rad], together with the component
+    in ``beside`` and around its centre; (sample, state)."""
     beside: Tensor | None = None
     """Index of the component that each one is rotated with; (sample, state)."""
     centre: Tensor | None = None
