@@ -31,9 +31,9 @@ class Design:
     policy: str = "film"
     """Architecture of the language-conditioned policy."""
     arms: tuple[str, ...] = tuple(ARMS)
-    """Arms, by the data that they add in each round: more ``demonstrations``, rollouts of
-    the policy labelled by the expert (``dagger``), or rollouts that the policy solves
-    (``self_imitation``)."""
+    """Arms, by the data that each adds in a round: ``demonstrations`` of the expert,
+    rollouts of the policy labelled by the expert (``dagger``), or rollouts that the policy
+    solves (``self_imitation``)."""
     tasks: tuple[str, ...] | None = None
     """Tasks to learn; the training tasks of the suite by default."""
     demonstrations: int = 25
@@ -43,8 +43,8 @@ class Design:
     episodes: int = 10
     """Episodes of each task in a round."""
     noise: float = 0.2
-    """Largest standard deviation of the exploration noise on the policy's actions in
-    ``self_imitation``, from 0 to 1."""
+    """Largest standard deviation, from 0 to 1, of the exploration noise on the policy's
+    actions in ``self_imitation``."""
     steps: int = 4_000
     """Gradient steps of the policy from which every arm starts."""
     round_steps: int = 2_000

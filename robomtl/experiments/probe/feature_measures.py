@@ -18,8 +18,8 @@ class FeatureMeasures:
     """Residual and total sums of squares of each held-out episode, by layer, task and
     body."""
     hits: Mapping[str, tuple[tuple[int, ...], ...]]
-    """Whether a wording retrieves an episode of its task, 0 or 1, by kind of wording;
-    (wording, gallery)."""
+    """1 where a wording retrieves an episode of its task, else 0, by kind of wording; each
+    is (wording, gallery)."""
 
     def __post_init__(self) -> None:
         """Checks the sizes.
