@@ -189,7 +189,7 @@ def test_a_task_that_there_is_not_names_the_nearest(evaluation):
 
 
 def test_a_trial_that_was_not_played_is_refused(evaluation):
-    message = "no trial with an outcome of task reach-blue, variation 7"
+    message = "no trial with an outcome for task reach-blue, variation 7"
     with pytest.raises(ValueError, match=message):
         viewing.recorded_trial(
             evaluation, WobblingAgent(), POINTS, task="reach-blue", variation=7
