@@ -105,7 +105,9 @@ def test_without_a_recipe_help_says_how_to_name_one(capsys):
 
 def test_a_second_seed_is_refused_where_it_would_do_nothing(capsys):
     assert main(["run", "small", "--training.seed", "4"]) == 2
-    assert "--seed 4 seeds all random numbers" in " ".join(capsys.readouterr().err.split())
+    assert "--seed 4 seeds all random numbers" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_a_changed_recipe_is_recorded_and_resumed_only_as_it_was(tmp_path, capsys):

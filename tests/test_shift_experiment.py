@@ -207,7 +207,7 @@ def test_policies_need_names_and_the_same_seeds(
         policies_of([runs[0], runs[0]])
     with pytest.raises(InputError, match="same seeds of training; given: a: 0, 1; b"):
         policies_of(runs[:3])
-    with pytest.raises(InputError, match="give at least 1 run directory"):
+    with pytest.raises(InputError, match="Name at least 1 run directory"):
         policies_of([])
     with pytest.raises(InputError, match="is shifted already; give points/MT4"):
         shifted = robomtl.suite("shifted/action_gain=2/points/MT4")
