@@ -16,6 +16,7 @@ from robomtl.demonstrations import (
 from robomtl.demonstrations.adding import add_cameras
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.envs.points import PointsSuite
+from robomtl.errors import GaveUpError
 from robomtl.execution import compute
 from robomtl.execution.compute import Compute
 from robomtl.training import TrainConfig, train
@@ -109,6 +110,19 @@ def test_variations_may_be_skipped(tmp_path):
 def test_a_policy_that_solves_nothing_is_not_imitated(tmp_path):
     rollouts = Rollouts(agent=Idle(), labels="policy")
     with pytest.raises(ValueError, match=r"solved none of 3 .*--labels expert"):
+        record(tmp_path, noise=0, rollouts=rollouts)
+
+
+@pytest.mark.parametrize("labels", ["expert", "policy"])
+def test_a_policy_whose_episodes_are_all_aborted_is_quoted(
+    tmp_path, monkeypatch, labels
+):
+    def failing(*_):
+        raise KeyError("gripper")
+
+    monkeypatch.setattr(Still, "__call__", failing)
+    rollouts = Rollouts(agent=Idle(), labels=labels)
+    with pytest.raises(GaveUpError, match="All 3 episodes .* aborted .*KeyError: 'gri"):
         record(tmp_path, noise=0, rollouts=rollouts)
 
 

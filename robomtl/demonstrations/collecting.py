@@ -225,10 +225,18 @@ def _check_kept(collection: _Collection) -> None:
     """Refuses to write a data set without an episode.
 
     Raises:
-        GaveUpError: If the episodes of a policy are collected, and it solved none.
+        GaveUpError: If the episodes of a policy are collected, and it solved none, or all
+            were aborted by errors.
     """
     if next(collection.recorded(), None) is None:
-        tried = sum(course.tally().tried for course in collection.courses.values())
+        tallies = [course.tally() for course in collection.courses.values()]
+        tried = sum(tally.tried for tally in tallies)
+        if tried == sum(tally.unstable for tally in tallies):
+            last = [*collection.errors.values()][-1]
+            raise GaveUpError(
+                f"All {tried} episodes of the policy were aborted by errors; the last:"
+                f" {last}."
+            )
         raise GaveUpError(
             f"The policy solved none of {tried} episodes, so nothing is left to imitate;"
             " record the expert's labels (--labels expert), or train it further first."
