@@ -243,3 +243,25 @@ def test_no_line_of_a_field_s_text_breaks_its_help():
         for name, text in described_fields(path):
             _, *lines = text.splitlines()
             assert all(line.strip()[:1].isalpha() for line in lines), (path, name)
+
+
+_ELLIPTIC = re.compile(r"(What|How|Those|That|Which|Who|Whose|Its|Of)\b")
+
+
+def documented(path):
+    tree = ast.parse(path.read_text())
+    kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for made in ast.walk(tree):
+        if isinstance(made, kinds) and (text := ast.get_docstring(made)):
+            yield getattr(made, "name", path.stem), text
+    yield from described_fields(path)
+
+
+def test_docstrings_name_their_subject():
+    elliptic = [
+        f"{path.stem}: {name}: {text.splitlines()[0]}"
+        for path in packaged()
+        for name, text in documented(path)
+        if _ELLIPTIC.match(text)
+    ]
+    assert not elliptic
