@@ -32,13 +32,13 @@ class MetaWorldConfig:
     upstream: bool = False
     """Whether to run Meta-World's own step, which is slower and gives the same results."""
     cameras: str | Sequence[str] = ()
-    """Names of the cameras whose images are observed as ``image.NAME``, together with
-    ``proprioception``: the hand's position and the gripper's opening."""
+    """Names of the cameras whose images are observed as ``image.NAME``, with the hand's
+    position and the gripper's opening as ``proprioception`` beside them."""
     size: int | None = None
     """Width and height of these images [px]; None for 84."""
     profile: Profile | None = None
-    """``fast``, the default, renders without shadows, reflections and antialiasing;
-    ``faithful`` renders with them."""
+    """Rendering profile: ``fast``, the default, leaves out shadows, reflections and
+    antialiasing, which ``faithful`` renders."""
     train_tasks: str | Sequence[str] = ()
     """Names of the tasks to train on; only for ``custom``."""
     held_out_tasks: str | Sequence[str] = ()

@@ -67,8 +67,8 @@ class RT2Config:
     architecture: str = ""
     """Content of the model's ``config.json``; read from the folder if empty."""
     tokenizer: int = 0
-    """Length of the model's ``tokenizer.json`` [bytes]; read from the folder with
-    ``architecture``."""
+    """Length of the model's ``tokenizer.json`` [bytes]; read from the folder
+    together with ``architecture``."""
     chunk: int = 1
     """Number of actions predicted at once."""
     bins: int = 256

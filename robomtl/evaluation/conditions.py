@@ -22,9 +22,9 @@ class TrialSettings:
     repeats: int = 1
     """Number of trials of each variation."""
     instructions: Path | str = "canonical"
-    """Kind of instructions, such as ``canonical``, ``held-out`` or ``shuffled``, see
-    ``robomtl.evaluation.instructions.KINDS``; or a JSON file with a list of wordings for each
-    task."""
+    """Kind of instructions, such as ``canonical``, ``held-out`` or ``shuffled``, or
+    a JSON file with a list of wordings for each task. The kinds are listed in
+    KINDS of ``robomtl.evaluation.instructions``."""
     until: Until = "horizon"
     """``horizon`` plays each trial to its end; ``success`` stops it once solved, which is
     faster, but leaves success at the last step unknown."""

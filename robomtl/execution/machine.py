@@ -131,8 +131,8 @@ class MachineRecord(Machine):
     """The content of ``machine.json`` in a folder; ``auto`` where a field is missing."""
 
     threads: tuple[tuple[int, int], ...] = ()
-    """Pairs (first step, number of threads from that step on), which are chosen by
-    ``robomtl.execution.threads``."""
+    """Pairs (first step, number of threads from that step on), chosen as in
+    module ``robomtl.execution.threads``."""
 
     def __post_init__(self) -> None:
         """Checks the types and the ranges.
