@@ -116,7 +116,7 @@ def test_settings_are_those_of_the_checkpoint_unless_others_are_given(
         ({"execute": 0}, "give 1 action or more"),
         ({"execute": 9}, "predicts chunks of 3; give 3 or less"),
         ({"ensemble": -1.0}, "ensemble is -1.0; give 0 or more"),
-        ({"execute": 2, "ensemble": 0.1}, "leave out either"),
+        ({"execute": 2, "ensemble": 0.1}, "leave one of them out"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(

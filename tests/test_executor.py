@@ -275,7 +275,7 @@ def test_a_process_that_dies_before_it_has_started_costs_no_attempt(tmp_path):
 @pytest.mark.usefixtures("spawned_workers")
 def test_work_that_no_process_can_start_with_is_refused():
     message = (
-        "No worker process starts: its process died with exit code 1, .*in a module"
+        "No worker process starts: its process died with exit code 1; .*in a module"
     )
     with pytest.raises(StartError, match=message):
         outcomes(LocalExecutor(), Unreadable(), ["a", "b"])
