@@ -9,6 +9,7 @@ import pytest
 import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.errors import InputError
+from robomtl.shifts.physics import movable
 from robomtl.shifts.shift import SHIFTS
 from robomtl.task import Env, Suite
 
@@ -257,3 +258,36 @@ def test_other_simulators_of_mujoco_have_shifts_of_physics_and_pictures(
     assert all(map(np.array_equal, again, plain))
     with pytest.raises(InputError, match="does not support the shift 'hand_start'"):
         robomtl.suite(f"shifted/hand_start=5/{name}")
+
+
+_TENDON_ROBOT = """
+<mujoco>
+  <worldbody>
+    <body name="cube"><freejoint/><geom size="0.1"/></body>
+    <body name="arm">
+      <joint name="elbow"/><geom size="0.1"/>
+      <body name="left"><joint name="left" type="slide"/><geom size="0.1"/></body>
+      <body name="right"><joint name="right" type="slide"/><geom size="0.1"/></body>
+    </body>
+    <body name="lid"><joint name="hinge"/><geom size="0.1"/></body>
+    <body name="hand"><freejoint/><geom size="0.1"/><site name="palm"/></body>
+    <body name="target" mocap="true"><site name="aim"/></body>
+  </worldbody>
+  <tendon>
+    <fixed name="grip"><joint joint="left" coef="1"/><joint joint="right" coef="1"/></fixed>
+  </tendon>
+  <actuator><general tendon="grip"/></actuator>
+  <equality>
+    <joint joint1="left" joint2="right"/>
+    <joint joint1="hinge"/>
+    <weld site1="palm" site2="aim"/>
+  </equality>
+</mujoco>
+"""
+
+
+def test_a_robot_driven_through_tendons_or_sites_is_no_movable_object():
+    mujoco = pytest.importorskip("mujoco")
+    model = mujoco.MjModel.from_xml_string(_TENDON_ROBOT)
+    objects = [model.body(index).name for index in movable(model)]
+    assert objects == ["cube", "lid"]

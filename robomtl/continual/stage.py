@@ -57,11 +57,6 @@ class Stage:
         return tuple(task for task in before if task != self.task)
 
     @property
-    def last(self) -> bool:
-        """Whether the stream ends with this stage."""
-        return self.number == len(self.stream) - 1
-
-    @property
     def run(self) -> Path:
         """Run directory of the stage."""
         return self.folder / f"{self.number + 1:02d}-{file_name(self.task)}"

@@ -1,5 +1,6 @@
 """Shifts of MuJoCo's physics: friction, and the mass of movable objects."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,15 +49,60 @@ def movable(model: Any) -> NDArray[np.int64]:
         Body ids, ascending; (body,).
     """
     root = model.body_rootid
-    driven = {int(root[model.jnt_bodyid[j]]) for j in model.actuator_trnid[:, 0]}
+    driven = {int(root[body]) for body in _actuated(model)}
     jointed = {int(root[body]) for body in model.jnt_bodyid}
     held = {  # Trees constrained to a mocap body: robots that are moved by mocap.
         int(root[body])
-        for pair in zip(model.eq_obj1id, model.eq_obj2id, strict=True)
+        for pair in _constrained(model)
         for body in pair
         if any(model.body_mocapid[other] >= 0 for other in pair)
     }
     return np.flatnonzero(np.isin(root, [*(jointed - driven - held)]))
+
+
+def _actuated(model: Any) -> Iterator[int]:
+    """Ids of the bodies that actuators act on, directly or through a tendon."""
+    from mujoco import mjtTrn  # An optional dependency.
+
+    kinds, targets = model.actuator_trntype, model.actuator_trnid[:, 0]
+    for kind, target in zip(kinds, targets, strict=True):
+        match mjtTrn(kind):
+            case mjtTrn.mjTRN_JOINT | mjtTrn.mjTRN_JOINTINPARENT:
+                yield model.jnt_bodyid[target]
+            case mjtTrn.mjTRN_TENDON:
+                yield from _along(model, target)
+            case mjtTrn.mjTRN_BODY:
+                yield target
+            case _:
+                yield model.site_bodyid[target]
+
+
+def _along(model: Any, tendon: int) -> Iterator[int]:
+    """Ids of the bodies whose joints or sites a tendon passes."""
+    from mujoco import mjtWrap  # An optional dependency.
+
+    bodies = {
+        mjtWrap.mjWRAP_JOINT: model.jnt_bodyid,
+        mjtWrap.mjWRAP_SITE: model.site_bodyid,
+    }
+    first = model.tendon_adr[tendon]
+    for wrap in range(first, first + model.tendon_num[tendon]):
+        if model.wrap_type[wrap] in bodies:
+            yield bodies[model.wrap_type[wrap]][model.wrap_objid[wrap]]
+
+
+def _constrained(model: Any) -> Iterator[tuple[int, int]]:
+    """Ids of the two bodies of each equality constraint between bodies or their sites."""
+    from mujoco import mjtObj  # An optional dependency.
+
+    bodies = {
+        mjtObj.mjOBJ_BODY: np.arange(model.nbody),
+        mjtObj.mjOBJ_SITE: model.site_bodyid,
+    }
+    rows = zip(model.eq_objtype, model.eq_obj1id, model.eq_obj2id, strict=True)
+    for kind, first, second in rows:
+        if kind in bodies:
+            yield bodies[kind][first], bodies[kind][second]
 
 
 FRICTION = Shift(
