@@ -136,7 +136,7 @@ def test_retrieval_takes_construction(trained, support):
 def test_retrieval_without_a_prior_is_refused(trained, support):
     alone = Support(demonstrations=support.demonstrations)
     with pytest.raises(
-        ValueError, match=r"give Support\(prior=...\), or take finetune"
+        ValueError, match=r"give Support\(prior=...\), or choose the method finetune"
     ):
         adapt(trained, alone, method=configure("retrieval", FEW))
 

@@ -108,7 +108,7 @@ def test_the_classifier_comes_to_name_the_task(policy):
 
 
 def test_several_heads_and_nothing_to_choose_by_are_refused():
-    with pytest.raises(ValueError, match="3 tasks and no conditioning.*or train film"):
+    with pytest.raises(ValueError, match="3 tasks but no conditioning.*or train film"):
         MultiHead(MultiHeadConfig(), Spec(state=6, action=3, embedding=0, tasks=3))
 
 
@@ -135,7 +135,7 @@ def train(data, out, **settings):
 
 
 def test_training_untold_is_refused_before_the_run_is_claimed(data, tmp_path):
-    with pytest.raises(ValueError, match="4 tasks and no conditioning"):
+    with pytest.raises(ValueError, match="4 tasks but no conditioning"):
         train(data, tmp_path / "run", conditioning=("none",))
     assert not (tmp_path / "run").exists()
 

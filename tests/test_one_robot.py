@@ -14,7 +14,7 @@ from robomtl.adaptation import Support, adapt
 from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import Budget
 from robomtl.adaptation.methods.in_context import Prompted
-from robomtl.adaptation.one_robot import _candidates, _Like, _made, of_one_robot
+from robomtl.adaptation.one_robot import _candidates, _Like, _reduced, of_one_robot
 from robomtl.checkpoint import Card, TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import CollectionConfig, collect
@@ -89,7 +89,7 @@ def test_a_policy_of_one_of_its_robots_acts_as_before(
     there = TrainedPolicy(policy=policy, card=whole, fingerprint="")
     own = SPEC.embodiments[robot]
     alone = replace(spec, state=0, action=0, embodiments=(own,))
-    made = _made(there, replace(whole, spec=alone), _Like(robot, robot)).eval()
+    made = _reduced(there, replace(whole, spec=alone), _Like(robot, robot)).eval()
     given = given._replace(task_embedding=torch.zeros(ROWS, 0))
     rows = given.observation["embodiment"] == robot
     expected = acted(policy, given)[rows][..., : own.action.size]
@@ -114,7 +114,7 @@ def test_a_prompted_policy_of_one_of_its_robots_acts_as_before(
     whole = card(name, spec, policy.config)
     there = TrainedPolicy(policy=policy, card=whole, fingerprint="")
     alone = replace(spec, state=0, action=0, embodiments=(own,))
-    made = _made(there, replace(whole, spec=alone), _Like(robot, robot)).eval()
+    made = _reduced(there, replace(whole, spec=alone), _Like(robot, robot)).eval()
     context = draw_context(state=5, action=3)
     size, length = own.states["state"], own.action.size
     shown = context._replace(
@@ -147,7 +147,7 @@ def test_other_policies_keep_what_no_robot_has_alone(name: str) -> None:
         policy=policy, card=card(name, spec, policy.config), fingerprint=""
     )
     alone = replace(spec, state=0, action=0, embodiments=(SHORT,))
-    made = _made(there, card(name, alone, policy.config), _Like(1, 1))
+    made = _reduced(there, card(name, alone, policy.config), _Like(1, 1))
     old, new = policy.state_dict(), made.state_dict()
     trunk = [key for key in new if key.startswith("trunk")]
     assert trunk and all(torch.equal(old[key], new[key]) for key in trunk)
