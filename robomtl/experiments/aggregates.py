@@ -2,7 +2,7 @@
 
 The definitions are those of rliable (R. Agarwal et al., Deep Reinforcement Learning at
 the Edge of the Statistical Precipice, NeurIPS 2021, and its code): IQM as in
-``aggregate_iqm``, probability of improvement as in ``probability_of_improvement``. Its
+``aggregate_iqm``, improvements as in ``probability_of_improvement``, before its mean. Its
 intervals are not used: ``StratifiedBootstrap`` resamples seeds within each task, though
 one policy serves all of them.
 """
@@ -30,17 +30,13 @@ class Estimate:
     interval: Interval
 
 
-def iqm(scores: Rates) -> Rates:
+def iqm(scores: Rates) -> float:
     """The interquartile mean: without the lowest and highest quarter of all scores.
 
     Args:
-        scores: Success of each seed in each task; (..., seed, task).
-
-    Returns:
-        Interquartile means; (...).
+        scores: Success of each seed in each task; (seed, task).
     """
-    pooled = scores.reshape(*scores.shape[:-2], -1)
-    return np.asarray(trim_mean(pooled, proportiontocut=_CUT, axis=-1))
+    return float(trim_mean(scores, proportiontocut=_CUT, axis=None))
 
 
 class Trimmed(NamedTuple):
@@ -73,20 +69,11 @@ def improvements(a: Rates, b: Rates) -> Rates:
     """Fraction of tasks in which a seed of A beats one of B, ties counting half.
 
     Args:
-        a: Rates of A; (..., seed of A, task).
-        b: Rates of B; (..., seed of B, task).
+        a: Rates of A; (seed of A, task).
+        b: Rates of B; (seed of B, task).
 
     Returns:
-        Fraction for each pair of seeds; (..., seed of A, seed of B).
+        Fraction for each pair of seeds; (seed of A, seed of B).
     """
-    wins = np.sign(a[..., :, None, :] - b[..., None, :, :])
+    wins = np.sign(a[:, None] - b[None])
     return np.asarray((1 + wins.mean(axis=-1)) / 2)
-
-
-def probability_of_improvement(a: Rates, b: Rates) -> Rates:
-    """Probability that a seed of A beats one of B in a task; see ``improvements``.
-
-    Returns:
-        Mean over tasks and seeds; (...).
-    """
-    return np.asarray(improvements(a, b).mean(axis=(-2, -1)))

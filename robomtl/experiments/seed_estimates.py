@@ -46,7 +46,7 @@ def mean_estimate(tasks: Tasks, confidence: float) -> Estimate:
 def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
     """Interquartile mean of success over seeds and tasks."""
     every = list(tasks.values())
-    value = float(iqm(rates_of(every)))
+    value = iqm(rates_of(every))
     parts = parts_of(_influences(every), even(every))
     trials = _trials(every)
     # Scores are trimmed by their outcomes, so that seeds agree by chance more often.
@@ -57,7 +57,7 @@ def iqm_estimate(tasks: Tasks, confidence: float) -> Estimate:
 def iqm_difference(a: Tasks, b: Tasks, confidence: float) -> Estimate:
     """Interquartile mean of A minus that of B; tasks in the same order."""
     both = list(a.values()), list(b.values())
-    values = [float(iqm(rates_of(every))) for every in both]
+    values = [iqm(rates_of(every)) for every in both]
     alone = sum(
         _smoothed(value, _trials(every))
         for value, every in zip(values, both, strict=True)
