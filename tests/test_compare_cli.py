@@ -71,7 +71,7 @@ def test_a_policy_and_the_experts_play_until_it_is_settled(tmp_path, capsys):
 
 def test_other_than_two_folders_are_refused(folders, capsys):
     assert "A and B; given: 1" in refusal(capsys, folders / "a1")
-    assert "A and B; 0 were given" in refusal(capsys)
+    assert "A and B; given: 0" in refusal(capsys)
 
 
 def test_folders_and_seeds_at_once_are_refused(folders, capsys):

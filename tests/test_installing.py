@@ -60,7 +60,7 @@ def test_an_env_whose_environment_is_not_installed_names_the_command(folder):
     simulator = Simulator(file=BARE, environment=KITCHEN)
     (folder / "bin").mkdir(parents=True)  # Half of an installation is none.
     with pytest.raises(
-        MissingExtraError, match=r"by: robomtl simulators install kitchen$"
+        MissingExtraError, match=r"with: robomtl simulators install kitchen$"
     ):
         ServedEnv(simulator, "count", {"train": range(1)})
 

@@ -252,7 +252,7 @@ def test_weights_that_are_not_the_card_s_are_refused(tmp_path):
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(content)
-    with pytest.raises(ValueError, match=r"policy\.safetensors is missing or not"):
+    with pytest.raises(ValueError, match=r"policy\.safetensors is missing, or is not"):
         checkpoint.load(tmp_path)
 
 
