@@ -1,4 +1,5 @@
 import re
+import shutil
 import socket
 import sys
 from dataclasses import replace
@@ -236,6 +237,10 @@ def test_what_cannot_be_pushed_is_refused(tmp_path, hub, data):
         robomtl.InputError, match="has no policy.json; name a run directory"
     ):
         robomtl.push(tmp_path, "me/mlp")
+    robomtl.push(run, "me/mlp", evaluations=[run / "fresh"])
+    shutil.copytree(run / "fresh", tmp_path / "fresh")
+    with pytest.raises(robomtl.InputError, match="Two evaluations would have the same"):
+        robomtl.push(run, "me/mlp", evaluations=[tmp_path / "fresh"])
     evaluation(OUTCOMES, fingerprint="another").write(run / "other")
     with pytest.raises(
         robomtl.InputError, match="other is of another policy than that of"

@@ -306,7 +306,7 @@ def test_another_probe_is_not_mixed_in(runs, tmp_path):
         probed(runs / "language", tmp_path, kinds=("shuffled", "empty"))
     with pytest.raises(ValueError, match="contains a probe of a policy, not an"):
         robomtl.resume_evaluation(tmp_path)
-    with pytest.raises(ValueError, match="results.json is of a probe, of no evalua"):
+    with pytest.raises(ValueError, match="results.json belongs to a probe, not to an"):
         robomtl.Results.read(tmp_path)
 
 

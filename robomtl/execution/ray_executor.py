@@ -280,8 +280,8 @@ def _check_that_a_cluster_answers(address: str) -> None:
         reason = error.stderr.strip().rpartition("\n")[2]
     raise InputError(
         f"No Ray cluster answers at '{address}' ({reason}). Give the address that `ray"
-        " start` printed, such as 10.0.0.1:6379, or 'local' to start Ray here. What was"
-        " finished is kept."
+        " start` printed, such as 10.0.0.1:6379, or 'local' to start Ray here."
+        " Finished work is kept."
     )
 
 

@@ -121,7 +121,12 @@ def _evaluations(
                 f"The evaluation {path} is of another policy than that of {folder}; leave it"
                 " out, or evaluate this one."
             )
-        found[file_name(path.name)] = path
+        same = found.setdefault(file_name(path.name), path)
+        if same.resolve() != path.resolve():
+            raise InputError(
+                f"Two evaluations would have the same name in the repository: {same} and"
+                f" {path}; rename one of the folders."
+            )
     return found
 
 
