@@ -215,5 +215,5 @@ def test_ray_at_a_wrong_address_is_reported_in_a_sentence(tmp_path, capsys):
     words = ["evaluate", "expert", "--suite", "points/MT4", "--ray", "nonsense"]
     said = refusal(capsys, *words, "--out", tmp_path)
     assert "No Ray cluster answers at 'nonsense'" in said
-    assert "What was finished is kept" in said
+    assert "Finished work is kept" in said
     assert os.listdir(tmp_path) == ["journal.jsonl"]
