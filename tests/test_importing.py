@@ -774,6 +774,26 @@ def test_unfit_choices_of_columns_are_refused(
         check_source(made / "can.hdf5", ImportConfig(features=words))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "message"),
+    [
+        ("robots", ["UR5e"], "robot is Panda in .*a.hdf5 and UR5e in .*b.hdf5; import"),
+        ("control_freq", 10, "fps is 20.0 in .*a.hdf5 and 10.0 in .*b.hdf5; import"),
+    ],
+)
+def test_robomimic_files_of_different_robots_or_rates_are_refused(
+    tmp_path: Path, setting: str, value: object, message: str
+) -> None:
+    for name in ("a", "b"):
+        foreign_sets.robomimic(tmp_path / f"{name}.hdf5")
+    with h5py.File(tmp_path / "b.hdf5", "a") as file:
+        env = json.loads(file["data"].attrs["env_args"])
+        env["env_kwargs"][setting] = value
+        file["data"].attrs["env_args"] = json.dumps(env)
+    with pytest.raises(InputError, match=message):
+        check_source(tmp_path, ImportConfig())
+
+
 def test_unknown_formats_and_folders_are_refused(made: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist; give the file or folder"):
         check_source(tmp_path / "none")

@@ -50,6 +50,19 @@ class _EnvArgs:
     env_name: str = ""
     env_kwargs: Mapping[str, Any] | None = None
 
+    @property
+    def robot(self) -> str | None:
+        """Name of the first robot; None if it is not recorded."""
+        robots = (self.env_kwargs or {}).get("robots")
+        robot = robots[0] if isinstance(robots, list) and robots else robots
+        return robot if isinstance(robot, str) else None
+
+    @property
+    def fps(self) -> float | None:
+        """Control steps a second; None if they are not recorded."""
+        rate = (self.env_kwargs or {}).get("control_freq")
+        return float(rate) if isinstance(rate, int | float) and rate > 0 else None
+
 
 class _Demo(NamedTuple):
     file: Path
@@ -64,33 +77,36 @@ class Robomimic:
     """Episodes of one file, or of all files in a folder.
 
     Args:
-        path: The file, or a folder of files with the same features.
+        path: The file, or a folder of files with the same robot, rate and features.
         filter_key: Subset of ``mask`` that is read; None for all episodes.
 
     Raises:
-        InputError: If a file has another layout, or lacks the subset.
+        InputError: If a file has another layout, or lacks the subset, or files differ in
+            their robot or rate.
     """
 
     def __init__(self, path: Path, filter_key: str | None = None) -> None:
         self._files = files_in(path)
         self._filters: dict[str, int] = {}
-        self._env = _EnvArgs()
+        self._envs: dict[Path, _EnvArgs] = {}
         self._demos: list[_Demo] = []
         for file in self._files:
             with hdf5.opened(file) as root:
                 self._demos += self._listed(root, file, filter_key)
         if not self._demos:
             raise InputError(f"{path} has no episodes, such as data/demo_0.")
+        self._check_same()
         self.about = self._about()
         """Metadata of the data set."""
 
     def _listed(self, root: Any, file: Path, key: str | None) -> Iterator[_Demo]:
         """The episodes of a file, in the order of their numbers."""
         data = hdf5.member(root, "data")
-        env = _json(data, "env_args")
-        self._env = parse_json(env, _EnvArgs, where=_where(data, "env_args"))
+        args = _json(data, "env_args")
+        env = parse_json(args, _EnvArgs, where=_where(data, "env_args"))
+        self._envs[file] = env
         whole = _instruction(data, "problem_info", "language_instruction")
-        whole = whole or _sentence((self._env.env_kwargs or {}).get("env_lang"))
+        whole = whole or _sentence((env.env_kwargs or {}).get("env_lang"))
         masks = self._masks(root)
         if key is not None and key not in masks:
             raise InputError(f"{file}: {unknown('filter key', key, masks)}")
@@ -100,7 +116,7 @@ class Robomimic:
                 demo = hdf5.member(data, name)
                 length = hdf5.rows(hdf5.member(demo, "actions"))
                 instruction = _instruction(demo, "ep_meta", "lang") or whole
-                instruction = instruction or in_words(self._env.env_name)
+                instruction = instruction or in_words(env.env_name)
                 samples = hdf5.count(demo, "num_samples")
                 yield _Demo(file, name, length, samples, instruction)
 
@@ -112,6 +128,18 @@ class Robomimic:
         for name, demos in found.items():
             self._filters[name] = self._filters.get(name, 0) + len(demos)
         return found
+
+    def _check_same(self) -> None:
+        """Refuses files whose robots or rates differ, which one data set cannot hold."""
+        (first, env), *others = self._envs.items()
+        for file, other in others:
+            for name in ("robot", "fps"):
+                value, differing = getattr(env, name), getattr(other, name)
+                if None not in (value, differing) and value != differing:
+                    raise InputError(
+                        f"{name} is {value} in {first} and {differing} in {file}; import"
+                        " each file separately, and train on both data sets."
+                    )
 
     def _about(self) -> About:
         """Metadata of the files, with the columns of the first episode."""
@@ -126,9 +154,7 @@ class Robomimic:
                     wrong[name] = reason
                 else:
                     columns[name] = _column(column)
-        kwargs = self._env.env_kwargs or {}
-        robots, rate = kwargs.get("robots"), kwargs.get("control_freq")
-        robot = robots[0] if isinstance(robots, list) and robots else robots
+        env = next(iter(self._envs.values()))
         pairs = dict.fromkeys((demo.file, demo.instruction) for demo in self._demos)
         instructions = [instruction for _, instruction in pairs]
         return About(
@@ -136,8 +162,8 @@ class Robomimic:
             columns=columns,
             usual=_usual(columns),
             lengths=[demo.length for demo in self._demos],
-            robot=robot if isinstance(robot, str) else self._env.env_name,
-            fps=float(rate) if isinstance(rate, int | float) and rate > 0 else None,
+            robot=env.robot or env.env_name,
+            fps=env.fps,
             unusable=wrong,
             duplicated=[
                 each for i, each in enumerate(instructions) if each in instructions[:i]
