@@ -247,7 +247,9 @@ def test_the_death_of_the_serving_process_is_told(tmp_path):
         actor = served.load(SUITE)
         start(actor, 10)
         os.kill(children().pop(), signal.SIGKILL)
-        with pytest.raises(ValueError, match="serves '.* on cpu' has died. What was"):
+        with pytest.raises(
+            ValueError, match="serves '.* on cpu' has died. Finished work"
+        ):
             actor(observations(10), np.ones(10, np.bool_))
     with pytest.raises(
         ValueError, match="is not served here. It is served only inside"

@@ -114,8 +114,8 @@ class _Client:
             answer: Answer = self._connection.recv()
         except (EOFError, OSError) as error:
             raise InputError(
-                f"The process that serves '{self._name}' has died. What was finished is"
-                " kept; the same command goes on."
+                f"The process that serves '{self._name}' has died. Finished work is"
+                " kept; run the same command to resume."
             ) from error
         if answer.kind == "raise":
             raise answer.value
