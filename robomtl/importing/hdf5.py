@@ -113,11 +113,8 @@ def columns_below(group: Any, depth: int = _DEPTH) -> Iterator[tuple[str, Any]]:
 
 def unusable(column: Any) -> str:
     """The reason why a data set has no readable numbers; empty if it has."""
-    h5py = load_h5py()
-    if not isinstance(column, h5py.Dataset):
-        return "is not a data set"
-    if column.external or column.is_virtual:
-        return "stores its data in other files"
+    if reason := _not_stored(column):
+        return reason
     if column.dtype.kind == "O":
         return "contains Python objects or texts, which robomtl does not load"
     if column.dtype.kind not in "fiub":
@@ -147,7 +144,8 @@ def encoded_pictures(column: Any) -> Sequence[bytes]:
         InputError: If it contains anything else.
     """
     h5py = load_h5py()
-    _check_stored(column)
+    if reason := _not_stored(column):
+        raise InputError(f"{at(column)} {reason}.")
     if h5py.check_vlen_dtype(column.dtype) == np.uint8 and column.ndim == 1:
         check_size(
             Path(at(column)), 16 * int(column.size), column.id.get_storage_size()
@@ -165,7 +163,8 @@ def names(column: Any) -> list[str]:
         InputError: If it contains anything else.
     """
     h5py = load_h5py()
-    _check_stored(column)
+    if reason := _not_stored(column):
+        raise InputError(f"{at(column)} {reason}.")
     kind = h5py.check_string_dtype(column.dtype)
     if kind is None or column.ndim != 1:
         raise InputError(f"{at(column)} contains {column.dtype}, not a list of names.")
@@ -177,16 +176,12 @@ def names(column: Any) -> list[str]:
     return values
 
 
-def _check_stored(column: Any) -> None:
-    """Refuses anything but a data set that is stored in the file itself.
-
-    Raises:
-        InputError: If it is a group or a type, or is stored in another file.
-    """
+def _not_stored(column: Any) -> str:
+    """The reason why an entry is not a data set of the file itself; empty if it is."""
     if not isinstance(column, load_h5py().Dataset):
-        raise InputError(f"{at(column)} is not a data set.")
-    if column.external or column.is_virtual:
-        raise InputError(f"{at(column)} stores its data in other files.")
+        return "is not a data set"
+    external = column.external or column.is_virtual
+    return "stores its data in other files" if external else ""
 
 
 def rows(column: Any) -> int:
