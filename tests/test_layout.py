@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -36,9 +37,14 @@ def packaged():
         yield from (ROOT / room).glob("*.py")
 
 
+@cache
+def parsed(path):
+    return ast.parse(path.read_text())
+
+
 def imported(path):
     """Full names of what a module imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -222,7 +228,7 @@ def test_the_map_names_what_there_is():
 
 def described_fields(path):
     """Name and text of each field of the dataclasses of a module."""
-    for made in ast.walk(ast.parse(path.read_text())):
+    for made in ast.walk(parsed(path)):
         if isinstance(made, ast.ClassDef) and made.decorator_list:
             for field, text in pairwise(made.body):
                 match field, text:
@@ -249,9 +255,8 @@ _ELLIPTIC = re.compile(r"(What|How|Those|That|Which|Who|Whose|Its|Of)\b")
 
 
 def documented(path):
-    tree = ast.parse(path.read_text())
     kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for made in ast.walk(tree):
+    for made in ast.walk(parsed(path)):
         if isinstance(made, kinds) and (text := ast.get_docstring(made)):
             yield getattr(made, "name", path.stem), text
     yield from described_fields(path)
