@@ -21,6 +21,7 @@ from robomtl.demonstrations import Demonstrations, Mixture, writing
 from robomtl.errors import InputError
 from robomtl.importing import ImportConfig, check_source, import_data
 from robomtl.importing.import_report import sentences
+from robomtl.importing.robomimic import Robomimic
 from robomtl.importing.source import in_words
 
 pytest.importorskip("av")
@@ -792,6 +793,17 @@ def test_robomimic_files_of_different_robots_or_rates_are_refused(
         file["data"].attrs["env_args"] = json.dumps(env)
     with pytest.raises(InputError, match=message):
         check_source(tmp_path, ImportConfig())
+
+
+def test_a_rate_that_only_a_later_robomimic_file_records_is_kept(
+    tmp_path: Path,
+) -> None:
+    for name in ("a", "b"):
+        foreign_sets.robomimic(tmp_path / f"{name}.hdf5")
+    with h5py.File(tmp_path / "a.hdf5", "a") as file:
+        file["data"].attrs["env_args"] = json.dumps({"env_name": "PickPlaceCan"})
+    about = Robomimic(tmp_path).about
+    assert (about.robot, about.fps) == ("Panda", 20.0)
 
 
 def test_unknown_formats_and_folders_are_refused(made: Path, tmp_path: Path) -> None:

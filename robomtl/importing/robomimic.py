@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
@@ -41,6 +41,9 @@ _OWN = (
 """Columns of proprioception, as robomimic and as LIBERO name them."""
 _OBJECT = "obs/object"
 _CAMERA = re.compile(r"_(image|rgb)$")
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +98,6 @@ class Robomimic:
                 self._demos += self._listed(root, file, filter_key)
         if not self._demos:
             raise InputError(f"{path} has no episodes, such as data/demo_0.")
-        self._check_same()
         self.about = self._about()
         """Metadata of the data set."""
 
@@ -129,18 +131,6 @@ class Robomimic:
             self._filters[name] = self._filters.get(name, 0) + len(demos)
         return found
 
-    def _check_same(self) -> None:
-        """Refuses files whose robots or rates differ, which one data set cannot hold."""
-        (first, env), *others = self._envs.items()
-        for file, other in others:
-            for name in ("robot", "fps"):
-                value, differing = getattr(env, name), getattr(other, name)
-                if None not in (value, differing) and value != differing:
-                    raise InputError(
-                        f"{name} is {value} in {first} and {differing} in {file}; import"
-                        " each file separately, and train on both data sets."
-                    )
-
     def _about(self) -> About:
         """Metadata of the files, with the columns of the first episode."""
         columns, wrong = dict[str, Column](), dict[str, str]()
@@ -154,7 +144,7 @@ class Robomimic:
                     wrong[name] = reason
                 else:
                     columns[name] = _column(column)
-        env = next(iter(self._envs.values()))
+        robot = _common("robot", {file: env.robot for file, env in self._envs.items()})
         pairs = dict.fromkeys((demo.file, demo.instruction) for demo in self._demos)
         instructions = [instruction for _, instruction in pairs]
         return About(
@@ -162,8 +152,8 @@ class Robomimic:
             columns=columns,
             usual=_usual(columns),
             lengths=[demo.length for demo in self._demos],
-            robot=env.robot or env.env_name,
-            fps=env.fps,
+            robot=robot or next(iter(self._envs.values())).env_name,
+            fps=_common("fps", {file: env.fps for file, env in self._envs.items()}),
             unusable=wrong,
             duplicated=[
                 each for i, each in enumerate(instructions) if each in instructions[:i]
@@ -201,6 +191,23 @@ def files_in(path: Path) -> list[Path]:
         return [path]
     found = sorted(p for e in ("hdf5", "h5") for p in path.glob(f"*.{e}"))
     return [inside(path, each.name) for each in found if each.name[0] != "."]
+
+
+def _common(name: str, recorded: Mapping[Path, _T | None]) -> _T | None:
+    """The value that files record of a property of their env; None if none does.
+
+    Raises:
+        InputError: If files record different values, which one data set cannot have.
+    """
+    known = [(value, file) for file, value in recorded.items() if value is not None]
+    for value, file in known[1:]:
+        first, where = known[0]
+        if value != first:
+            raise InputError(
+                f"{name} is {first} in {where} and {value} in {file}; import each file"
+                " separately, and train on both data sets."
+            )
+    return known[0][0] if known else None
 
 
 def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
