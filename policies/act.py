@@ -1,6 +1,6 @@
 """ACT, action chunking with transformers: a conditional VAE of chunks of actions.
 
-In training a transformer with a learned first token encodes the demonstrated chunk a and the
+In training a transformer with a learned token encodes the demonstrated chunk a and the
 state s to q(z | a, s), a Gaussian with diagonal covariance. A second transformer reads tokens
 of z, of the task and of the observation; queries, one for each step of the chunk, attend to
 them and are projected to the actions â. The loss is
@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, action_head, masked_mean
-from robomtl.layers.attention import Attended, Block, check_heads
+from robomtl.layers.attention import Attended, Block, check_heads, last_tokens
 from robomtl.layers.observation_tokens import (
     GoalTokens,
     ObservationTokens,
@@ -135,10 +135,10 @@ class ChunkEncoder(nn.Module):
         """
         first = self.first.expand(len(state), -1, -1)
         actions = self.action(action * mask[..., None]) + self.position
-        tokens = torch.cat([first, self.state(state)[:, None], actions], dim=1)
-        seen = functional.pad(mask > 0, (2, 0), value=True)[:, None, None]
-        for block in self.blocks:
-            tokens = cast(Block, block).among(tokens, seen)
+        # Attention ignores order, so the learned token can be the last.
+        tokens = torch.cat([self.state(state)[:, None], actions, first], dim=1)
+        seen = functional.pad(mask > 0, (1, 1), value=True)[:, None, None]
+        tokens = last_tokens(self.blocks, tokens, seen)
         mean, log_variance = self.last(self.norm(tokens[:, 0])).float().chunk(2, dim=-1)
         return Latent(mean, log_variance)
 
