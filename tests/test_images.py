@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from broken_sets import EPISODES, INFO, edit, episodes, having, header
+from broken_sets import DATA, EPISODES, INFO, edit, episodes, feature, having, header
 from safetensors.torch import save_file
 from small_timm import Small, stand_in
 
@@ -292,6 +292,27 @@ def test_a_missing_camera_is_named(own: Path) -> None:
         Demonstrations(own, observe=())
     with pytest.raises(InputError, match=r"Did you mean 'top'\? Known: [^.]*\.$"):
         Demonstrations(own, observe=("image.top",))
+
+
+@pytest.mark.parametrize(
+    ("described", "read"),
+    [
+        ({"dtype": "float32", "shape": [2]}, "observation.top"),
+        ({"dtype": "image", "shape": [*SHAPE]}, TOP),
+    ],
+)
+@pytest.mark.parametrize("last", ["observation.top", TOP])
+def test_of_two_features_of_one_name_the_vector_is_read(
+    described: Any, read: str, last: str, own: Path
+) -> None:
+    force = pq.read_table(own / DATA)["observation.force"].to_pylist()
+    edit(own, DATA, having("observation.top", force))
+    edit(own, INFO, feature("observation.top", described))
+    features = json.loads((own / INFO).read_text())["features"]
+    features[last] = features.pop(last)
+    edit(own, INFO, having("features", features))
+    data = Demonstrations(own, observe=("top",))
+    assert data.columns.keys() == {"observation.state", "action", read}
 
 
 def test_a_data_set_of_an_older_layout_lacks_what_is_requested(

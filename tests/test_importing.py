@@ -130,6 +130,71 @@ def test_version_3_keeps_several_episodes_a_file_pictures_and_equal_instructions
     assert report["duplicated_instructions"] == [[WORDS[0]] * 2]
 
 
+@pytest.mark.parametrize("other", ["observation.top", "observation.image.top"])
+def test_cameras_that_share_a_short_name_are_imported_by_their_whole_names(
+    made: Path, tmp_path: Path, other: str
+) -> None:
+    source = import_data(made / "lerobot-video", tmp_path / "3", ImportConfig()).path
+    pictures = [{"bytes": encoded(i), "path": "a.png"} for i in every("images")]
+    dark = [{"bytes": encoded(i // 2), "path": "a.png"} for i in every("images")]
+    edit(source, DATA, having(KEY, pictures))
+    edit(source, DATA, having(other, dark))
+    for key in (KEY, other):
+        edit(source, INFO, feature(key, {"dtype": "image", "shape": [*SHAPE]}))
+    whole, short = (f"image.{key.replace('.', '_')}" for key in (KEY, other))
+    data = import_data(source, tmp_path / "out", ImportConfig(video="lossless"))
+    seen = Demonstrations(data.path, observe=(whole, short))
+    images = [seen.columns[f"observation.{name}"] for name in (whole, short)]
+    assert np.array_equal(images[0], every("images"))
+    assert np.array_equal(images[1], every("images") // 2)
+
+
+def test_cameras_of_hdf5_files_that_share_a_short_name_stay_apart(own: Path) -> None:
+    def double(file: h5py.File) -> None:
+        for demo in file["data"].values():
+            demo["obs/agentview_rgb"] = demo["obs/agentview_image"][...]
+
+    change(own / "can.hdf5", double)
+    names = ("image.obs_agentview_image", "image.obs_agentview_rgb")
+    assert {*names} <= check_source(own / "can.hdf5")["features"].keys()
+
+
+def test_cameras_of_nested_minari_spaces_that_share_a_short_name_stay_apart(
+    own: Path,
+) -> None:
+    def nest(metadata: Any) -> Any:
+        space = json.loads(metadata["observation_space"])
+        space["subspaces"]["left"] = {
+            "type": "Dict",
+            "subspaces": {"pixels": space["subspaces"]["pixels"]},
+        }
+        return {**metadata, "observation_space": json.dumps(space)}
+
+    def double(file: h5py.File) -> None:
+        for episode in file.values():
+            episode["observations/left/pixels"] = episode["observations/pixels"]
+
+    edit(own / "minari/data", "metadata.json", nest)
+    change(own / "minari/data/main_data.hdf5", double)
+    names = ("image.observations_pixels", "image.observations_left_pixels")
+    assert {*names} <= check_source(own / "minari")["features"].keys()
+
+
+def test_an_observed_vector_does_not_replace_the_action(own: Path) -> None:
+    source = own / "lerobot-video"
+    whole = json.loads((source / INFO).read_text())["features"]["action"]
+    edit(source, INFO, feature("observation.action", whole))
+    for path in source.glob("data/*/*.parquet"):
+        edit(source, str(path.relative_to(source)), _observing_the_action)
+    features = check_source(source)["features"]
+    assert features["action"]["columns"] == ["action"]
+    assert features["observation_action"]["columns"] == ["observation.action"]
+
+
+def _observing_the_action(columns: Any) -> Any:
+    return {**columns, "observation.action": columns["action"]}
+
+
 def test_columns_are_chosen_by_name(made: Path, tmp_path: Path) -> None:
     words = ("state=object+robot0_eef_pos", "image.front=agentview_image", "success=")
     config = ImportConfig(

@@ -118,11 +118,9 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
     Raises:
         InputError: If a name is unknown, or its feature is neither a vector nor a video.
     """
-    named = {
-        key.removeprefix(layout.OBSERVATION).removeprefix("images."): key
-        for key in info.features
-        if key.startswith(layout.OBSERVATION)
-    }
+    # A later key takes a name from an earlier one.
+    keys = sorted(info.features, key=lambda key: _precedence(info, key))
+    named = {name: key for key, name in layout.observed(keys).items()}
     for name in observe:
         if name not in named and name != STATE:
             message = unknown(f"observation feature of {folder}", name, named)
@@ -141,6 +139,16 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
         if key.startswith(_PICTURES)
     }
     return Found(tuple(key for key in keys if key not in images), images)
+
+
+def _precedence(info: Info, key: str) -> int:
+    """Precedence of a feature where several have the same name.
+
+    A vector comes before images of that name, and images that are read before others.
+    """
+    if key.startswith(layout.IMAGES):
+        return 1
+    return 0 if info.dtype(key) in ("image", "video") else 2
 
 
 def _has_pictures(info: Info) -> bool:

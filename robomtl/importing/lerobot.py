@@ -24,7 +24,14 @@ from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
 from robomtl.importing.lerobot_meta import clips_of, read_meta
 from robomtl.importing.pixels import decoded
-from robomtl.importing.source import COMPONENTS, About, Column, Episode, check_length
+from robomtl.importing.source import (
+    COMPONENTS,
+    About,
+    Column,
+    Episode,
+    by_short_name,
+    check_length,
+)
 from robomtl.pictures import IMAGE, PROPRIOCEPTION
 
 _ORDER = {"timestamp", "frame_index", "episode_index", "index", "task_index"}
@@ -226,14 +233,13 @@ def _column(described: Any) -> Column:
 
 
 def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
-    usual = dict[str, tuple[str, ...]]()
-    for key, column in columns.items():
-        if key.startswith(layout.OBSERVATION):
-            name = key.removeprefix(layout.IMAGES).removeprefix(layout.OBSERVATION)
-            name = name.removeprefix(IMAGE)
-            usual[IMAGE + name if column.kind == "image" else name] = (key,)
+    own = {"action": layout.ACTION, "reward": layout.REWARD, "success": layout.SUCCESS}
+    own = {name: key for name, key in own.items() if key in columns}
+    short = {
+        key: name.removeprefix(IMAGE) for key, name in layout.observed(columns).items()
+    }
+    usual = by_short_name(short, columns, taken=[*own])
     pictures = any(name.startswith(IMAGE) for name in usual)
     if layout.STATE in columns and pictures:  # LeRobot's state is of the robot alone.
         usual.setdefault(PROPRIOCEPTION, (layout.STATE,))
-    own = {"action": layout.ACTION, "reward": layout.REWARD, "success": layout.SUCCESS}
-    return usual | {name: (key,) for name, key in own.items() if key in columns}
+    return usual | {name: (key,) for name, key in own.items()}

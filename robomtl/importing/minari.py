@@ -31,8 +31,14 @@ from robomtl.importing.minari_arrow import ArrowStorage
 from robomtl.importing.minari_spaces import Leaf, leaves, parse_python_json
 from robomtl.importing.minari_storage import INFOS, MAIN, Hdf5Storage, Storage
 from robomtl.importing.pixels import decoded
-from robomtl.importing.source import About, Column, Episode, check_length, in_words
-from robomtl.pictures import IMAGE
+from robomtl.importing.source import (
+    About,
+    Column,
+    Episode,
+    by_short_name,
+    check_length,
+    in_words,
+)
 
 METADATA = "metadata.json"
 _OBSERVATIONS, _ACTIONS = "observations", "actions"
@@ -196,9 +202,8 @@ def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
         if columns[name].kind == "vector" and not name.endswith("/achieved_goal")
     )
     usual = {"state": vectors} if vectors else {}
-    for name in seen:
-        if columns[name].kind == "image":
-            usual[IMAGE + name.rsplit("/", 1)[-1]] = (name,)
+    images = (name for name in seen if columns[name].kind == "image")
+    usual |= by_short_name({n: n.rsplit("/", 1)[-1] for n in images}, columns)
     if _ACTIONS in columns:
         usual["action"] = (_ACTIONS,)
     if "rewards" in columns:

@@ -27,11 +27,12 @@ from robomtl.importing.source import (
     About,
     Column,
     Episode,
+    by_short_name,
     check_length,
     in_words,
 )
 from robomtl.nearest import unknown
-from robomtl.pictures import IMAGE, PROPRIOCEPTION
+from robomtl.pictures import PROPRIOCEPTION
 
 _DEMO = re.compile(r"demo_(\d{1,9})")
 _OWN = (
@@ -221,9 +222,9 @@ def _usual(columns: Mapping[str, Column]) -> dict[str, tuple[str, ...]]:
     if own:
         seen = (_OBJECT,) if _OBJECT in columns else ()
         usual |= {"state": own + seen, PROPRIOCEPTION: own}
-    for name, column in columns.items():
-        if column.kind == "image" and name.startswith("obs/"):
-            usual[IMAGE + _CAMERA.sub("", name.removeprefix("obs/"))] = (name,)
+    images = (n for n in columns if n.startswith("obs/") and n not in vectors)
+    short = {name: _CAMERA.sub("", name.removeprefix("obs/")) for name in images}
+    usual |= by_short_name(short, columns)
     usual["action"] = ("actions",)
     for feature, name in (("reward", "rewards"), ("success", "rewards")):
         if name in columns:

@@ -1,6 +1,7 @@
 """Contract of data sets of other tools, which the importer reads."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
@@ -8,6 +9,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError
+from robomtl.pictures import IMAGE
 
 COMPONENTS = 100_000
 """Largest length of a vector that is imported."""
@@ -107,6 +109,28 @@ def check_length(where: str, name: str, length: int, frames: int) -> None:
             f"{where}: column '{name}' has {length} rows, and the episode has {frames}"
             " frames."
         )
+
+
+def by_short_name(
+    short: Mapping[str, str], columns: Mapping[str, Column], taken: Sequence[str] = ()
+) -> dict[str, tuple[str, ...]]:
+    """The column of each feature that has a column of its own.
+
+    A short name that several columns of one kind share, or that is taken, would lose all
+    but one of them, so each is named by its whole name with ``_`` between its parts.
+
+    Args:
+        short: Short name of each column, without the prefix of images.
+        columns: Columns of the data set.
+        taken: Names of features that have other columns.
+    """
+    prefix = {key: IMAGE if columns[key].kind == "image" else "" for key in short}
+    names = {key: prefix[key] + name for key, name in short.items()}
+    count = Counter([*names.values(), *taken])
+    for key, name in names.items():
+        if count[name] > 1:
+            names[key] = prefix[key] + re.sub(r"\W", "_", key)
+    return {name: (key,) for key, name in names.items()}
 
 
 def in_words(name: str) -> str:
