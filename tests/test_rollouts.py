@@ -122,8 +122,62 @@ def test_a_policy_whose_episodes_are_all_aborted_is_quoted(
 
     monkeypatch.setattr(Still, "__call__", failing)
     rollouts = Rollouts(agent=Idle(), labels=labels)
+    message = (
+        r"1\d of 1\d episodes of 'reach-red' were aborted by .*KeyError: 'gripper'"
+    )
+    with pytest.raises(GaveUpError, match=message):
+        record(tmp_path / "all", noise=0, rollouts=rollouts)
+    last = len(POINTS.variations("reach-red", "train")) - 3
     with pytest.raises(GaveUpError, match="All 3 episodes .* aborted .*KeyError: 'gri"):
-        record(tmp_path, noise=0, rollouts=rollouts)
+        record(tmp_path / "rest", noise=0, first=last, rollouts=rollouts)
+
+
+@dataclass(frozen=True)
+class Faltering(ExpertAgent):
+    """The expert, which raises in odd variations and stands still in one."""
+
+    still: int | None = None
+
+    def load(self, suite):
+        """The expert's actor."""
+        acting, still = super().load(suite), self.still
+
+        class Faltered:
+            def start(self, trials, told):
+                self._variation = trials[0].variation
+                acting.start(trials, told)
+
+            def __call__(self, observations, running):
+                if self._variation % 2:
+                    raise KeyError("gripper")
+                return acting(observations, running) * (self._variation != still)
+
+        return Faltered()
+
+
+@pytest.mark.parametrize("labels", ["expert", "policy"])
+def test_aborted_episodes_of_a_policy_are_replaced(tmp_path, labels):
+    rollouts = Rollouts(agent=Faltering(), labels=labels)
+    found = record(tmp_path, noise=0, rollouts=rollouts)
+    variations = POINTS.variations("reach-red", "train")
+    even = [each for each in variations if not each % 2]
+    assert found.episodes.variation.tolist() == even[:3]
+    about = json.loads((tmp_path / "meta/robomtl.json").read_text())["tasks"][0]
+    assert (about["solved"], about["unstable"]) == (3, about["tried"] - 3)
+
+
+def test_failed_episodes_of_a_policy_are_attempts_that_are_not_replaced(tmp_path):
+    rollouts = Rollouts(agent=Faltering(still=0), labels="policy")
+    found = record(tmp_path, noise=0, rollouts=rollouts)
+    assert found.episodes.variation.tolist() == [2, 4]
+
+
+def test_a_policy_keeps_its_attempts_when_no_variation_is_left(tmp_path):
+    variations = POINTS.variations("reach-red", "train")
+    rollouts = Rollouts(agent=Faltering())
+    found = record(tmp_path, noise=0, first=len(variations) - 3, rollouts=rollouts)
+    even = [each for each in variations[-3:] if not each % 2]
+    assert found.episodes.variation.tolist() == even
 
 
 def test_more_than_the_variations_that_are_left_are_refused(tmp_path):

@@ -27,7 +27,8 @@ class Collect(SuiteFlags):
     out: Path | None = None
     """Folder of the data set; a dated one under runs/ by default."""
     episodes: int = 50
-    """Successful episodes per task; with --policy, attempted episodes per task."""
+    """Successful episodes per task; with --policy, attempted episodes per task. Episodes that
+    an error aborts do not count."""
     noise: float | None = None
     """Largest standard deviation of the noise on executed actions; recorded actions have
     no noise. 0.5 by default, and 0 with --policy."""

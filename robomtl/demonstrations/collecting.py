@@ -1,6 +1,5 @@
 """Collects episodes of a suite's experts or of a policy; resumes after interruptions."""
 
-import itertools
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -122,11 +121,12 @@ class _Collection:
                 advance(self.done - before, note=note)
 
     def recorded(self) -> Iterator[Recorded]:
-        """The episodes of the data set: the first kept ones of each task."""
+        """The episodes of the data set: the kept ones up to the last that counts."""
         for index, course in enumerate(self.courses.values()):
+            tried = {*course.variations[: course.tally().tried]}
             blocks = (self.staging.load(course.task, start) for start in course.starts)
             episodes = (e for block in blocks for e in kept_episodes(index, block))
-            yield from itertools.islice(episodes, self.request.episodes)
+            yield from (each for each in episodes if each.variation in tried)
 
     def header(self) -> Header:
         """The header of the data set, which describes all but its episodes."""
@@ -257,7 +257,8 @@ def collect(
     The first successful episodes of each task are kept, in the order of its variations,
     whatever the number of workers and however often the collection is interrupted. The
     same call resumes an interrupted collection, or returns the finished data set. A policy
-    tries each variation once, and ``rollouts`` determines which episodes are kept.
+    tries each variation once, and ``rollouts`` determines which episodes are kept. Episodes
+    that an error aborts are replaced by those of the next variations, while there are any.
 
     Args:
         suite: Supplies tasks, envs and experts.

@@ -8,7 +8,7 @@ import numpy as np
 
 from robomtl.demonstrations.blocks import SOLVED, UNSTABLE, Unit
 from robomtl.demonstrations.collection_request import Request
-from robomtl.errors import EpisodesError, InputError
+from robomtl.errors import EpisodesError, GaveUpError, InputError
 
 _BLOCK = 5  # Variations per unit: seconds of work, the most that an interruption loses.
 _PATIENCE = 10  # Episodes that may fail, in addition to one for each requested.
@@ -65,6 +65,8 @@ class Course:
         if missing <= 0:
             return []
         if start == len(self.variations):
+            if self.request.policy:  # What remains of its attempts is kept.
+                return []
             raise InputError(
                 f"The expert of '{self.task}' solved {solved} of all {start} variations "
                 f"in the split '{self.request.split}' of {self.request.suite}; request "
@@ -80,8 +82,13 @@ class Course:
         return Unit(self.task, first, tuple(int(variation) for variation in chosen))
 
     def _counted(self, outcomes: Sequence[int]) -> int:
-        """Number of episodes that count: solved ones, or all episodes of a policy."""
-        return len(outcomes) if self.request.policy else outcomes.count(SOLVED)
+        """Number of episodes that count: solved ones, or attempts of a policy.
+
+        An episode that an error aborted is neither.
+        """
+        if self.request.policy:
+            return len(outcomes) - outcomes.count(UNSTABLE)
+        return outcomes.count(SOLVED)
 
     def finish(self, start: int, outcomes: Sequence[int], error: str = "") -> None:
         """Records the outcomes of a unit.
@@ -94,6 +101,7 @@ class Course:
         Raises:
             InputError: If more episodes have failed than are allowed.
             EpisodesError: If most of these were aborted by errors.
+            GaveUpError: If a policy acts, and these were aborted by errors.
         """
         self.finished[start] = tuple(outcomes)
         self.error = error or self.error
@@ -102,7 +110,8 @@ class Course:
         if failed > self.request.episodes + _PATIENCE:
             broken = sum(unit.count(UNSTABLE) for unit in self.finished.values())
             if 2 * broken > failed:
-                raise EpisodesError(
+                kind = GaveUpError if self.request.policy else EpisodesError
+                raise kind(
                     f"{broken} of {tried} episodes of '{self.task}' were aborted by errors;"
                     f" the last: {self.error}. Finished episodes are kept."
                 )
@@ -127,6 +136,7 @@ class Course:
         """Numbers of episodes by outcome, up to the last one kept."""
         outcomes = [o for start in self.starts for o in self.finished[start]]
         counted = np.cumsum([self._counted([outcome]) for outcome in outcomes])
-        tried = int(np.searchsorted(counted, self.request.episodes)) + 1
+        last = int(np.searchsorted(counted, self.request.episodes))
+        tried = min(last + 1, len(outcomes))
         solved, unstable = (outcomes[:tried].count(it) for it in (SOLVED, UNSTABLE))
         return Tally(tried, solved, tried - solved - unstable, unstable)
