@@ -24,7 +24,7 @@ from robomtl.envs.mujoco_opengl import make_context
 from robomtl.envs.mujoco_views import View, Window
 
 _WORLD = 0  # Index of the world body, which does not move.
-_MOST_GEOMS = 1000  # As in Gymnasium's renderer; Meta-World's scenes have 150.
+_FURTHER_GEOMS = 1000  # Tendons, decorations and distractors of a scene.
 _FONT = mujoco.mjtFontScale.mjFONTSCALE_150
 
 
@@ -44,7 +44,9 @@ class _Screen:
         with _visual_settings(model, camera):
             self.resources = mujoco.MjrContext(model, _FONT)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.resources)
-        self.scene = mujoco.MjvScene(model, _MOST_GEOMS)
+        # MuJoCo leaves out the geoms for which a scene has no room.
+        most = model.ngeom + model.nsite + _FURTHER_GEOMS
+        self.scene = mujoco.MjvScene(model, most)
         if camera.profile == "fast":
             self.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
             self.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0

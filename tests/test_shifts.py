@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import robomtl
 from robomtl.checking.checking import check_suite
 from robomtl.errors import InputError
 from robomtl.shifts.physics import movable
-from robomtl.shifts.shift import SHIFTS
+from robomtl.shifts.shift import SHIFTS, Effect, Scene
 from robomtl.task import Env, Suite
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -225,6 +226,52 @@ def test_a_shift_of_pictures_changes_them_alone_and_ends_with_its_episode(
     assert np.array_equal(state, same)
     assert (np.abs(shifted - pictures).mean(axis=(1, 2, 3)) > 0.3).all()
     assert np.array_equal(seen(env)[0], pictures)
+
+
+def crowd(count: int) -> str:
+    """A MuJoCo model of spheres and a site, seen by one camera."""
+    spheres = "".join(f"<geom size='.01' pos='0 0 {-i}'/>" for i in range(count))
+    seen = "<camera name='top' pos='0 0 1'/><site pos='0 0 0'/>"
+    return f"<mujoco><worldbody>{spheres}{seen}</worldbody></mujoco>"
+
+
+def distractors(count: int) -> Effect:
+    scene = Scene(moved=3, size=4, geometry=None, table=((0, 0, 0), (1, 1, 0)))
+    begin = SHIFTS.get("distractors").begin
+    return begin(count, scene, np.random.default_rng(0))
+
+
+def test_distractors_that_a_scene_has_no_room_for_are_refused() -> None:
+    mujoco = pytest.importorskip("mujoco")
+    scene = mujoco.MjvScene(mujoco.MjModel.from_xml_string(crowd(1)), 5)
+    distractors(5).paint(scene)
+    assert scene.ngeom == 5
+    with pytest.raises(
+        InputError, match="distractors=2 adds 2 objects to a scene with room for 0"
+    ):
+        distractors(2).paint(scene)
+
+
+def test_a_scene_of_many_geoms_is_rendered_whole_and_has_room_for_distractors() -> None:
+    mujoco = pytest.importorskip("mujoco")
+    from robomtl.camera import Camera
+    from robomtl.envs.mujoco_camera import MujocoCamera
+
+    model = mujoco.MjModel.from_xml_string(crowd(1200))
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    camera = Camera(name="top", profile="fast", width=16, height=16)
+    eye, counts = MujocoCamera(model, data, camera, at="top"), list[int]()
+
+    def paint(scene: Any) -> None:
+        counts.append(scene.ngeom)
+        distractors(20).paint(scene)
+        counts.append(scene.ngeom)
+
+    eye.paint = paint
+    eye.picture()
+    eye.close()
+    assert counts == [1201, 1221]
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robomtl.errors import InputError
 from robomtl.shifts.shift import Effect, Scene, Shift, drawn_offset
 
 _CM = 0.01
@@ -82,8 +83,19 @@ class _Distractors(Effect):
         self._kinds = generator.integers(3, size=count)
 
     def paint(self, scene: Any) -> None:
-        """Adds objects that stand on the table and do not collide."""
+        """Adds objects that stand on the table and do not collide.
+
+        Raises:
+            InputError: If the scene has no room for as many geoms.
+        """
         import mujoco  # An optional dependency.
+
+        count, room = len(self._kinds), scene.maxgeom - scene.ngeom
+        if count > room:
+            raise InputError(
+                f"distractors={count} adds {count} objects to a scene with room for"
+                f" {room}; give at most {room}, or let the env make a scene of more geoms."
+            )
 
         shape = mujoco.mjtGeom
         shapes = shape.mjGEOM_SPHERE, shape.mjGEOM_BOX, shape.mjGEOM_ELLIPSOID
