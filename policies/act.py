@@ -153,7 +153,7 @@ class Act(Policy):
         width = config.width
         self.encoder = task_layer(spec.embedding, width)
         self.chunk_encoder = ChunkEncoder(
-            config, state=spec.places[-1].stop, action=sum(spec.actions)
+            config, state=spec.state_slices[-1].stop, action=sum(spec.actions)
         )
         self.latent = nn.Linear(config.latent, width)
         # Learned embeddings that distinguish the tokens of z and of the task.
@@ -260,6 +260,6 @@ class Act(Policy):
         tokens = torch.cat([conditions + self.kind, goals, observed], dim=1)
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return tokens, None
-        present = [task.there[:, 1:], seen.there.repeat(1, self.spec.history)]
+        present = [task.present[:, 1:], seen.present.repeat(1, self.spec.history)]
         mask = functional.pad(torch.cat(present, dim=1), (2, 0), value=True)
         return tokens, mask[:, None, None]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.layers.alike import begin_alike
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.policy import EMBODIMENT, Memory, Spec, task_layer
 
 
@@ -70,7 +70,7 @@ class Film(HeadPolicy):
             nn.GELU(),
         )
         self.stem = nn.Linear(spec.inputs, config.width)
-        begin_alike(self.stem, spec)
+        init_equal_columns(self.stem, spec)
         self.trunk = nn.ModuleList(
             FilmBlock(config.width, config.task_width) for _ in range(config.blocks)
         )

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from robomtl.action_head import HeadConfig, action_head
-from robomtl.layers.alike import begin_alike
 from robomtl.layers.attention import Attended, Block, check_heads
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.policies.prompted import PromptedPolicy, empty_prompt
 from robomtl.policy import EMBODIMENT, Batch, Context, Loss, Memory, Spec, task_layer
 from robomtl.spec import check_vectors
@@ -70,7 +70,7 @@ class InContextTransformer(PromptedPolicy):
         self.stem = nn.Linear(spec.inputs, config.width)
         self.prompt = nn.Linear(spec.inputs + spec.action + 1, config.width)
         for layer in (self.stem, self.prompt):
-            begin_alike(layer, spec)
+            init_equal_columns(layer, spec)
         self.trunk = nn.ModuleList(
             Block(config.width, config.heads) for _ in range(config.blocks)
         )

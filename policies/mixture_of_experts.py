@@ -22,7 +22,7 @@ from einops import repeat
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.layers.alike import begin_alike
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.layers.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
@@ -64,7 +64,7 @@ class MixtureOfExperts(HeadPolicy):
                 )
             )
         )
-        begin_alike(self.trunk[0], spec)
+        init_equal_columns(self.trunk[0], spec)
         self.head = action_head(config.width, config, spec)
 
     def gates(self, task_embedding: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.layers.alike import begin_alike
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.policy import Spec, task_layer
 
 
@@ -33,7 +33,7 @@ class MLP(HeadPolicy):
         self.trunk = hidden_layers(
             [spec.inputs + config.task_width] + [config.width] * config.layers
         )
-        begin_alike(self.trunk[0], spec)
+        init_equal_columns(self.trunk[0], spec)
         self.head = action_head(config.width, config, spec)
 
     def forward(

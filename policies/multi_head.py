@@ -28,7 +28,7 @@ from torch.nn import functional
 
 from robomtl.action_head import HeadPolicy, action_head
 from robomtl.errors import InputError
-from robomtl.layers.alike import begin_alike
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.policies.mlp import MLPConfig, hidden_layers
 from robomtl.policy import Batch, Loss, Spec, task_layer
 
@@ -83,7 +83,7 @@ class MultiHead(HeadPolicy):
         self.trunk = hidden_layers(
             [spec.inputs + config.task_width] + [config.width] * config.layers
         )
-        begin_alike(self.trunk[0], spec)
+        init_equal_columns(self.trunk[0], spec)
         heads = spec.tasks * (config.width + 1)  # Departure 3.
         self.head = action_head(heads, config, spec)
         bound = config.width**-0.5  # A head reads only its own ``width`` features.

@@ -94,7 +94,7 @@ class Octo(HeadPolicy):
         """Features from which the head predicts; (batch, width)."""
         tokens = self._tokens(observation, task_embedding)
         itself = torch.eye(len(self.visible), dtype=torch.bool, device=self.device)
-        mask = (self.visible & tokens.there[:, None] | itself)[:, None]
+        mask = (self.visible & tokens.present[:, None] | itself)[:, None]
         last = last_tokens(self.trunk, tokens.values, mask, count=len(self.readout))
         features: Tensor = self.norm(last)
         return features.mean(1)
@@ -110,9 +110,9 @@ class Octo(HeadPolicy):
         )
         readouts = self.readout.expand(len(values), -1, -1)
         present = [
-            task.there,
-            seen.there.repeat(1, self.spec.history),
-            task.there.new_ones(readouts.shape[:2]),
+            task.present,
+            seen.present.repeat(1, self.spec.history),
+            task.present.new_ones(readouts.shape[:2]),
         ]
         return Tokens(
             torch.cat([task.values, values, readouts], dim=1), torch.cat(present, dim=1)

@@ -66,7 +66,7 @@ class Compared(nn.Module):
             "things", first + torch.arange(config.dimensions), persistent=False
         )
         pairs = len(first) * (len(first) - 1) // 2 * config.dimensions
-        self.key = pairs + len(self.others) if pairs else spec.places[-1].stop
+        self.key = pairs + len(self.others) if pairs else spec.state_slices[-1].stop
         """Length of the key, the leading features by which steps are compared."""
         self.seen = self.key + pairs if pairs else spec.inputs
         """Number of features."""

@@ -87,7 +87,7 @@ class RT1(HeadPolicy):
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
         tokens = self._tokens(observation, task_embedding)
-        last = last_tokens(self.trunk, tokens.values, self._mask(tokens.there))
+        last = last_tokens(self.trunk, tokens.values, self._mask(tokens.present))
         features: Tensor = self.norm(last)
         return features[:, 0]
 
@@ -99,15 +99,15 @@ class RT1(HeadPolicy):
         scale, shift = self.film(task.values[:, 0])[:, None, None].chunk(2, dim=-1)
         seen = observation_tokens(self, self.stem, observation, task_embedding)
         # Absent tokens are set to zero, as the head reads the last token in any case.
-        observed = seen.values * seen.there[:, None, :, None]
+        observed = seen.values * seen.present[:, None, :, None]
         values = rearrange(
             observed * (1 + scale) + shift + self.time,
             "batch time token x -> batch (time token) x",
         )
-        present = seen.there.repeat(1, self.spec.history)
+        present = seen.present.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values[:, 1:], values], dim=1),
-            torch.cat([task.there[:, 1:], present], dim=1),
+            torch.cat([task.present[:, 1:], present], dim=1),
         )
 
     def _mask(self, present: Tensor) -> Tensor:

@@ -203,7 +203,7 @@ class RT2(Policy):
     def _continued(self, prefix: Tokens, tokens: Tensor) -> Tensor:
         """Hidden states of a prefix and the action tokens after it; (batch, token, width)."""
         values = torch.cat([prefix.values, self.head.embedded(tokens)], dim=1)
-        present = functional.pad(prefix.there, (0, tokens.shape[1]), value=True)
+        present = functional.pad(prefix.present, (0, tokens.shape[1]), value=True)
         return self._model.hidden(values, present)
 
     def _logits(self, hidden: Tensor) -> Tensor:
@@ -223,10 +223,10 @@ class RT2(Policy):
             seen.values + self.time, "batch time token x -> batch (time token) x"
         )
         words = self._words(text)
-        present = seen.there.repeat(1, self.spec.history)
+        present = seen.present.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values, values, words.values], dim=1),
-            torch.cat([task.there, present, words.there], dim=1),
+            torch.cat([task.present, present, words.present], dim=1),
         )
 
     def _words(self, text: Tensor) -> Tokens:

@@ -31,7 +31,7 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from robomtl.action_head import HeadConfig, HeadPolicy, action_head
-from robomtl.layers.alike import begin_alike
+from robomtl.layers.initial_projections import init_equal_columns
 from robomtl.layers.parallel_linear import ParallelLinear
 from robomtl.policy import Spec, task_layer
 
@@ -100,7 +100,7 @@ class SoftModularization(HeadPolicy):
         modules, width = config.modules, config.width
         self.encoder = task_layer(spec.embedding, config.task_width)
         self.stem = nn.Linear(spec.inputs, config.task_width)
-        begin_alike(self.stem, spec)
+        init_equal_columns(self.stem, spec)
         self.router = Router(config.task_width, modules=modules, layers=config.layers)
         widths = [config.task_width] + [width] * config.layers
         self.trunk = nn.ModuleList(

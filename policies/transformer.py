@@ -84,7 +84,7 @@ class Transformer(HeadPolicy):
         task = task_tokens(self, observation, task_embedding)
         action = self.action.expand(len(tokens), -1, -1)
         tokens = torch.cat([task.values, tokens, action], dim=1)
-        last = last_tokens(self.trunk, tokens, self._mask(task, seen.there))
+        last = last_tokens(self.trunk, tokens, self._mask(task, seen.present))
         features: Tensor = self.norm(last)
         return features[:, 0]
 
@@ -100,7 +100,7 @@ class Transformer(HeadPolicy):
         """
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return self.causal[None, None]
-        always, goals = present.new_ones(len(present), 1), task.there[:, 1:]
+        always, goals = present.new_ones(len(present), 1), task.present[:, 1:]
         observed = present.repeat(1, self.spec.history)
         every = torch.cat([always, goals, observed, always], dim=1)
         itself = torch.eye(len(self.causal), dtype=torch.bool, device=present.device)

@@ -42,7 +42,7 @@ class Alignment:
     """Components of the shared action, in the order of ``SLOTS``."""
     units: tuple[str, ...]
     """Displacement of each shared component at an action of 1, such as ``0.05 m``."""
-    places: tuple[tuple[int, ...], ...]
+    indices: tuple[tuple[int, ...], ...]
     """Index of the shared component for each component of a robot's action, per robot."""
     factors: tuple[tuple[float, ...], ...]
     """Value in the shared action of each component of a robot's action at 1, per robot."""
@@ -51,13 +51,13 @@ class Alignment:
         """Converts a robot's actions to shared ones; (…, own) to (…, shared)."""
         made = np.zeros((*action.shape[:-1], len(self.slots)), np.float32)
         factors = np.array(self.factors[robot], np.float32)
-        made[..., list(self.places[robot])] = (action * factors).clip(-1, 1)
+        made[..., list(self.indices[robot])] = (action * factors).clip(-1, 1)
         return made
 
     def own(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
         """Converts shared actions to a robot's; (…, shared) to (…, own)."""
         factors = np.array(self.factors[robot], np.float32)
-        made: NDArray[np.float32] = action[..., list(self.places[robot])] / factors
+        made: NDArray[np.float32] = action[..., list(self.indices[robot])] / factors
         return made.clip(-1, 1)
 
     def of(self, robot: Embodiment) -> "Alignment":
@@ -78,7 +78,7 @@ class Alignment:
         return Alignment(
             slots=self.slots,
             units=self.units,
-            places=(tuple(self.slots.index(slot) for slot in described),),
+            indices=(tuple(self.slots.index(slot) for slot in described),),
             factors=(
                 tuple(_ratio(s, d, whole[s], robot) for s, d in described.items()),
             ),
@@ -106,14 +106,14 @@ def aligned(robots: Sequence[Embodiment]) -> Alignment:
     whole = Alignment(
         slots=tuple(slots),
         units=tuple(f"{abs(size):g} {unit}" for size, unit in largest.values()),
-        places=(),
+        indices=(),
         factors=(),
     )
     alone = [whole.of(robot) for robot in robots]
     return Alignment(
         slots=whole.slots,
         units=whole.units,
-        places=tuple(each.places[0] for each in alone),
+        indices=tuple(each.indices[0] for each in alone),
         factors=tuple(each.factors[0] for each in alone),
     )
 

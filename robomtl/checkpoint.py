@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from robomtl.acting.actor_settings import ActorSettings
 from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
-from robomtl.earlier import present_tensors
+from robomtl.earlier import present_card, present_tensors
 from robomtl.errors import InputError
 from robomtl.execution.alone import GENERATOR
 from robomtl.execution.machine import memory
@@ -196,7 +196,7 @@ def load(run: Path | str) -> TrainedPolicy:
         raise InputError(
             f"{weights} is missing, or is not the file for which its card was written."
         )
-    card = converted(values, Card, where=str(folder / POLICY))
+    card = converted(present_card(values), Card, where=str(folder / POLICY))
     _check_card(folder, card)
     _check_weights(weights, card)
     # Initialising the weights draws random numbers.

@@ -33,6 +33,8 @@ TENSORS = {
 }
 """Present names of tensors and modules, by earlier name, with or without its module's."""
 _SEPARATOR = re.compile("([./])")  # Keys of a ModuleDict have / in place of a dot.
+ALIGNMENT = {"places": "indices"}
+"""Present names of fields of an alignment in a card, by their earlier names."""
 ADDED: Mapping[str, Any] = {
     "learning_rate_factors": [],
     "weight_decays": [],
@@ -124,6 +126,20 @@ def present_name(name: str, value: Any = None) -> str:
 def present_value(name: str, value: Any) -> Any:
     """The present value of a setting, for a value that may be an earlier one."""
     return VALUES.get(name, {}).get(value, value) if isinstance(value, str) else value
+
+
+def present_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The contents of a policy's card under their present names.
+
+    Args:
+        card: Decoded file, by present or earlier names; nothing of it was checked yet.
+    """
+    spec = card.get("spec")
+    alignment = spec.get("alignment") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(alignment, Mapping):
+        return dict(card)
+    renamed = {ALIGNMENT.get(name, name): it for name, it in alignment.items()}
+    return {**card, "spec": {**spec, "alignment": renamed}}
 
 
 def present_tensors(

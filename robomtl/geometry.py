@@ -56,7 +56,7 @@ class Geometry:
     goal is not a position to be reached."""
 
     @property
-    def things(self) -> tuple[Body, ...]:
+    def bodies(self) -> tuple[Body, ...]:
         """The hand, the objects and the goal."""
         goal = () if self.goal is None else (self.goal,)
         return (self.hand, *self.objects, *goal)

@@ -53,13 +53,13 @@ def indistinguishable_tasks(
         states: Initial states, such as those of demonstrations; None to reset each task
             20 times, see ``first_states``.
     """
-    seen = first_states(suite, tasks) if states is None else states
-    places = own_goal_places(suite)
+    initial_states = first_states(suite, tasks) if states is None else states
+    slices = own_goal_places(suite)
     return tuple(
         (first, second)
-        for first, second in combinations(seen, 2)
-        if places.get(first, suite.goal) == places.get(second, suite.goal)
-        and _separation(seen[first], seen[second]) < _APART
+        for first, second in combinations(initial_states, 2)
+        if slices.get(first, suite.goal) == slices.get(second, suite.goal)
+        and _separation(initial_states[first], initial_states[second]) < _APART
     )
 
 

@@ -106,7 +106,7 @@ class Policy(nn.Module, ABC):
         super().__init__()
         self.config = config
         self.spec = spec
-        self.normaliser = Normaliser(spec.places[-1].stop)
+        self.normaliser = Normaliser(spec.state_slices[-1].stop)
         self.observer = Observer(spec)
         self.meta: nn.Module | None = None
         self.auxiliary: nn.Module | None = None
@@ -138,9 +138,9 @@ class Policy(nn.Module, ABC):
             if len(moments) == 1:
                 moments[0].add(spread)
                 continue
-            for robot, columns in enumerate(self.spec.places):
+            for robot, columns in enumerate(self.spec.state_slices):
                 moments[robot].add(spread[observation[EMBODIMENT] == robot, columns])
-        for found, columns in zip(moments, self.spec.places, strict=True):
+        for found, columns in zip(moments, self.spec.state_slices, strict=True):
             if found.count:
                 self.normaliser.fit(found, columns)
 

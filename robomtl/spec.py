@@ -127,7 +127,7 @@ class Spec:
         )
 
     @property
-    def places(self) -> list[slice]:
+    def state_slices(self) -> list[slice]:
         """Slice of each robot's state features in the concatenation over all robots."""
         sizes = (sum(each.states.values()) for each in self.embodiments)
         ends = list(accumulate(sizes, initial=0))
@@ -136,7 +136,7 @@ class Spec:
     @property
     def observed(self) -> int:
         """Length of one encoded observation: states of all robots, then encoded images."""
-        return int(self.places[-1].stop + self.vision.features * len(self.images))
+        return int(self.state_slices[-1].stop + self.vision.features * len(self.images))
 
     @property
     def inputs(self) -> int:

@@ -22,7 +22,13 @@ from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, deal
-from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
+from robomtl.evaluation.watched_replay import (
+    Moment,
+    RecordedTrial,
+    Replay,
+    difference,
+    recorded_trials,
+)
 from robomtl.extras import library
 from robomtl.files.durable import replacing
 from robomtl.files.paths import located
@@ -82,7 +88,7 @@ def recorded_trial(
     task: str | None = None,
     variation: int | None = None,
     repeat: int | None = None,
-) -> Place:
+) -> RecordedTrial:
     """The first failed trial of an evaluation that matches, or else the first that matches.
 
     Args:
@@ -103,10 +109,10 @@ def recorded_trial(
         find_task(suite, task)
     results = Results.read(folder)
     fitting = [
-        place
-        for place in places(results, agent, suite)
-        if place.record.error is None
-        and all(getattr(place.record, key) == value for key, value in given.items())
+        trial
+        for trial in recorded_trials(results, agent, suite)
+        if trial.record.error is None
+        and all(getattr(trial.record, key) == value for key, value in given.items())
     ]
     if not fitting:
         wanted = (
@@ -114,7 +120,7 @@ def recorded_trial(
         )
         raise InputError(f"{folder} has no trial with an outcome for {wanted}.")
     criterion = results.setting.criterion
-    failed = (place for place in fitting if not place.record.solved(criterion))
+    failed = (trial for trial in fitting if not trial.record.solved(criterion))
     return next(failed, fitting[0])
 
 
@@ -141,7 +147,7 @@ def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk
 def view(
     agent: Agent,
     suite: Suite,
-    trial: Place | Chunk,
+    trial: RecordedTrial | Chunk,
     *,
     camera: Camera | None = OWN,
     save: Path | str | None = None,
@@ -164,13 +170,15 @@ def view(
     rerun = load_rerun()
     chunk, row = (trial, 0) if isinstance(trial, Chunk) else (trial.chunk, trial.row)
     seen = suite if camera is None else with_camera(suite, camera)
-    stops = isinstance(trial, Place) and trial.record.success_at_end is None
+    stops = isinstance(trial, RecordedTrial) and trial.record.success_at_end is None
     until: Until = "success" if stops else "horizon"
     with _recording(rerun, None if save is None else located(save)) as recording:
         recorder = _Recorder(rerun, recording, suite, chunk.task)
         played = Replay(agent, suite, seen, until)(chunk, {row: recorder})[row]
         recorder.finish(chunk, row, played)
-        if isinstance(trial, Place) and (fault := difference(trial.record, played)):
+        if isinstance(trial, RecordedTrial) and (
+            fault := difference(trial.record, played)
+        ):
             raise InputError(f"The trial differs from its record: {fault}.")
         if played.error is not None:
             raise EpisodesError(

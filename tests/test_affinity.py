@@ -37,9 +37,9 @@ def test_a_step_helps_tasks_that_want_the_same_and_harms_the_opposite():
     assert found[0, 2] < 0 and found[2, 0] < 0
 
 
-def test_an_affinity_is_the_part_of_the_loss_that_a_step_takes_away():
+def test_an_affinity_is_the_fraction_of_the_loss_that_a_step_takes_away():
     made, drawn = policy(), batch()
-    found = task_affinity(made, drawn, TASKS, part=0.05)
+    found = task_affinity(made, drawn, TASKS, fraction=0.05)
     before = made.loss(drawn).per_sample.view(3, -1).mean(1)
     before[2].backward()
     gradient = [parameter.grad for parameter in made.parameters()]
@@ -75,18 +75,18 @@ def test_a_task_without_samples_is_refused():
         task_affinity(policy(), batch(), (*TASKS, "elsewhere"))
 
 
-def test_a_step_takes_the_same_part_of_its_own_loss_however_steep_that_is():
+def test_a_step_takes_the_same_fraction_of_its_own_loss_however_steep_that_is():
     drawn = batch()
     steep = drawn._replace(
         action=drawn.action * torch.tensor([1, 1, 0.1])[drawn.task, None, None]
     )
-    found = task_affinity(policy(), steep, TASKS, part=1e-3)
+    found = task_affinity(policy(), steep, TASKS, fraction=1e-3)
     assert torch.allclose(found.diagonal(), torch.tensor(1e-3), rtol=0.01)
 
 
 def test_a_step_that_takes_nothing_is_refused():
-    with pytest.raises(ValueError, match="part is 0; give more than 0"):
-        task_affinity(policy(), batch(), TASKS, part=0)
+    with pytest.raises(ValueError, match="fraction is 0; give more than 0"):
+        task_affinity(policy(), batch(), TASKS, fraction=0)
 
 
 def test_a_likelihood_has_no_parts():

@@ -145,7 +145,7 @@ def test_an_aligned_policy_adapts_to_a_new_robot(folder: Path, tmp_path: Path) -
     budget = Budget(batch_size=8, machine=Machine(precision="float32"))
     made = adapt(trained, support, method=chosen, budget=budget, out=tmp_path / "a")
     alignment = made.card.spec.alignment
-    assert alignment is not None and alignment.places == ((1, 0),)
+    assert alignment is not None and alignment.indices == ((1, 0),)
     agent = robomtl.PolicyAgent(tmp_path / "a")
     found = robomtl.evaluate(
         agent,

@@ -446,7 +446,7 @@ def test_meta_world_moves_all_that_is_in_the_state_and_nothing_else(goals):
     suite = robomtl.suite("metaworld/ML10", goals=goals)
     for task in (*suite.train_tasks, *suite.held_out_tasks):
         geometry = suite.geometry(task.name)
-        moved = sorted(at for thing in geometry.things for at in thing.positions)
+        moved = sorted(at for body in geometry.bodies for at in body.positions)
         goal = [36] if goals == "observable" else []
         assert moved == [0, 4, 18, 22, *goal]
 

@@ -9,10 +9,12 @@ from safetensors.torch import load_file, save_file
 
 from robomtl import checkpoint
 from robomtl.adaptation.adapting import configure
+from robomtl.alignment import aligned
 from robomtl.checkpoint import Card
 from robomtl.cli.earlier_flags import present_flags
 from robomtl.conditioning import Conditioning
-from robomtl.earlier import present, present_tensors
+from robomtl.earlier import present, present_card, present_tensors
+from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.files.request import differences
 from robomtl.files.weights import digest_of
 from robomtl.mismatch import Mismatch
@@ -175,6 +177,36 @@ def test_a_policy_whose_tensors_have_their_earlier_names_is_loaded(name, tmp_pat
     there, expected = checkpoint.load(tmp_path).policy.state_dict(), policy.state_dict()
     assert there.keys() == expected.keys()
     assert all(torch.equal(there[key], expected[key]) for key in expected)
+
+
+def test_a_card_whose_alignment_has_its_earlier_names_is_loaded(tmp_path):
+    robots = tuple(
+        Embodiment(
+            name=name,
+            observation={"state": Feature(kind="state", shape=(2,))},
+            action=ActionFeature(size=2, names=names, units=("0.1 m", "0.1 m")),
+        )
+        for name, names in (("a", ("x", "y")), ("b", ("y", "z")))
+    )
+    spec = Spec(embodiments=robots, embedding=0, alignment=aligned(robots))
+    card = Card(
+        policy="mlp",
+        config={},
+        spec=spec,
+        conditioning=Conditioning(kinds=(), tasks=("a",)),
+        suite="",
+        suite_options={},
+        step=3,
+    )
+    checkpoint.save(tmp_path, checkpoint.build(card), card)
+    path = tmp_path / "policy.json"
+    path.write_text(path.read_text().replace('"indices"', '"places"'))
+    assert checkpoint.load(tmp_path).card.spec.alignment.indices == ((0, 1), (1, 2))
+
+
+@pytest.mark.parametrize("card", [{}, {"spec": 1}, {"spec": {"alignment": None}}])
+def test_a_card_without_an_alignment_stays_as_it_is(card):
+    assert present_card(card) == card
 
 
 @pytest.mark.parametrize("kind", ["joined", "module"])

@@ -124,9 +124,11 @@ def test_samples_of_one_robot_leave_the_outputs_of_others_alone() -> None:
 def test_each_robot_has_statistics_of_its_own() -> None:
     policy, given = build("mlp"), batch()
     policy.fit(given.observation)
-    for robot, (place, size) in enumerate(zip(SPEC.places, (5, 2, 2), strict=True)):
+    for robot, (columns, size) in enumerate(
+        zip(SPEC.state_slices, (5, 2, 2), strict=True)
+    ):
         rows = given.observation["state"][given.observation["embodiment"] == robot]
-        assert policy.normaliser.mean[place].allclose(rows[:, :size].mean(0))
+        assert policy.normaliser.mean[columns].allclose(rows[:, :size].mean(0))
 
 
 @pytest.mark.parametrize("name", ["act", "film", "flow", "octo", "rt1", "transformer"])
@@ -225,6 +227,6 @@ def test_robots_that_observe_alike_begin_with_equal_projections(
     spec = Spec(embodiments=(SHORT, LONG, other), embedding=4, tasks=2, history=history)
     policy = POLICIES.get(name)(POLICIES.get(name).Config(), spec)
     layers = [it.weight for it in policy.modules() if isinstance(it, torch.nn.Linear)]
-    once = spec.places[-1].stop
+    once = spec.state_slices[-1].stop
     steps = [it[:, :once] for it in layers if it.shape[1] >= once]
     assert any(step[:, :2].equal(step[:, 7:]) for step in steps)

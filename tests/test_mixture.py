@@ -87,7 +87,7 @@ def draws(data: Demonstrations | Mixture, weights=None):
 def test_tasks_of_one_suite_name_and_instruction_are_one(sets: list[Path]) -> None:
     mixture = mixed(sets[:2])
     assert mixture.tasks == ("reach-red", "reach-blue", "reach-green")
-    assert [mixture.places(i).tolist() for i in range(2)] == [[0, 1], [1, 2]]
+    assert [mixture.task_indices(i).tolist() for i in range(2)] == [[0, 1], [1, 2]]
     assert mixture.suite == "points/ML4"
     assert len(mixture) == 12
 

@@ -173,8 +173,8 @@ def test_of_several_robots_that_fit_the_one_that_predicts_best_is_taken(
     made, _ = of_one_robot(trained, support)
     assert [each.name for each in made.card.spec.embodiments] == ["flipped-points"]
     assert made.card.spec.action == 2 and trained.card.spec.actions == (2, 4, 2)
-    place = trained.card.spec.places
-    means = [trained.policy.normaliser.mean[place[i]] for i in (0, 2)]
+    slices = trained.card.spec.state_slices
+    means = [trained.policy.normaliser.mean[slices[i]] for i in (0, 2)]
     assert any(made.policy.normaliser.mean.equal(mean) for mean in means)
 
 

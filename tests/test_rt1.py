@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from robomtl.errors import InputError
-from robomtl.layers.token_learner import TokenLearner, places
+from robomtl.layers.token_learner import TokenLearner, positional_encoding
 from robomtl.policies.rt1 import RT1, RT1Config
 from robomtl.policy import Spec
 
@@ -43,7 +43,7 @@ def test_the_order_of_places_does_not_matter_to_learned_tokens():
 
 def test_every_place_of_a_map_has_a_code_of_its_own():
     for count in (121, 12):  # A square, and none.
-        codes = places(count, 64)
+        codes = positional_encoding(count, 64)
         assert codes.shape == (count, 64)
         apart = torch.cdist(codes, codes) + torch.eye(count)
         assert apart.min() > 0.05

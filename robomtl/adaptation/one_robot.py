@@ -224,8 +224,11 @@ class _Cut:
             None if the tensor does not match or has no projection to copy.
         """
         old, observed, acted = self._old, self._like.observed, self._like.acted
-        if len(tensor) == old.places[-1].stop and len(new) == self._new.places[-1].stop:
-            return None if observed is None else tensor[old.places[observed]]
+        if (
+            len(tensor) == old.state_slices[-1].stop
+            and len(new) == self._new.state_slices[-1].stop
+        ):
+            return None if observed is None else tensor[old.state_slices[observed]]
         if len(tensor) == len(old.embodiments) and len(new) == 1:
             return None if observed is None else tensor[observed : observed + 1]
         every, own = sum(old.actions), self._new.action
@@ -247,8 +250,8 @@ def _columns(old: Spec, new: Spec, robot: int | None) -> list[int] | None:
     if robot is None:
         return None
     width, images = old.vision.features, [*old.images]
-    states = old.places[-1].stop
-    once = [*range(*old.places[robot].indices(states))]
+    states = old.state_slices[-1].stop
+    once = [*range(*old.state_slices[robot].indices(states))]
     for name in new.images:
         first = states + width * images.index(name)
         once += range(first, first + width)

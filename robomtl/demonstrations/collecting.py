@@ -22,7 +22,10 @@ from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
-from robomtl.demonstrations.task_sizes import check_alike, refuse_unlike
+from robomtl.demonstrations.task_sizes import (
+    check_compatible_tasks,
+    refuse_different_sizes,
+)
 from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import GaveUpError, InputError, SimulationError
 from robomtl.execution.compute import Compute
@@ -82,7 +85,7 @@ class _Collection:
         sizes = Sizes(state, action, int(block.fps), others)
         if self.sizes is None:
             self.sizes, self.like = sizes, unit.task
-        refuse_unlike(unit.task, sizes, self.like, self.sizes)
+        refuse_different_sizes(unit.task, sizes, self.like, self.sizes)
         self.courses[unit.task].finish(
             unit.start, block.outcome.tolist(), str(block.error)
         )
@@ -287,7 +290,7 @@ def collect(
     recorded = _recorded_request(staging.out)
     if recorded is None:
         with staging.opened():
-            check_alike(suite, request)
+            check_compatible_tasks(suite, request)
             _collect(_Collection(suite, request, staging, rollouts), executor)
     else:
         refuse_other(staging.out, recorded, request.plain())

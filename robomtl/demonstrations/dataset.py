@@ -92,7 +92,7 @@ class Demonstrations:
     def weights(self) -> None:
         """Weights of the data sets: none, since there is one data set."""
 
-    def places(self, number: int) -> NDArray[np.int64]:
+    def task_indices(self, number: int) -> NDArray[np.int64]:
         """Index of each task of a data set among all tasks; (task,). See ``Mixture``."""
         return np.arange(len(self.tasks))
 

@@ -95,7 +95,7 @@ class Mixture:
         """The canonical instruction of each task, by its name."""
         return {name: key.instruction for key, name in self._names.items()}
 
-    def places(self, number: int) -> NDArray[np.int64]:
+    def task_indices(self, number: int) -> NDArray[np.int64]:
         """Index among all tasks of each task of a data set; (task,)."""
         keys = _keys(self.sets[number])
         return np.array([self.tasks.index(self._names[key]) for key in keys], np.int64)
@@ -150,7 +150,7 @@ class Mixture:
             check_known("task of the mixture", name, self.tasks)
         kept, weights = list[Demonstrations](), list[float]()
         for number, each in enumerate(self.sets):
-            names = [self.tasks[index] for index in self.places(number)]
+            names = [self.tasks[index] for index in self.task_indices(number)]
             own = {
                 task: name
                 for task, name in zip(each.tasks, names, strict=True)

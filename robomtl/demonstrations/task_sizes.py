@@ -24,11 +24,11 @@ _WORDS = (
 _FEATURES = (np.dtype(np.float32), 1), (np.dtype(np.uint8), 3)
 
 
-def check_alike(suite: Suite, request: Request) -> None:
+def check_compatible_tasks(suite: Suite, request: Request) -> None:
     """Checks that the requested tasks fit into one data set, if envs may differ.
 
     Raises:
-        InputError: If the sizes of two tasks differ, see ``refuse_unlike``, or their
+        InputError: If the sizes of two tasks differ, see ``refuse_different_sizes``, or their
             embodiments.
     """
     if not envs_may_differ(suite) or len(request.tasks) < 2:
@@ -36,7 +36,7 @@ def check_alike(suite: Suite, request: Request) -> None:
     first, *others = request.tasks
     expected = _sizes(suite, first)
     for task in others:
-        refuse_unlike(task, _sizes(suite, task), first, expected)
+        refuse_different_sizes(task, _sizes(suite, task), first, expected)
         here, there = robot_of(suite, task), robot_of(suite, first)
         if here != there:
             raise InputError(
@@ -45,7 +45,7 @@ def check_alike(suite: Suite, request: Request) -> None:
             )
 
 
-def refuse_unlike(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
+def refuse_different_sizes(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
     """Refuses two tasks whose sizes differ, which cannot be in one data set.
 
     Args:

@@ -16,7 +16,13 @@ from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.watched_replay import Moment, Place, Replay, difference, places
+from robomtl.evaluation.watched_replay import (
+    Moment,
+    RecordedTrial,
+    Replay,
+    difference,
+    recorded_trials,
+)
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor, Failure
 from robomtl.files.durable import discard_partial, replacing, write_json
@@ -198,51 +204,59 @@ def film(
     path, executor = located(folder), (compute or Compute()).playing
     results = Results.read(path)
     setting = results.setting
-    chosen = list(_chosen(places(results, agent, suite), which, setting.criterion))
+    chosen = list(
+        _chosen(recorded_trials(results, agent, suite), which, setting.criterion)
+    )
     seen = check_filming(suite, camera)
     with locked(path):
         claim_camera(path / VIDEOS, camera)
-        for each in {video_path(path, place.record).parent for place in chosen}:
+        for each in {video_path(path, trial.record).parent for trial in chosen}:
             discard_partial(each)
-        missing = [p for p in chosen if not video_path(path, p.record).exists()]
+        missing = [
+            each for each in chosen if not video_path(path, each.record).exists()
+        ]
         work = _FilmReel(agent, suite, seen, setting.until)
         faults = _shoot(path, missing, work, executor)
     return tuple(
         Film(
-            record=place.record,
-            path=video_path(path, place.record),
-            fault=faults.get(place.record),
+            record=trial.record,
+            path=video_path(path, trial.record),
+            fault=faults.get(trial.record),
         )
-        for place in chosen
+        for trial in chosen
     )
 
 
 def _chosen(
-    played: Sequence[Place], which: Which, criterion: Criterion
-) -> Iterator[Place]:
+    played: Sequence[RecordedTrial], which: Which, criterion: Criterion
+) -> Iterator[RecordedTrial]:
     """Yields the trials to be filmed."""
     check_number(which)
-    whole = [place for place in played if place.record.error is None]
+    finished = [trial for trial in played if trial.record.error is None]
     if which == "examples":
-        yield from _examples(whole, criterion)
+        yield from _examples(finished, criterion)
         return
-    for _, group in groupby(whole, key=lambda place: place.record.task):
+    for _, group in groupby(finished, key=lambda trial: trial.record.task):
         members = list(group)
         if which == "failures":
-            yield from (p for p in members if not p.record.solved(criterion))
+            yield from (each for each in members if not each.record.solved(criterion))
         else:
             yield from members[: which if isinstance(which, int) else None]
 
 
-def _examples(whole: Sequence[Place], criterion: Criterion) -> Iterator[Place]:
+def _examples(
+    finished: Sequence[RecordedTrial], criterion: Criterion
+) -> Iterator[RecordedTrial]:
     """Yields the longest failure and success, of the same task if one has both."""
-    by_length = sorted(whole, key=lambda place: -(place.record.length or 0))
-    solved = [place for place in by_length if place.record.solved(criterion)]
-    failed = [place for place in by_length if not place.record.solved(criterion)]
-    tasks = {place.record.task for place in solved}
-    mixed = [place for place in failed if place.record.task in tasks] or failed
+    by_length = sorted(finished, key=lambda trial: -(trial.record.length or 0))
+    solved = [trial for trial in by_length if trial.record.solved(criterion)]
+    failed = [trial for trial in by_length if not trial.record.solved(criterion)]
+    tasks = {trial.record.task for trial in solved}
+    mixed = [trial for trial in failed if trial.record.task in tasks] or failed
     yield from mixed[:1]
-    same = [p for p in solved if mixed and p.record.task == mixed[0].record.task]
+    same = [
+        each for each in solved if mixed and each.record.task == mixed[0].record.task
+    ]
     yield from (same or solved)[:1]
 
 
@@ -261,31 +275,31 @@ def claim_camera(folder: Path, camera: Camera) -> None:
 
 
 def _shoot(
-    folder: Path, missing: Sequence[Place], work: _FilmReel, executor: Executor
+    folder: Path, missing: Sequence[RecordedTrial], work: _FilmReel, executor: Executor
 ) -> dict[Record, str]:
     """Films trials; returns the faults of those without a video."""
     reels = list(_reels(missing))
-    items = [_Reel(some[0].chunk, _lengths(some)) for some in reels]
+    items = [_Reel(reel[0].chunk, _lengths(reel)) for reel in reels]
     faults: dict[Record, str] = {}
     with progress("Videos", len(missing)) as advance:
         for index, takes in executor.map(work, items):
-            for number, place in enumerate(reels[index]):
-                fault = _kept(folder, place.record, takes, number)
+            for number, trial in enumerate(reels[index]):
+                fault = _kept(folder, trial.record, takes, number)
                 if fault:
-                    faults[place.record] = fault
+                    faults[trial.record] = fault
             advance(len(reels[index]))
     return faults
 
 
-def _reels(missing: Sequence[Place]) -> Iterator[tuple[Place, ...]]:
-    for _, group in groupby(missing, key=lambda place: place.chunk):
+def _reels(missing: Sequence[RecordedTrial]) -> Iterator[tuple[RecordedTrial, ...]]:
+    for _, group in groupby(missing, key=lambda trial: trial.chunk):
         members = tuple(group)
         for start in range(0, len(members), _TOGETHER):
             yield members[start : start + _TOGETHER]
 
 
-def _lengths(some: Sequence[Place]) -> dict[int, int]:
-    return {place.row: place.record.length or 0 for place in some}
+def _lengths(trials: Sequence[RecordedTrial]) -> dict[int, int]:
+    return {trial.row: trial.record.length or 0 for trial in trials}
 
 
 def _kept(

@@ -42,7 +42,7 @@ Watch = Callable[[Env, Moment], None]
 """Observer, called with the env after its reset and each step; must not change it."""
 
 
-class Place(NamedTuple):
+class RecordedTrial(NamedTuple):
     """Recorded trial, with its chunk and its row in the chunk."""
 
     chunk: Chunk
@@ -111,7 +111,9 @@ class Replay:
         return roll(envs, self._actor.get(), chunk, until=self._until)
 
 
-def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
+def recorded_trials(
+    results: Results, agent: Agent, suite: Suite
+) -> tuple[RecordedTrial, ...]:
     """Chunk and row of each trial of an evaluation, in the order of its records.
 
     Raises:
@@ -132,7 +134,7 @@ def places(results: Results, agent: Agent, suite: Suite) -> tuple[Place, ...]:
     _refuse(differences(evaluated, here))
     tasks = dict.fromkeys(record.task for record in results.records)
     conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
-    dealt = _dealt(chunks_of(suite, conditions), results)
+    dealt = _matched(chunks_of(suite, conditions), results)
     return tuple(dealt)
 
 
@@ -148,14 +150,14 @@ def difference(record: Record, outcome: Outcome) -> str:
     return "; ".join(each.phrase(sides) for each in differences(evaluated, replayed))
 
 
-def _dealt(chunks: tuple[Chunk, ...], results: Results) -> Iterator[Place]:
+def _matched(chunks: tuple[Chunk, ...], results: Results) -> Iterator[RecordedTrial]:
     played = [(chunk, row) for chunk in chunks for row in range(len(chunk.trials))]
     for (chunk, row), record in zip(played, results.records, strict=True):
         trial, task_info = chunk.trials[row], chunk.task_infos[row]
         here = {**vars(trial), "instruction": task_info.instruction}
         evaluated = {name: getattr(record, name) for name in here}
         _refuse(differences(evaluated, here))
-        yield Place(chunk, row, record)
+        yield RecordedTrial(chunk, row, record)
 
 
 def _refuse(differing: Iterable[Mismatch]) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def area(
-    places: Sequence[float],
+    positions: Sequence[float],
     success: Sequence[NDArray[np.float64]],
     *,
     factor: bool = True,
@@ -19,26 +19,26 @@ def area(
     on a linear axis.
 
     Args:
-        places: Numbers of demonstrations or magnitudes, at least 2, ascending.
-        success: Success at each place; (…) each.
+        positions: Numbers of demonstrations or magnitudes, at least 2, ascending.
+        success: Success at each position; (…) each.
         factor: Whether the axis is logarithmic, as for numbers of demonstrations, rather
             than linear.
 
     Returns:
         Area; (…).
     """
-    at = np.asarray(places, np.float64)
+    at = np.asarray(positions, np.float64)
     at = np.log(at) if factor else at
     heights = np.stack(success, axis=-1)
     return np.asarray(np.trapezoid(heights, at, axis=-1) / (at[-1] - at[0]))
 
 
-def area_weights(places: Sequence[float], *, factor: bool = True) -> list[float]:
-    """Weights of the success at each place in its ``area``; they add up to 1."""
-    if len(places) == 1:
+def area_weights(positions: Sequence[float], *, factor: bool = True) -> list[float]:
+    """Weights of the success at each position in its ``area``; they add up to 1."""
+    if len(positions) == 1:
         return [1.0]
-    heights = list(np.eye(len(places)))
-    return [float(weight) for weight in area(places, heights, factor=factor)]
+    heights = list(np.eye(len(positions)))
+    return [float(weight) for weight in area(positions, heights, factor=factor)]
 
 
 def shots_for(

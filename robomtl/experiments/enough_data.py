@@ -63,7 +63,7 @@ def check_enough(data: Data, suite: Suite, amounts: Mapping[str, int]) -> None:
     known = dict.fromkeys(amounts, 0)
     for number, each in enumerate(data.sets):
         counts = np.bincount(each.episodes.task, minlength=len(each.tasks)).tolist()
-        for index, count in zip(data.places(number), counts, strict=True):
+        for index, count in zip(data.task_indices(number), counts, strict=True):
             name = data.tasks[index]
             known[name] = known.get(name, 0) + count
     least = min(amounts, key=lambda task: known[task] - amounts[task])

@@ -10,9 +10,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from robomtl.layers.alike import copy_first
+from robomtl.layers.initial_projections import copy_first_of_kind
 from robomtl.layers.observing import EMBODIMENT, Observer, goals_shown
-from robomtl.layers.token_learner import TokenLearner, places
+from robomtl.layers.token_learner import TokenLearner, positional_encoding
 from robomtl.policy import Policy
 from robomtl.spec import Spec
 
@@ -22,7 +22,7 @@ class Tokens(NamedTuple):
 
     values: Tensor
     """The tokens; (batch, ..., token, width)."""
-    there: Tensor
+    present: Tensor
     """False for absent tokens, which are masked in attention; (batch, token)."""
 
 
@@ -39,7 +39,7 @@ class ImageTokens(nn.Module):
     def __init__(self, encoded: int, count: int, tokens: int, width: int) -> None:
         super().__init__()
         self.project = nn.Linear(encoded, width)
-        self.position = nn.Parameter(places(count, width))
+        self.position = nn.Parameter(positional_encoding(count, width))
         self.learner = TokenLearner(width, tokens)
 
     def forward(self, encoded: Tensor) -> Tensor:
@@ -67,15 +67,15 @@ class StateTokens(nn.Module):
         names = [
             name for each in spec.embodiments for name, _ in sorted(each.states.items())
         ]
-        self._which = [
+        self._blocks = [
             [n for n, other in enumerate(names) if other == name]
             for name in spec.states
         ]
         layers = []
-        for which in self._which:
-            sizes = [self._sizes[number] for number in which]
+        for block in self._blocks:
+            sizes = [self._sizes[number] for number in block]
             layers.append(nn.Linear(sum(sizes), width))
-            copy_first(layers[-1].weight, sizes, alike=sizes)
+            copy_first_of_kind(layers[-1].weight, sizes, kinds=sizes)
         self.project = nn.ModuleList(layers)
 
     def forward(self, spread: Tensor) -> Tensor:
@@ -87,8 +87,8 @@ class StateTokens(nn.Module):
         """
         parts = torch.split(spread, self._sizes, dim=-1)
         tokens = [
-            project(torch.cat([parts[number] for number in which], dim=-1))
-            for project, which in zip(self.project, self._which, strict=True)
+            project(torch.cat([parts[number] for number in block], dim=-1))
+            for project, block in zip(self.project, self._blocks, strict=True)
         ]
         return torch.stack(tokens, dim=-2)
 
@@ -119,10 +119,12 @@ class ObservationTokens(nn.Module):
             self.images.append(ImageTokens(encoder.width, count, image_tokens, width))
         self.robot = nn.Embedding(len(spec.embodiments), width)
         nn.init.normal_(self.robot.weight, std=0.02)
-        self.has: Tensor
-        self.register_buffer("has", _has(spec, image_tokens), persistent=False)
-        self.own: Tensor
-        self.register_buffer("own", _own(spec), persistent=False)
+        self.token_mask: Tensor
+        self.register_buffer(
+            "token_mask", _token_mask(spec, image_tokens), persistent=False
+        )
+        self.state_mask: Tensor
+        self.register_buffer("state_mask", _state_mask(spec), persistent=False)
 
     def forward(
         self,
@@ -147,11 +149,11 @@ class ObservationTokens(nn.Module):
             robot = torch.zeros(len(spread), dtype=torch.long, device=spread.device)
         parts = []
         if self.states is not None:
-            parts.append(self.states(spread * self.own[robot][:, None]))
+            parts.append(self.states(spread * self.state_mask[robot][:, None]))
         for tokens, encoded in zip(self.images, images.values(), strict=True):
             parts.append(tokens(encoded))
         values = torch.cat(parts, dim=-2) + self.robot(robot)[:, None, None]
-        return Tokens(values, self.has[robot])
+        return Tokens(values, self.token_mask[robot])
 
 
 class GoalTokens(nn.Module):
@@ -226,7 +228,7 @@ def task_tokens(
     goals: Tokens = policy.goals(observation, images, policy.stem)
     return Tokens(
         torch.cat([task, goals.values], dim=1),
-        torch.cat([conditioned, goals.there], dim=1),
+        torch.cat([conditioned, goals.present], dim=1),
     )
 
 
@@ -249,11 +251,11 @@ def observation_tokens(
     if policy.spec.history == 1:
         spread = spread[:, None]
         images = {name: each[:, None] for name, each in images.items()}
-    seen: Tokens = tokens(observation, spread, images)
-    return seen
+    observed: Tokens = tokens(observation, spread, images)
+    return observed
 
 
-def _has(spec: Spec, image_tokens: int) -> Tensor:
+def _token_mask(spec: Spec, image_tokens: int) -> Tensor:
     """True for the tokens that a robot has; (robot, token)."""
     rows = [
         [name in robot.states for name in spec.states]
@@ -263,9 +265,9 @@ def _has(spec: Spec, image_tokens: int) -> Tensor:
     return torch.tensor(rows)
 
 
-def _own(spec: Spec) -> Tensor:
+def _state_mask(spec: Spec) -> Tensor:
     """1 at the positions of a robot's state features, 0 elsewhere; (robot, spread)."""
-    own = torch.zeros(len(spec.embodiments), spec.places[-1].stop)
-    for robot, place in enumerate(spec.places):
-        own[robot, place] = 1
-    return own
+    mask = torch.zeros(len(spec.embodiments), spec.state_slices[-1].stop)
+    for robot, columns in enumerate(spec.state_slices):
+        mask[robot, columns] = 1
+    return mask

@@ -47,8 +47,8 @@ class Observer(nn.Module):
                 nn.LayerNorm(TASK_WIDTH),
                 nn.GELU(),
             )
-        self.here: Tensor | None
-        self.register_buffer("here", _here(spec), persistent=False)
+        self.component_mask: Tensor | None
+        self.register_buffer("component_mask", _component_mask(spec), persistent=False)
         self._watched: dict[str, Tensor] | None = None
 
     @contextmanager
@@ -102,12 +102,12 @@ class Observer(nn.Module):
             image = observation[name]
             encoded = self.encoder(name)(*_flat(image, task))
             parts.append(self._kept(name, encoded.view(*image.shape[:-3], -1)))
-        if self.here is not None:
-            parts = self._masked(parts, self.here[observation[EMBODIMENT]])
+        if self.component_mask is not None:
+            parts = self._masked(parts, self.component_mask[observation[EMBODIMENT]])
         joined = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
         if self._spec.history > 1:
             joined = rearrange(joined, "batch time x -> batch (time x)")
-        if self.here is not None:
+        if self.component_mask is not None:
             robots = len(self._spec.embodiments)
             code = functional.one_hot(observation[EMBODIMENT], robots)
             joined = torch.cat([joined, code.to(joined.dtype)], dim=-1)
@@ -177,11 +177,11 @@ class Observer(nn.Module):
         task: Tensor = self.task(task_embedding)
         return task
 
-    def _masked(self, parts: list[Tensor], here: Tensor) -> list[Tensor]:
+    def _masked(self, parts: list[Tensor], mask: Tensor) -> list[Tensor]:
         if self._spec.history > 1:
-            here = here[:, None]
-        masks = torch.split(here, [part.shape[-1] for part in parts], dim=-1)
-        return [part * mask for part, mask in zip(parts, masks, strict=True)]
+            mask = mask[:, None]
+        masks = torch.split(mask, [part.shape[-1] for part in parts], dim=-1)
+        return [part * each for part, each in zip(parts, masks, strict=True)]
 
 
 def goals_shown(spec: Spec, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -258,7 +258,7 @@ def _encoder(module: nn.Module) -> ImageEncoder:
     return module
 
 
-def _here(spec: Spec) -> Tensor | None:
+def _component_mask(spec: Spec) -> Tensor | None:
     """1 for the components of the joined features that a robot has, 0 for others.
 
     Returns:
@@ -266,11 +266,11 @@ def _here(spec: Spec) -> Tensor | None:
     """
     if len(spec.embodiments) == 1:
         return None
-    states = torch.zeros(len(spec.embodiments), spec.places[-1].stop)
-    for robot, place in enumerate(spec.places):
-        states[robot, place] = 1
-    seen = [[name in it.images for name in spec.images] for it in spec.embodiments]
-    images = torch.tensor(seen, dtype=torch.float).reshape(len(seen), -1)
+    states = torch.zeros(len(spec.embodiments), spec.state_slices[-1].stop)
+    for robot, columns in enumerate(spec.state_slices):
+        states[robot, columns] = 1
+    present = [[name in it.images for name in spec.images] for it in spec.embodiments]
+    images = torch.tensor(present, dtype=torch.float).reshape(len(present), -1)
     encoded = images.repeat_interleave(spec.vision.features, dim=1)
     return torch.cat([states, encoded], dim=1)
 

@@ -39,7 +39,7 @@ class TokenLearner(nn.Module):
         return weight.mT @ tokens
 
 
-def places(count: int, width: int) -> Tensor:
+def positional_encoding(count: int, width: int) -> Tensor:
     """Positional encoding: sines and cosines of row and column of each position of a map.
 
     If ``count`` is not a square number, the index in row order replaces the column.

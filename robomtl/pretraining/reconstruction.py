@@ -35,7 +35,7 @@ class Targets(nn.Module):
             (min(grid, h), min(grid, w), 3)
             for h, w, _ in (each.shape for each in spec.images.values())
         ]
-        self.states = spec.places[-1].stop
+        self.states = spec.state_slices[-1].stop
         self.size = self.states + sum(map(prod, shapes))
         """Number of targets of a frame."""
 
@@ -70,8 +70,11 @@ class Targets(nn.Module):
         states = policy.normaliser(observer.spread(observation))
         if policy.spec.history > 1:
             states = states[:, -1]
-        if observer.here is not None:
-            states = states * observer.here[observation[EMBODIMENT]][:, : self.states]
+        if observer.component_mask is not None:
+            states = (
+                states
+                * observer.component_mask[observation[EMBODIMENT]][:, : self.states]
+            )
         made: Tensor = states.float()
         return made
 

@@ -30,7 +30,7 @@ def task_affinity(
     batch: Batch,
     tasks: Sequence[str],
     *,
-    part: float = 0.01,
+    fraction: float = 0.01,
     objective: Objective | None = None,
 ) -> Tensor:
     """Affinity of every task onto every other; the policy is not changed.
@@ -40,7 +40,7 @@ def task_affinity(
         batch: Samples of all tasks. Fastest if sorted by task with equally many of each,
             as ``Sampler.evenly`` draws them.
         tasks: Names of the tasks, by index.
-        part: Fraction by which each step reduces the loss of its own task, to first order.
+        fraction: Fraction by which each step reduces the loss of its own task, to first order.
         objective: Training objective; behaviour cloning if None.
 
     Returns:
@@ -48,10 +48,10 @@ def task_affinity(
         negative if the loss grows. (task, task)
 
     Raises:
-        InputError: If a task has no sample, or ``part`` or a loss is not positive.
+        InputError: If a task has no sample, or ``fraction`` or a loss is not positive.
     """
-    if not part > 0:
-        raise InputError(f"part is {part}; give more than 0.")
+    if not fraction > 0:
+        raise InputError(f"fraction is {fraction}; give more than 0.")
     scored = Scored(policy, objective or Cloning(), torch.float32)
     gradients = task_gradients(scored, batch, tasks)
     check_positive_losses("task_affinity", gradients.losses, tasks)
@@ -59,7 +59,7 @@ def task_affinity(
     rows = []
     for index in range(len(tasks)):
         own = squares[index]
-        scale = part * gradients.losses[index] / own if own > 0 else 0.0
+        scale = fraction * gradients.losses[index] / own if own > 0 else 0.0
         gradient = gradients.combined(torch.eye(len(tasks)).to(squares)[index])
         stepped = {
             name: parameter.detach() - scale * layer

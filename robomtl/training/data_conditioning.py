@@ -90,7 +90,7 @@ def _different_goals(
         for number, (each, (place, theirs)) in enumerate(
             zip(data.sets, found, strict=True)
         )
-        for task, index in zip(each.tasks, data.places(number), strict=True)
+        for task, index in zip(each.tasks, data.task_indices(number), strict=True)
     }
     return found[0][0], {task: place for task, place in own.items() if place}
 

@@ -21,7 +21,7 @@ def check_held_out(data: Data, fraction: float) -> None:
         for number, (each, held_out) in enumerate(
             zip(data.sets, validation, strict=True)
         )
-        for index in data.places(number)[each.episodes.task[held_out]]
+        for index in data.task_indices(number)[each.episodes.task[held_out]]
     }
     missing = [task for i, task in enumerate(data.tasks) if i not in validated]
     if missing:

@@ -173,7 +173,9 @@ def instructions(data: Data) -> list[tuple[str, ...]]:
     """Training instructions of each task; the data set's own if it names no suite."""
     found: dict[int, tuple[str, ...]] = {}
     for number, each in enumerate(data.sets):
-        for index, words in zip(data.places(number), _wordings(each), strict=True):
+        for index, words in zip(
+            data.task_indices(number), _wordings(each), strict=True
+        ):
             found.setdefault(int(index), words)
     return [found[index] for index in range(len(data.tasks))]
 

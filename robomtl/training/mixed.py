@@ -191,7 +191,7 @@ def _shifted(
         yield Spans(
             start=spans.start + row,
             length=spans.length,
-            task=torch.from_numpy(data.places(source))[spans.task],
+            task=torch.from_numpy(data.task_indices(source))[spans.task],
             source=torch.full_like(spans.task, source),
             group=spans.group + groups,
         )

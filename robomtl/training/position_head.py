@@ -173,7 +173,7 @@ def _shown(data: Data, state: int) -> Tensor:
     shown = torch.zeros(len(data.tasks), state)
     for number, each in enumerate(data.sets):
         made = _suite(each)
-        for task, index in zip(each.tasks, data.places(number), strict=True):
+        for task, index in zip(each.tasks, data.task_indices(number), strict=True):
             positions: Mapping[str, slice] = made.positions(task)
             for components in (*positions.values(), goal_place(made, task)):
                 if components is not None:

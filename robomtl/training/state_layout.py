@@ -55,7 +55,7 @@ def _stacked(rows: Sequence[Tensor], device: torch.device) -> Tensor:
 def _axes(geometry: Geometry, state: int) -> Tensor:
     """1 for the x, and for the y, of positions in a state; (2, state)."""
     axes = torch.zeros(2, state)
-    for body in geometry.things:
+    for body in geometry.bodies:
         for start in body.positions:
             axes[0, start] = axes[1, start + 1] = 1
     return axes
@@ -68,7 +68,7 @@ def _signs(geometry: Geometry, state: int) -> Tensor:
     mirrored axis: the quaternion w, x, y, z becomes w, x, -y, -z.
     """
     signs = torch.ones(state)
-    for body in geometry.things:
+    for body in geometry.bodies:
         signs[list(body.positions)] = -1
         y = 2 if body.order == "wxyz" else 1
         for start in body.orientations:
@@ -81,7 +81,7 @@ def _positive(
 ) -> tuple[tuple[int, Tensor], ...]:
     """Starts of quaternions in SciPy's order, and whether each task has one there."""
     starts = [
-        {start for body in each.things for start in _scipys(body)} for each in geometry
+        {start for body in each.bodies for start in _scipys(body)} for each in geometry
     ]
     return tuple(
         (start, torch.tensor([start in each for each in starts], device=device))

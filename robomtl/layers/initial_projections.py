@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robomtl.spec import Spec
 
 
-def begin_alike(layer: nn.Module, spec: Spec) -> None:
+def init_equal_columns(layer: nn.Module, spec: Spec) -> None:
     """Initialises robots with the same state features with equal columns, in place.
 
     Args:
@@ -25,22 +25,26 @@ def begin_alike(layer: nn.Module, spec: Spec) -> None:
     """
     assert isinstance(layer, nn.Linear)
     once = spec.observed
-    alike = [tuple(sorted(each.states.items())) for each in spec.embodiments]
+    kinds = [tuple(sorted(each.states.items())) for each in spec.embodiments]
     for time in range(spec.history):
         step = layer.weight.detach()[:, time * once : (time + 1) * once]
-        copy_first(step, [place.stop - place.start for place in spec.places], alike)
+        copy_first_of_kind(
+            step, [each.stop - each.start for each in spec.state_slices], kinds
+        )
 
 
-def copy_first(weight: Tensor, sizes: Sequence[int], alike: Sequence[Hashable]) -> None:
+def copy_first_of_kind(
+    weight: Tensor, sizes: Sequence[int], kinds: Sequence[Hashable]
+) -> None:
     """Copies the columns of the first block of each kind to the other blocks, in place.
 
     Args:
         weight: (output, input); its columns begin with the blocks, one after another.
         sizes: Number of columns of each block.
-        alike: Kind of each block; blocks of one kind have the same size.
+        kinds: Kind of each block; blocks of one kind have the same size.
     """
     ends = accumulate(sizes, initial=0)
     blocks = [weight[:, start:stop] for start, stop in pairwise(ends)]
     with torch.no_grad():
-        for block, kind in zip(blocks, alike, strict=True):
-            block.copy_(blocks[alike.index(kind)])
+        for block, kind in zip(blocks, kinds, strict=True):
+            block.copy_(blocks[kinds.index(kind)])
