@@ -75,7 +75,7 @@ class Nearest(NamedTuple):
     """Retrieved steps of each query, the nearest first."""
 
     difference: Tensor
-    """Features of the query minus those of the step; (task, query, neighbour, seen)."""
+    """Features of the query minus those of the step; (task, query, neighbour, feature)."""
     action: Tensor
     """Action of the step; (task, query, neighbour, action)."""
     progress: Tensor
@@ -97,7 +97,7 @@ class Regent(PromptedPolicy):
         self.encoder = task_layer(spec.embedding, width)
         self.start = nn.Parameter(torch.zeros(width))
         self.token = nn.Sequential(
-            nn.Linear(self.compared.seen + spec.action + 1, width),
+            nn.Linear(self.compared.size + spec.action + 1, width),
             nn.GELU(),
             nn.Linear(width, width),
         )

@@ -58,33 +58,35 @@ class Compared(nn.Module):
 
     def __init__(self, config: ComparedConfig, spec: Spec) -> None:
         super().__init__()
-        _check_places(config, spec)
+        _check_positions(config, spec)
         self.near, self.others = config.near, list(config.others)
         first = torch.tensor(config.positions, dtype=torch.long)[:, None]
-        self.things: Tensor
+        self.position_components: Tensor
         self.register_buffer(
-            "things", first + torch.arange(config.dimensions), persistent=False
+            "position_components",
+            first + torch.arange(config.dimensions),
+            persistent=False,
         )
         pairs = len(first) * (len(first) - 1) // 2 * config.dimensions
         self.key = pairs + len(self.others) if pairs else spec.state_slices[-1].stop
         """Length of the key, the leading features by which steps are compared."""
-        self.seen = self.key + pairs if pairs else spec.inputs
+        self.size = self.key + pairs if pairs else spec.inputs
         """Number of features."""
         self.code = slice(self.key, self.key if pairs else spec.inputs)
         """Position of the one-hot code of the robot; empty for a single robot."""
 
     def forward(self, state: Tensor, standardised: Tensor) -> Tensor:
-        """Features of states: the key, then further features; (…, seen).
+        """Features of states: the key, then further features; (…, feature).
 
         Args:
             state: States in their own units; (…, state).
             standardised: The same states, standardised; (…, state).
         """
-        if not len(self.things):
+        if not len(self.position_components):
             return standardised
-        positions = state[..., self.things]
+        positions = state[..., self.position_components]
         present = (positions != 0).any(-1)
-        count = len(self.things)
+        count = len(self.position_components)
         first, second = torch.triu_indices(count, count, 1, device=state.device)
         both = (present[..., first] & present[..., second])[..., None]
         apart = positions[..., second, :] - positions[..., first, :]
@@ -93,7 +95,7 @@ class Compared(nn.Module):
         return torch.cat([logarithm, standardised[..., self.others], apart], dim=-1)
 
 
-def _check_places(config: ComparedConfig, spec: Spec) -> None:
+def _check_positions(config: ComparedConfig, spec: Spec) -> None:
     """Checks that the state of a single robot has the configured components."""
     if config.positions and len(spec.embodiments) > 1:
         raise InputError(

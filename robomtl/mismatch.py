@@ -12,28 +12,28 @@ class Mismatch(NamedTuple):
 
     name: str
     """Name as recorded, with dots between nested names."""
-    there: Any
+    recorded: Any
     """Plain value in one record, such as the record of a folder."""
-    here: Any
+    current: Any
     """Plain value in the other record, such as the current request."""
     of: str = ""
     """Name of the item, such as a cell, that has the setting; empty for the whole record."""
 
     def phrase(
         self,
-        sides: tuple[str, str] = ("there", "here"),
+        sides: tuple[str, str] = ("in the folder", "now"),
         *,
         spelled: Callable[[str], str] = str,
     ) -> str:
         """A clause with the name and both values; hashes are shortened.
 
         Args:
-            sides: Words for the records of ``there`` and ``here``.
+            sides: Words for the records of ``recorded`` and ``current``.
             spelled: Function that translates the recorded name for the reader.
         """
-        there, here = _shown(self.there), _shown(self.here)
+        recorded, current = _shown(self.recorded), _shown(self.current)
         name = spelled(self.name) + (f" of {self.of}" if self.of else "")
-        return f"{name} is {there} {sides[0]} and {here} {sides[1]}"
+        return f"{name} is {recorded} {sides[0]} and {current} {sides[1]}"
 
 
 def _shown(value: Any) -> str:

@@ -112,7 +112,7 @@ def _about(recipe: Recipe) -> dict[str, Any]:
     if name is None:
         return {"recipe": recipe.line}
     differing = differences(plain(RECIPES[name]), plain(recipe))
-    changes = [each.phrase(("in the recipe", "here")) for each in differing]
+    changes = [each.phrase(("in the recipe", "in this run")) for each in differing]
     return {"recipe": name, **({"overrides": changes} if changes else {})}
 
 

@@ -92,7 +92,7 @@ def test_other_shots_than_were_collected_name_the_flags(family, tmp_path, capsys
     words = "--methods zero_shot --shots 1 2 --trials 1 --workers 1 --out"
     assert adapt(family, *words.split(), tmp_path) == 2
     printed = " ".join(capsys.readouterr().err.replace("│", " ").split())
-    assert "episodes is 2 there and 4 here" in printed
+    assert "episodes is 2 in the folder and 4 now" in printed
     assert "for the first --shots, --tasks and --noise of a folder;" in printed
 
 

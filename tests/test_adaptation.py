@@ -175,13 +175,15 @@ def test_a_run_directory_with_the_policy_of_the_same_request_is_only_read(
     again = adapt(run, support, budget=few, out=tmp_path / "adapted")
     assert again.fingerprint == made.fingerprint
     with pytest.raises(
-        InputError, match=r"steps is 1 there and 2 here.*another folder"
+        InputError, match=r"steps is 1 in the folder and 2 now.*another folder"
     ):
         adapt(
             run, support, budget=Budget(steps=2, batch_size=8), out=tmp_path / "adapted"
         )
     lora = configure("lora", {"rank": 2})
-    with pytest.raises(InputError, match=r"settings is None there and .Lora\(.*rank=2"):
+    with pytest.raises(
+        InputError, match=r"settings is None in the folder and .Lora\(.*rank=2"
+    ):
         adapt(run, support, method=lora, budget=few, out=tmp_path / "adapted")
     assert checkpoint.load(tmp_path / "adapted").fingerprint == made.fingerprint
 

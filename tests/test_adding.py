@@ -66,7 +66,9 @@ def test_what_was_drawn_is_kept_and_other_pictures_are_refused(
         patch.setattr(adding, "_write", stopped)
         with pytest.raises(KeyboardInterrupt):
             add_cameras(states, out, options={"images": 16}, compute=ALONE)
-    with pytest.raises(InputError, match="options.images is 16 there and 32 here"):
+    with pytest.raises(
+        InputError, match="options.images is 16 in the folder and 32 now"
+    ):
         add_cameras(states, out, options={"images": 32}, compute=ALONE)
     monkeypatch.setattr(adding, "_Drawing", lambda *given: made.append(given))
     add_cameras(states, out, options={"images": 16}, compute=ALONE)

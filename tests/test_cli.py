@@ -436,7 +436,7 @@ def test_a_recorded_setting_is_named_by_its_flag(recorded, flag):
 
 def test_a_setting_of_one_cell_is_named_by_its_flag_and_the_cell():
     said = Mismatch("trials", 1, 2, of="best of 2/0").phrase(spelled="--{}".format)
-    assert said == "--trials of best of 2/0 is 1 there and 2 here"
+    assert said == "--trials of best of 2/0 is 1 in the folder and 2 now"
 
 
 def test_settings_without_a_recipe_are_refused(capsys):
@@ -487,7 +487,7 @@ def test_a_folder_that_is_no_run_is_refused(capsys, tmp_path):
         ("run quickstart --out DATA", "is a data set; give another folder"),
         (
             "run quickstart --out RUN",
-            "Differing: --policy is 'mlp' there and 'film' here",
+            "Differing: --policy is 'mlp' in the folder and 'film' now",
         ),
         ("multitask points/MT4 --noise nan --out NEW", "noise is nan; give a number"),
         ("run quickstart --suite points/MT4 --trials 0 --out NEW", "give at least 1"),
@@ -555,7 +555,7 @@ def test_a_run_directory_of_other_settings_is_refused(run_directory, capsys):
     words = "train --suite points/MT4 --episodes 4 --policy mlp --steps 30 --threads 1"
     more = ["--architecture.width", 16, "--workers", 1, "--out", run_directory]
     said = refusal(capsys, *words.split(), *more)
-    assert "--steps (training.steps) is 20 there and 30 here" in said
+    assert "--steps (training.steps) is 20 in the folder and 30 now" in said
 
 
 def test_check_says_that_a_suite_keeps_the_contract(capsys):

@@ -625,7 +625,7 @@ def test_a_data_set_of_others_is_not_collected_into(
 def test_a_whole_data_set_of_another_request_is_refused(collected: Path) -> None:
     message = (
         "was begun with other settings; nothing in it was changed. Differing: noise is"
-        " 0.8 there and 0.5 here; seed is 3 there and 4 here. Give the same"
+        " 0.8 in the folder and 0.5 now; seed is 3 in the folder and 4 now. Give the same"
     )
     with pytest.raises(ValueError, match=message):
         collect(
@@ -660,9 +660,11 @@ def test_a_begun_collection_of_another_request_is_refused(
         context.setattr(staging.Staging, "fresh_folder", stop)
         collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))
     kept = num_units(tmp_path)
-    with pytest.raises(ValueError, match="episodes is 2 there and 3 here"):
+    with pytest.raises(ValueError, match="episodes is 2 in the folder and 3 now"):
         collect(POINTS, tmp_path, config=CollectionConfig(episodes=3))
-    with pytest.raises(ValueError, match="options.horizon is 50 there and 16 here"):
+    with pytest.raises(
+        ValueError, match="options.horizon is 50 in the folder and 16 now"
+    ):
         collect(HASTY, tmp_path, config=CollectionConfig(episodes=2))
     assert num_units(tmp_path) == kept > 0
     assert len(collect(POINTS, tmp_path, config=CollectionConfig(episodes=2))) == 8

@@ -224,7 +224,7 @@ def test_an_agent_against_itself_is_refused(tmp_path):
 def test_another_comparison_in_the_folder_is_refused(tmp_path):
     play(tmp_path)
     other = dataclasses.replace(CONDITIONS, episodes=20)
-    with pytest.raises(ValueError, match="episodes is 25 there and 20 here"):
+    with pytest.raises(ValueError, match="episodes is 25 in the folder and 20 now"):
         play(tmp_path, conditions=other)
 
 

@@ -155,7 +155,7 @@ def test_what_was_begun_in_another_suite_is_refused_naming_what_differs(tmp_path
         play(suite())
         play(suite())
         with pytest.raises(
-            ValueError, match="definition.horizon is 2 there and 3 here"
+            ValueError, match="definition.horizon is 2 in the folder and 3 now"
         ):
             play(suite(3))
 
@@ -209,7 +209,7 @@ def test_a_request_without_versions_is_compared_without_them(tmp_path):
     before = {DEFINITION: {"horizon": 5}}
     now = {DEFINITION: {"horizon": 5, VERSIONS: {"pymunk": "7.0"}}}
     refuse_other(tmp_path, before, now)
-    with pytest.raises(ValueError, match="pymunk is '6.0' there and '7.0' here"):
+    with pytest.raises(ValueError, match="pymunk is '6.0' in the folder and '7.0' now"):
         refuse_other(tmp_path, {DEFINITION: {VERSIONS: {"pymunk": "6.0"}}}, now)
 
 

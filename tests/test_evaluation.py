@@ -267,14 +267,17 @@ def test_a_finished_run_is_read_and_not_played_again(whole, tmp_path):
     [
         ({"suite": PointsSuite(variant="MT4", horizon=16)}, "suite is 'points/MT6'"),
         ({"suite": PointsSuite(variant="MT6", horizon=20)}, "options.horizon is 16"),
-        ({"episodes": 5}, "episodes is 25 there and 5 here"),
-        ({"repeats": 2}, "repeats is 1 there and 2 here"),
-        ({"variations": "official"}, "split is 'fresh' there and 'official' here"),
-        ({"instructions": "held-out"}, "instructions is 'canonical' there"),
-        ({"until": "success"}, "until is 'horizon' there and 'success' here"),
-        ({"seed": 1}, "seed is 0 there and 1 here"),
-        ({"tasks": ["push-ball"]}, "tasks is None there and .*push-ball"),
-        ({"agent": ExpertAgent()}, "agent is 'wobbling' there"),
+        ({"episodes": 5}, "episodes is 25 in the folder and 5 now"),
+        ({"repeats": 2}, "repeats is 1 in the folder and 2 now"),
+        (
+            {"variations": "official"},
+            "split is 'fresh' in the folder and 'official' now",
+        ),
+        ({"instructions": "held-out"}, "instructions is 'canonical' in the folder"),
+        ({"until": "success"}, "until is 'horizon' in the folder and 'success' now"),
+        ({"seed": 1}, "seed is 0 in the folder and 1 now"),
+        ({"tasks": ["push-ball"]}, "tasks is None in the folder and .*push-ball"),
+        ({"agent": ExpertAgent()}, "agent is 'wobbling' in the folder"),
     ],
 )
 def test_another_evaluation_is_not_written_over_the_first(whole, options, field):

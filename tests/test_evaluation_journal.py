@@ -85,8 +85,8 @@ def test_another_plan_is_refused_naming_the_fields_that_differ(path):
     other = {"suite": "points/MT4", "episodes": 10, "versions": {"numpy": "2.5"}}
     message = (
         "run was begun with other settings; nothing in it was changed. Differing:"
-        " episodes is 50 there and 10 here; versions.numpy is '2.4' there and '2.5'"
-        " here. Give the same settings to resume, or another folder"
+        " episodes is 50 in the folder and 10 now; versions.numpy is '2.4' in the folder and '2.5'"
+        " now. Give the same settings to resume, or another folder"
     )
     with pytest.raises(ValueError, match=message):
         open_journal(path, other)
@@ -185,14 +185,17 @@ def test_a_plan_that_grows_keeps_what_is_finished_and_where_it_stands(path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"suite": "points/MT6"}, "suite is 'points/MT4' there and 'points/MT6' here"),
+        (
+            {"suite": "points/MT6"},
+            "suite is 'points/MT4' in the folder and 'points/MT6' now",
+        ),
         (
             {"arms": {"wide": {}, "alone": {"width": 9}}},
-            r"Differing: arms\.alone\.width is 8 there and 9 here\.",
+            r"Differing: arms\.alone\.width is 8 in the folder and 9 now\.",
         ),
         (
             {"chunks": {"alone/5": 7}},
-            "Differing: trials of alone/5 is 1 there and 7 here\.",
+            "Differing: trials of alone/5 is 1 in the folder and 7 now\.",
         ),
     ],
 )

@@ -255,7 +255,9 @@ def test_the_vision_of_a_run_is_recorded_and_kept(own: Path, tmp_path: Path) -> 
     start = f" --start {tmp_path / 'run'} --out {tmp_path / 'next'}"
     main((words + start).split())
     assert robomtl.load(tmp_path / "next").card.spec.vision == trained.card.spec.vision
-    with pytest.raises(InputError, match=r"vision\.features\) is 16 there and 32 here"):
+    with pytest.raises(
+        InputError, match=r"vision\.features\) is 16 in the folder and 32 now"
+    ):
         main(f"{words} --vision.encoder strided --vision.features 32".split())
 
 

@@ -90,7 +90,9 @@ def test_called_again_it_reads_what_it_learned(points, tmp_path):
 
 def test_other_settings_of_the_mixture_are_refused(points, tmp_path):
     train(points, out=tmp_path, config=config(), **SMALL)
-    with pytest.raises(ValueError, match=r"remix\.rate is 0\.2 there and 0\.3 here"):
+    with pytest.raises(
+        ValueError, match=r"remix\.rate is 0\.2 in the folder and 0\.3 now"
+    ):
         train(points, out=tmp_path, config=config(remix={"rate": 0.3}), **SMALL)
 
 

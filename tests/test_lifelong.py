@@ -201,8 +201,12 @@ def test_outcomes_of_a_stopped_stream_are_kept_for_the_same_trials_alone(
 @pytest.mark.parametrize(
     ("method", "other", "message"),
     [
-        (LoraPerTask(), LoraPerTask(rank=2), "method.rank is 16 there and 2 here"),
-        (Ewc(samples=8), Ewc(samples=9), "method.samples is 8 there and 9 here"),
+        (
+            LoraPerTask(),
+            LoraPerTask(rank=2),
+            "method.rank is 16 in the folder and 2 now",
+        ),
+        (Ewc(samples=8), Ewc(samples=9), "method.samples is 8 in the folder and 9 now"),
     ],
 )
 def test_what_a_stopped_stage_made_is_kept_for_the_same_settings_alone(

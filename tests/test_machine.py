@@ -108,7 +108,9 @@ def test_a_folder_keeps_its_precision_on_a_machine_that_emulates_it(
     assert (
         "cpu has no native bfloat16 here: a matrix product" in capsys.readouterr().err
     )
-    with pytest.raises(ValueError, match="is 'bfloat16' there and 'float32' here"):
+    with pytest.raises(
+        ValueError, match="is 'bfloat16' in the folder and 'float32' now"
+    ):
         resolved_in(tmp_path, Machine(precision="float32"))
 
 

@@ -172,7 +172,7 @@ def test_a_collection_records_that_its_videos_are_lossless(tmp_path: Path) -> No
     env = points.make_env("reach-red")
     first, _ = env.reset(options={"variation": int(data.episodes.variation[0])})
     assert np.array_equal(again.columns["observation.images.top"][0], first["top"])
-    with pytest.raises(InputError, match="video is 'lossless' there"):
+    with pytest.raises(InputError, match="video is 'lossless' in the folder"):
         robomtl.collect(points, tmp_path, config=usual, compute=alone)
 
 

@@ -196,7 +196,7 @@ def test_what_work_raises_is_raised_here(connected, work, kind, message):
 @pytest.mark.slow
 def test_a_node_with_other_versions_is_refused(connected, monkeypatch):
     monkeypatch.setattr(ray_executor, "packages", lambda: {"torch": "0.4"})
-    message = f"torch is '.*' on {os.uname().nodename} and '0.4' here.*Install the same"
+    message = f"torch is '.*' on {os.uname().nodename} and '0.4' on the driver.*Install the same"
     with pytest.raises(ValueError, match=message):
         outcomes(RayExecutor(), square, [1])
 

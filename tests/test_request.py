@@ -45,8 +45,8 @@ def test_another_request_is_refused_naming_all_that_differs(tmp_path, finished):
     before = path.read_bytes()
     message = (
         r"run was begun with other settings; nothing in it was changed. Differing:"
-        r" training.steps is 60 there and 70 here; seed is 0 there and None here;"
-        r" policy is None there and 'film' here. Give the same settings to resume, or"
+        r" training.steps is 60 in the folder and 70 now; seed is 0 in the folder and None now;"
+        r" policy is None in the folder and 'film' now. Give the same settings to resume, or"
         r" another folder \(--out\)\."
     )
     with pytest.raises(ValueError, match=message):
@@ -61,20 +61,25 @@ def test_settings_are_spelled_as_the_reader_knows_them(tmp_path):
     with pytest.raises(OtherRequestError) as refused:
         refuse_other(tmp_path, there, here)
     said = refused.value.followed_by("Or wait.").message("--{}".format)
-    assert "--note is 'a; steps is 1' there and 'b' here; --steps is 1 there" in said
+    assert (
+        "--note is 'a; steps is 1' in the folder and 'b' now; --steps is 1 in the folder"
+        in said
+    )
     assert said.endswith("another folder (--out). Or wait.")
 
 
 def test_hashes_are_shown_by_their_first_digits(tmp_path):
     there, here = {"agent": "a" * 64}, {"agent": f"{'b' * 64} execute=2"}
-    message = f"agent is '{'a' * 12}' there and '{'b' * 12} execute=2' here"
+    message = f"agent is '{'a' * 12}' in the folder and '{'b' * 12} execute=2' now"
     with pytest.raises(ValueError, match=message):
         refuse_other(tmp_path, there, here)
 
 
 def test_of_many_differing_settings_the_first_are_listed(tmp_path):
     there, here = ({f"s{number}": side for number in range(20)} for side in (1, 2))
-    message = r"; s7 is 1 there and 2 here; and 12 further settings\. Give the same"
+    message = (
+        r"; s7 is 1 in the folder and 2 now; and 12 further settings\. Give the same"
+    )
     with pytest.raises(ValueError, match=message):
         refuse_other(tmp_path, there, here)
 

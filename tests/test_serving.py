@@ -173,7 +173,7 @@ def test_results_of_another_device_are_others(tmp_path):
     )
     with serve(agent, device="cpu") as served:
         with pytest.raises(
-            ValueError, match=r"agent is '\w{12}' there and '\w{12} on cpu'"
+            ValueError, match=r"agent is '\w{12}' in the folder and '\w{12} on cpu'"
         ):
             evaluate(
                 served,

@@ -94,8 +94,8 @@ def test_draws_that_the_trials_of_cells_share_are_warned_of_once(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"variations": "train"}, "split is 'fresh' there and 'train' here"),
-        ({"trials": 2}, "Differing: trials of .* is 1 there and 2 here"),
+        ({"variations": "train"}, "split is 'fresh' in the folder and 'train' now"),
+        ({"trials": 2}, "Differing: trials of .* is 1 in the folder and 2 now"),
     ],
 )
 def test_other_trials_are_refused_in_the_same_folder(

@@ -135,7 +135,8 @@ def test_what_does_not_fit_is_new_and_said_so(begun, new, tmp_path, capsys):
         assert torch.equal(made[name], there[name]), name
     assert (
         "Taken from the start: normaliser, trunk, head. New: encoder (encoder.weight is"
-        " (8, 384) there and (8, 1) here)." in capsys.readouterr().err
+        " (8, 384) in the start and (8, 1) in the new policy)."
+        in capsys.readouterr().err
     )
 
 
@@ -199,8 +200,8 @@ def test_another_start_in_the_same_folder_is_refused(begun, new, tmp_path):
         (
             (),
             {"policy_config": {"width": 24}},
-            "'mlp', does not fit at part 'trunk': trunk.0.bias is .16,. there and .24,."
-            " here. Give parts that fit: normaliser",
+            "'mlp', does not fit at part 'trunk': trunk.0.bias is .16,. in the start and .24,."
+            " in the new policy. Give parts that fit: normaliser",
         ),
         (
             (),

@@ -252,12 +252,14 @@ def test_a_finished_run_is_only_read(data, tmp_path):
 def test_a_run_directory_of_other_settings_is_refused(data, tmp_path):
     quick(data, tmp_path)
     with pytest.raises(
-        ValueError, match="steps is 60 there and 70 here.*'constant' may"
+        ValueError, match="steps is 60 in the folder and 70 now.*'constant' may"
     ):
         quick(data, tmp_path, replace(QUICK, steps=70))
-    with pytest.raises(ValueError, match="batch_size is 32 there and 16 here"):
+    with pytest.raises(ValueError, match="batch_size is 32 in the folder and 16 now"):
         quick(data, tmp_path, replace(QUICK, batch_size=16))
-    with pytest.raises(ValueError, match="policy_config.width is 32 there and 33 here"):
+    with pytest.raises(
+        ValueError, match="policy_config.width is 32 in the folder and 33 now"
+    ):
         quick(data, tmp_path, policy_config={**SMALL, "width": 33})
 
 
@@ -358,7 +360,9 @@ def test_a_run_of_constant_rate_goes_on_to_more_steps_and_no_other_does(data, tm
     whole = quick(data, tmp_path / "whole", replace(constant, steps=45))
     assert longer.card.step == 45
     assert same_weights(longer, whole)
-    with pytest.raises(InputError, match="45 there and 30 here.*not fewer") as refused:
+    with pytest.raises(
+        InputError, match="45 in the folder and 30 now.*not fewer"
+    ) as refused:
         quick(data, tmp_path / "longer", constant)
     assert "'constant'" not in str(refused.value)
 

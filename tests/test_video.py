@@ -279,7 +279,9 @@ def test_a_size_is_that_of_the_video(tmp_path):
 
 
 def test_videos_of_two_cameras_are_not_mixed(evaluation, films):
-    message = "has videos of another camera: width is None there and 64 here. Give the"
+    message = (
+        "has videos of another camera: width is None in the folder and 64 now. Give the"
+    )
     with pytest.raises(ValueError, match=message):
         filmed(evaluation, camera=Camera(width=64))
 
@@ -288,7 +290,7 @@ def test_another_agent_or_suite_is_refused(evaluation):
     message = "not the trials that were evaluated: fingerprint is 'wobbling' in the"
     with pytest.raises(ValueError, match=message):
         filmed(evaluation, agent=ExpertAgent())
-    with pytest.raises(ValueError, match="options.horizon is 16 in the .* and 9 here"):
+    with pytest.raises(ValueError, match="options.horizon is 16 in the .* and 9 now"):
         filmed(evaluation, suite=PointsSuite(variant="MT6", horizon=9))
 
 
@@ -298,9 +300,7 @@ def test_wordings_that_were_changed_since_are_refused(tmp_path):
     out = tmp_path / "out"
     played(out, tasks=("reach-blue",), episodes=2, instructions=wordings)
     wordings.write_text(json.dumps({"reach-blue": ["go there"]}))
-    message = (
-        "instruction is 'go to the blue one' in the evaluation and 'go there' here"
-    )
+    message = "instruction is 'go to the blue one' in the evaluation and 'go there' now"
     with pytest.raises(ValueError, match=message):
         filmed(out)
 

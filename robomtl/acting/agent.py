@@ -224,13 +224,13 @@ def check_pictures(agent: Agent, suite: Suite) -> None:
     card = policy.card if isinstance(policy, PolicyAgent) else None
     if card is None or not card.spec.images:
         return
-    trained, here = (
+    trained, drawn = (
         each.get("profile") for each in (card.suite_options, suite.options)
     )
-    if trained and here and trained != here:
+    if trained and drawn and trained != drawn:
         raise InputError(
             f"{policy.name} was trained on pictures of the profile {trained}, and"
-            f" {suite.name} draws {here} ones here; leave the profile out, or evaluate on"
+            f" {suite.name} draws {drawn} ones; leave the profile out, or evaluate on"
             " such pictures all the same by --other-pictures (other_pictures=True)."
         )
 

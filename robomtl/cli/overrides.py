@@ -197,10 +197,10 @@ def _of_pretraining(objective: str, part: Pretraining, arguments: Sequence[str])
     return made(policy=part.policy, **own)
 
 
-def _check_seed(within: str, here: TrainConfig, usual: TrainConfig) -> None:
-    if here.seed != usual.seed:
+def _check_seed(within: str, given: TrainConfig, usual: TrainConfig) -> None:
+    if given.seed != usual.seed:
         raise InputError(
-            f"--{within}.seed would have no effect: --seed {here.seed} seeds all random"
+            f"--{within}.seed would have no effect: --seed {given.seed} seeds all random"
             " numbers of a recipe."
         )
 
@@ -234,8 +234,8 @@ def _values(source: object, of: type[Any]) -> dict[str, Any]:
 
 def _changes(config: Any) -> dict[str, Any]:
     """The fields of a config that differ from its defaults."""
-    usual, here = vars(type(config)()), vars(config)
-    return {name: value for name, value in here.items() if value != usual[name]}
+    usual, given = vars(type(config)()), vars(config)
+    return {name: value for name, value in given.items() if value != usual[name]}
 
 
 def _as_tuple(value: Any) -> Any:

@@ -14,7 +14,7 @@ from robomtl.files.durable import discard_partial, replacing, sync_folder
 from robomtl.files.folder_kinds import check_may_be_folder
 from robomtl.files.lock import locked
 from robomtl.files.npz import read_arrays
-from robomtl.files.request import check_there, claim
+from robomtl.files.request import check_not_removed, claim
 
 _PLAN = "plan.json"
 
@@ -75,7 +75,7 @@ class Staging:
             start: Index of its first variation.
             block: Its result.
         """
-        check_there(self._folder / _PLAN)
+        check_not_removed(self._folder / _PLAN)
         with replacing(self._path(task, start)) as temporary:
             with temporary.open("wb") as file:
                 arrays: dict[str, Any] = block.arrays()

@@ -20,7 +20,7 @@ from robomtl.evaluation.journal_lines import (
 )
 from robomtl.evaluation.rollout import Outcome
 from robomtl.files.durable import append_line, read_lines, write_text
-from robomtl.files.request import check_there, plain, refuse_other
+from robomtl.files.request import check_not_removed, plain, refuse_other
 from robomtl.files.untrusted import converted, parse_json
 from robomtl.mismatch import Mismatch
 from robomtl.versions import packages
@@ -124,7 +124,7 @@ class Journal:
             self.computed.append(self.sessions[-1])
 
     def _add(self, entry: Mapping[str, Any]) -> None:
-        check_there(self.path)
+        check_not_removed(self.path)
         append_line(self.path, json.dumps(entry))
 
     def made(self) -> dict[str, Any]:

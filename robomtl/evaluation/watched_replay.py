@@ -161,7 +161,7 @@ def _matched(chunks: tuple[Chunk, ...], results: Results) -> Iterator[RecordedTr
 
 
 def _refuse(differing: Iterable[Mismatch]) -> None:
-    sides = ("in the evaluation", "here")
+    sides = ("in the evaluation", "now")
     listed = "; ".join(each.phrase(sides) for each in differing)
     if listed:
         raise InputError(f"These are not the trials that were evaluated: {listed}.")

@@ -181,7 +181,7 @@ class _Actor:
     def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:
         """Stores the work function; refuses if package versions differ on this node."""
         self._work = work
-        sides = f"on {os.uname().nodename}", "here"
+        sides = f"on {os.uname().nodename}", "on the driver"
         differing = differences(packages(), expected)
         listed = "; ".join(each.phrase(sides) for each in differing)
         if not listed:

@@ -116,7 +116,7 @@ def claimed(
             raise
 
 
-def check_there(path: Path) -> None:
+def check_not_removed(path: Path) -> None:
     """Refuses to continue if the file that identifies the work was removed.
 
     Raises:
@@ -153,9 +153,13 @@ def _as_recorded(
     """The new request without fields that the version of the recorded one lacks."""
     missing = [name for name in _LATER if name not in recorded]
     requested = {n: value for n, value in requested.items() if n not in missing}
-    one, other = recorded.get(DEFINITION), requested.get(DEFINITION)
-    if isinstance(one, Mapping) and isinstance(other, Mapping) and VERSIONS not in one:
-        kept = {name: value for name, value in other.items() if name != VERSIONS}
+    earlier, new = recorded.get(DEFINITION), requested.get(DEFINITION)
+    if (
+        isinstance(earlier, Mapping)
+        and isinstance(new, Mapping)
+        and VERSIONS not in earlier
+    ):
+        kept = {name: value for name, value in new.items() if name != VERSIONS}
         return {**requested, DEFINITION: kept}
     return requested
 

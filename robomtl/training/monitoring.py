@@ -12,7 +12,7 @@ import torch
 from robomtl.checkpoint import Card
 from robomtl.execution.interrupt import Deferral, deferred_interrupt
 from robomtl.execution.threads import Threads
-from robomtl.files.request import check_there
+from robomtl.files.request import check_not_removed
 from robomtl.files.run_record import RUN
 from robomtl.progress import Advance, progress
 from robomtl.training.acting import Evaluations, averaged
@@ -172,7 +172,7 @@ class _Monitor:
 
     def _log_step(self, taken: Taken) -> None:
         # If the folder is gone, TensorBoard's thread would print a traceback.
-        check_there(self._run.folder / REQUEST)
+        check_not_removed(self._run.folder / REQUEST)
         self._log.train(
             taken.step,
             taken.batch,
@@ -193,7 +193,7 @@ class _Monitor:
             emphasise(learner, run.draws)
 
     def _save(self, taken: Taken) -> None:
-        check_there(self._run.folder / REQUEST)
+        check_not_removed(self._run.folder / REQUEST)
         self._run.learner.save(self._run.folder / STATE)
         self._elapsed.write()
         self.measurements.write()

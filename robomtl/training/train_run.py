@@ -22,7 +22,7 @@ from robomtl.files.durable import write_json, writing_into
 from robomtl.files.folder_kinds import POLICY, check_no_data
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
-from robomtl.files.request import check_there, claim
+from robomtl.files.request import check_not_removed, claim
 from robomtl.progress import remark
 from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
@@ -195,7 +195,7 @@ def _lead(plan: Plan, threads: Threads, processes: Processes) -> None:
     _begin(run)
     with warned_once():
         train_run(run)
-    check_there(folder / REQUEST)
+    check_not_removed(folder / REQUEST)
     save_policy(run.learner, card, folder)
     processes.wait()  # The other processes load the policy.
 

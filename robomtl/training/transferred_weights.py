@@ -69,22 +69,23 @@ def transfer_weights(policy: Policy, start: Start) -> Transferred:
     """
     trained = start.trained.policy
     check_parts(trained, start.parts)
-    here, there = policy.state_dict(), trained.state_dict()
+    state, trained_state = policy.state_dict(), trained.state_dict()
     for part in start.parts:
-        if misfit := _misfit(here, there, part):
+        if misfit := _misfit(state, trained_state, part):
             raise InputError(_refusal(start, part, misfit, _fitting(policy, trained)))
-    every = _modules(here)
+    modules = _modules(state)
     requested = [
-        name for name in every if not start.parts or _within_any(name, start.parts)
+        name for name in modules if not start.parts or _within_any(name, start.parts)
     ]
     reasons = {
-        name: _misfit(here, there, name) if name in requested else "" for name in every
+        name: _misfit(state, trained_state, name) if name in requested else ""
+        for name in modules
     }
     new = {k: why for k, why in reasons.items() if why or k not in requested}
-    taken = tuple(name for name in every if name not in new)
+    taken = tuple(name for name in modules if name not in new)
     if not start.parts:
         _check_architecture(policy, start, taken, new)
-    copied = {k: v for k, v in there.items() if k.rpartition(".")[0] in taken}
+    copied = {k: v for k, v in trained_state.items() if k.rpartition(".")[0] in taken}
     policy.load_state_dict(copied, strict=False)
     return Transferred(taken, new)
 
@@ -146,23 +147,24 @@ def _within_any(name: str, parts: Sequence[str]) -> bool:
 
 def _fitting(policy: Policy, trained: Policy) -> list[str]:
     """Names of the outermost parts all of whose tensors fit."""
-    here, there = policy.state_dict(), trained.state_dict()
-    every = dict.fromkeys([*parts_of(policy), *parts_of(trained)])
-    return [each for each in every if not _misfit(here, there, each)]
+    new, start = policy.state_dict(), trained.state_dict()
+    parts = dict.fromkeys([*parts_of(policy), *parts_of(trained)])
+    return [each for each in parts if not _misfit(new, start, each)]
 
 
-def _misfit(here: Mapping[str, Tensor], there: Mapping[str, Tensor], part: str) -> str:
+def _misfit(new: Mapping[str, Tensor], start: Mapping[str, Tensor], part: str) -> str:
     """The reason why a part does not fit: a missing tensor or another shape; else empty.
 
     Args:
-        here: Tensors of the new policy.
-        there: Tensors of the start.
+        new: Tensors of the new policy.
+        start: Tensors of the start.
         part: Name of the part.
     """
-    for name in sorted({*here, *there}):
-        if _within(name, part) and _size(here, name) != _size(there, name):
-            return f"{name} is {_size(there, name)} there and {_size(here, name)} here"
-    return "" if any(_within(name, part) for name in here) else f"there is no {part}"
+    for name in sorted({*new, *start}):
+        if _within(name, part) and _size(new, name) != _size(start, name):
+            sizes = f"{_size(start, name)} in the start and {_size(new, name)}"
+            return f"{name} is {sizes} in the new policy"
+    return "" if any(_within(name, part) for name in new) else f"there is no {part}"
 
 
 def _within(name: str, part: str) -> bool:
