@@ -298,7 +298,7 @@ def test_train_needs_data_or_a_suite(capsys):
     assert "Give --data DIR to clone, or --suite" in refusal(capsys, "train")
 
 
-def test_settings_of_films_are_refused_where_none_is_requested(capsys):
+def test_settings_of_videos_are_refused_where_none_is_requested(capsys):
     words = ["evaluate", "expert", "--suite", "points/MT4", "--video-size", "64", "64"]
     said = refusal(capsys, *words)
     assert "Without --video, --video-size would have no effect" in said

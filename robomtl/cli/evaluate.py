@@ -89,7 +89,7 @@ class _Done(NamedTuple):
     results: Results
     folder: Path
     films: tuple[Film, ...] | None = None
-    """Films of trials; None if none was requested."""
+    """Videos of trials; None if none was requested."""
 
 
 def main(arguments: Sequence[str]) -> None:

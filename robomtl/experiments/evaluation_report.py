@@ -86,7 +86,7 @@ def evaluation_report(
         sections=[
             _figures(summary),
             _failures(results.records),
-            sections.section("films", "Films", "in real time", report.Films(grid))
+            sections.section("videos", "Videos", "in real time", report.Videos(grid))
             if grid.featured
             else None,
             sections.section(

@@ -165,10 +165,10 @@ class Trials:
 
 
 @dataclass(frozen=True)
-class Films:
+class Videos:
     """Videos that the page shows without a click."""
 
-    kind: ClassVar[str] = "films_of"
+    kind: ClassVar[str] = "videos_of"
     grid: Grid
 
 
@@ -202,7 +202,7 @@ Part = (
     | Config
     | Reasons
     | Trials
-    | Films
+    | Videos
     | Steps
     | Folded
 )
