@@ -228,7 +228,7 @@ def _film(
     try:
         with placed(agent, device) as acting:
             film(acting, made, folder, which=which, compute=compute)
-    except (MissingExtraError, InputError) as error:  # Results are valid without videos.
+    except (MissingExtraError, InputError) as error:  # Results stand without videos.
         remark(f"No trial is filmed. {error}")
         return
     results = Results.read(folder)

@@ -75,7 +75,8 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
     assert main(words) == 0
     shown = capsys.readouterr()
     assert f"Report: {tmp_path / 'report.html'}" in shown.out
-    last = r"Learning: .* alone/2/0/reach-blue [\d.]+% success; all [\d.]+% success\n"
+    steps = 2 * 2 * 2  # Of two tasks, each with 1 and with 2 demonstrations.
+    last = rf"Gradient steps: {steps}/{steps}, .* alone/2/0/reach-blue [\d.]+% success; all [\d.]+% success\n"
     assert re.search(last, shown.err)
     more = ["pcgrad=together", "--settings", "pcgrad.training.aggregation=pcgrad"]
     assert main([*words, *more]) == 0

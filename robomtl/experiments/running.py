@@ -34,7 +34,7 @@ class Experiment(Protocol[C, F]):
 
     @property
     def title(self) -> str:
-        """The activity that the progress line names."""
+        """Title of the progress line, which names the units that it counts."""
         ...
 
     @property

@@ -43,7 +43,7 @@ class _Experiment:
     seeds: tuple[int, ...]
     shared: Shared
     pool: Demonstrations
-    title: str = "Adapting"
+    title: str = "Adaptations"
     growing: tuple[str, ...] = ("methods", "fingerprints")
 
     @property

@@ -63,7 +63,7 @@ class _Experiment:
     shared: Shared
     sha256: str
     """Hash of the demonstrations that every arm starts from."""
-    title: str = "Improving"
+    title: str = "Gradient steps and trials"
     growing: tuple[str, ...] = ("arms", "starts")
 
     @property

@@ -50,7 +50,7 @@ class _Experiment:
     """The experiment in which methods learn the same stream; see ``Experiment``."""
 
     shared: Shared
-    title: str = "Learning"
+    title: str = "Streams"
     growing: tuple[str, ...] = ("methods",)
 
     @property

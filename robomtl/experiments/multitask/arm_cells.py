@@ -61,8 +61,8 @@ class ArmCell(Cell):
 
     @property
     def units(self) -> int:
-        """Gradient steps times the number of tasks."""
-        return len(self.tasks) * self.steps
+        """Number of gradient steps, the units of the progress line."""
+        return self.steps
 
     @property
     def batch(self) -> int:

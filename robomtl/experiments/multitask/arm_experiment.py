@@ -50,7 +50,7 @@ class _Experiment:
     """The experiment in which arms learn the same tasks; see ``Experiment``."""
 
     shared: Shared
-    title: str = "Learning"
+    title: str = "Gradient steps"
     growing: tuple[str, ...] = ("arms", "data")
 
     @property
