@@ -2,6 +2,7 @@ import gc
 import multiprocessing.context
 import os
 import signal
+import subprocess
 from weakref import WeakSet
 
 import pytest
@@ -128,6 +129,31 @@ def forked_workers():
 def spawned_workers(monkeypatch):
     """Spawns worker processes as for users, even in a file that forks them."""
     monkeypatch.setattr(executor, "_SPAWN", multiprocessing.get_context("spawn"))
+
+
+@pytest.fixture
+def read_only():
+    """Makes a folder read-only until the end of the test.
+
+    Modes do not stop root, for whom the folder is mounted over itself, without writing.
+    """
+    folders = []
+
+    def freeze(folder):
+        if os.geteuid():
+            folder.chmod(0o555)
+        elif subprocess.run(
+            ["mount", "--bind", folder, folder], check=False
+        ).returncode:
+            pytest.skip("root may not mount here")
+        else:
+            mounted = ["mount", "-o", "remount,bind,ro", folder]
+            folders.append(folder)
+            subprocess.run(mounted, check=True)
+
+    yield freeze
+    for folder in folders:
+        subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture

@@ -74,6 +74,27 @@ def test_a_finished_evaluation_is_read(begun):
     assert (begun / "whole" / "journal.jsonl").read_text() == before
 
 
+def test_a_finished_evaluation_is_read_from_a_read_only_disk(begun, capsys, read_only):
+    whole = begun / "whole"
+    assert main(["evaluate", "--resume", str(whole)]) == 0
+    shown = capsys.readouterr().out
+    read_only(whole)
+    assert main(["evaluate", "--resume", str(whole)]) == 0
+    assert capsys.readouterr().out == shown
+    options = ["--suite", "points/MT4", "--suite-options", "horizon=12"]
+    again = ["evaluate", str(begun / "policy"), *options, "--episodes", "12"]
+    assert main([*again, "--out", str(whole)]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_an_unfinished_evaluation_on_a_read_only_disk_is_refused(
+    begun, capsys, read_only
+):
+    read_only(begun / "run")
+    said = refusal(capsys, "evaluate", "--resume", begun / "run", "--workers", "1")
+    assert f"Nothing can be written into {begun / 'run'}" in said
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "options",

@@ -17,6 +17,7 @@ from robomtl.execution.threads import one_thread
 from robomtl.experiments.cells import Cell
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment
+from robomtl.files.lock import locked
 from robomtl.task import Trial
 from robomtl.versions import processor
 
@@ -103,6 +104,13 @@ def test_a_cell_that_diverges_or_gives_up_has_errors_and_is_not_tried_again(
     assert [each["error"] for each in entry["outcomes"]] == [reason]
     assert entry["outcomes"][0]["success"] is None
     assert (tmp_path / "journal.jsonl").read_text().count('"chunk"') == 2
+
+
+def test_a_finished_experiment_is_read_from_a_read_only_disk(tmp_path, read_only):
+    found = run_experiment(Threads(), tmp_path, InProcess())
+    read_only(tmp_path)
+    with locked(tmp_path):
+        assert run_experiment(Threads(), tmp_path, InProcess()) == found
 
 
 def test_results_say_what_the_experiment_knows_of_its_run_then_the_rest(tmp_path):

@@ -114,6 +114,19 @@ def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, monkeypatch):
         pass
 
 
+def test_a_read_only_folder_can_be_read_but_not_written_into(tmp_path, read_only):
+    write_json(tmp_path / "results.json", {"rate": 1})
+    read_only(tmp_path)
+    with locked(tmp_path):
+        write_json(tmp_path / "results.json", {"rate": 1})
+        message = (
+            rf"Nothing can be written into {tmp_path} \(.*\); change its permissions"
+        )
+        with pytest.raises(InputError, match=message):
+            write_json(tmp_path / "results.json", {"rate": 0})
+    assert os.listdir(tmp_path) == ["results.json"]
+
+
 WRITERS = [
     lambda folder: write_json(folder / "results.json", {}),
     lambda folder: append_line(folder / "videos" / "journal.jsonl", "{}"),

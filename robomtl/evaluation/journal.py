@@ -168,7 +168,7 @@ def open_journal(
         refuse_other(path.parent, recorded.plan, {**plan, "trials": trials})
         refuse_other(path.parent, recorded.plan, plan)
     journal = Journal(path)
-    _fill(journal, Head(plan=plan, origin=origin), sizes)
+    _fill(journal, Head(plan=plan, origin=origin), sizes, recorded)
     return journal
 
 
@@ -217,18 +217,25 @@ def open_growing(
     whole = {name: {**before.get(name, {}), **plan[name]} for name in fields}
     chunks: dict[str, int] = whole["chunks"]
     journal = Journal(path)
-    _fill(journal, Head(plan={**plan, **whole}), list(chunks.values()))
+    _fill(journal, Head(plan={**plan, **whole}), list(chunks.values()), recorded)
     return journal, {name: index for index, name in enumerate(chunks)}
 
 
-def _fill(journal: Journal, head: Head, sizes: Sequence[int]) -> None:
-    """Enters the lines of a journal's file, and rewrites the file with a new head."""
+def _fill(
+    journal: Journal, head: Head, sizes: Sequence[int], recorded: Head | None
+) -> None:
+    """Enters the lines of a journal's file, and rewrites the file with a new head.
+
+    The file of a finished plan is left as it is.
+    """
     path = journal.path
     lines = [json.dumps(asdict(head)), *read_lines(path)[1:]]
     with _reading(path):
         for number, line in enumerate(lines[1:], start=2):
             journal.take(line, sizes, where=f"{path}, line {number}")
-    write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
+    same = recorded is not None and recorded.plan == head.plan
+    if not same or any(map(journal.left, range(len(sizes)))):
+        write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
 
 
 def _binding_head(path: Path) -> Head | None:

@@ -99,15 +99,31 @@ def discard_partial(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a value as indented JSON, durably."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    """Writes a value as indented JSON, durably; see ``write_bytes``."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text, durably."""
+    """Writes a text, durably; see ``write_bytes``."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file, durably, unless it has this content already.
+
+    Finished work that is read again thus writes nothing, as on a read-only disk.
+
+    Raises:
+        DiskFullError: If the disk is full.
+        InputError: If the folder is not writable, or a held folder around the file was
+            removed or replaced, see ``held``.
+    """
+    check_held(path)
+    if path.is_file() and path.stat().st_size == len(content):
+        if path.read_bytes() == content:
+            return
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
 def append_line(path: Path, line: str) -> None:

@@ -1,5 +1,6 @@
 """Locks that let one process at a time write into a folder."""
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,12 +25,18 @@ def locked(folder: Path) -> Iterator[None]:
     folder is removed or replaced during the block, nothing more is written into it.
     Partial files that killed processes left in it are removed first.
 
+    A folder in which nothing can be written is not locked: reading it needs no lock, and
+    the first write is refused.
+
     Raises:
-        InputError: If another process has locked the folder, it cannot be created or is
-            not writable, or its lock is not a regular file.
+        InputError: If another process has locked the folder, it cannot be created, its
+            lock is not writable, or its lock is not a regular file.
     """
     with left_as_found(folder):
         make_folder(folder)
+        if not os.access(folder, os.W_OK):
+            yield
+            return
         lock = _acquired(folder)
         with held(folder):
             try:

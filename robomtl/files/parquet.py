@@ -5,6 +5,7 @@ therefore added up before anything is decoded: the uncompressed bytes of each co
 and 8 more for each of its values, since runs of equal values need almost no bytes.
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from robomtl.errors import InputError
-from robomtl.files.durable import replacing
+from robomtl.files.durable import write_bytes
 
 LIMIT = 128 * 2**20
 """Size in memory up to which any file is read [bytes]."""
@@ -169,9 +170,7 @@ def _declared(metadata: Any, leaves: Sequence[int]) -> int:
 
 
 def write_table(path: Path, table: Any) -> None:
-    """Writes an arrow table, durably.
-
-    Arrow is given an open file, because it interprets some paths as URIs.
-    """
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        pq.write_table(table, file)
+    """Writes an arrow table, durably; see ``write_bytes``."""
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    write_bytes(path, content.getvalue())
