@@ -73,6 +73,8 @@ ADDED: Mapping[str, Any] = {
     "fraction": 1.0,
 }
 """Settings that earlier versions lacked, with the values that reproduce their behaviour."""
+REMOVED: Mapping[str, Collection[str]] = {"alpaca": ("context",)}
+"""Settings without effect that earlier versions of objectives had, by objective."""
 
 
 def completed(
@@ -89,7 +91,17 @@ def completed(
         left_open: Names that are not added, as they follow from other settings.
     """
     added = {k: v for k, v in ADDED.items() if k in known and k not in left_open}
-    return {**added, **present(values, known)}
+    return {**added, **present(_without_removed(values), known)}
+
+
+def _without_removed(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings of a file or a card without those of its objective that were removed."""
+    objective, settings = values.get("objective"), values.get("objective_config")
+    removed = REMOVED.get(objective, ()) if isinstance(objective, str) else ()
+    if not removed or not isinstance(settings, Mapping):
+        return values
+    kept = {name: it for name, it in settings.items() if name not in removed}
+    return {**values, "objective_config": kept}
 
 
 def present(values: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
@@ -134,6 +146,7 @@ def present_card(card: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         card: Decoded file, by present or earlier names; nothing of it was checked yet.
     """
+    card = _without_removed(card)
     spec = card.get("spec")
     alignment = spec.get("alignment") if isinstance(spec, Mapping) else None
     if not isinstance(spec, Mapping) or not isinstance(alignment, Mapping):

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import pytest
@@ -25,6 +26,7 @@ from robomtl.adaptation.meta.last_layer import (
 from robomtl.adaptation.methods.alpaca import AlpacaTraining
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.execution.compute import Compute
+from robomtl.files.folder_kinds import POLICY, RUN
 from robomtl.policies.film import Film, FilmConfig
 from robomtl.policy import Policy, Spec
 from robomtl.suites import suite
@@ -352,6 +354,19 @@ def test_the_loss_is_the_log_density_of_queries_given_the_support(
     density = torch.distributions.Normal(query.double() @ after.mean, variance.sqrt())
     expected = -density.log_prob(problems.query.action[first, 0].double()).mean(1)
     torch.testing.assert_close(loss[first], expected.float())
+
+
+def test_a_training_of_an_earlier_version_is_read_without_its_removed_setting(
+    demonstrations, tmp_path
+):
+    new = trained(demonstrations, tmp_path, objective="alpaca")
+    for name in (POLICY, RUN):
+        content = json.loads((tmp_path / name).read_text())
+        content["objective_config"]["context"] = 16
+        (tmp_path / name).write_text(json.dumps(content))
+    assert checkpoint.load(tmp_path).card == new.card
+    again = trained(demonstrations, tmp_path, objective="alpaca")  # It is finished.
+    assert again.card == new.card
 
 
 def test_a_policy_without_a_belief_says_how_to_get_one(cloned, support):

@@ -53,6 +53,16 @@ def test_a_request_without_a_setting_that_was_added_since_does_not_differ():
     ]
 
 
+def test_a_removed_setting_of_an_objective_does_not_differ():
+    there = {"objective": "alpaca", "objective_config": {"context": 4, "tasks": 8}}
+    here = {"objective": "alpaca", "objective_config": {"tasks": 8}}
+    assert not list(differences(there, here))
+    here["objective_config"]["tasks"] = 9
+    assert list(differences(there, here)) == [Mismatch("objective_config.tasks", 8, 9)]
+    kept = {"objective": "context", "objective_config": {"context": 4}}
+    assert present_card(kept) == kept
+
+
 def test_a_setting_that_is_left_open_does_not_differ_from_what_earlier_versions_did():
     here = {"training": {**PRESENT, "history": None}}
     assert not list(differences({"training": PRESENT}, here))

@@ -48,7 +48,7 @@ from robomtl.errors import InputError
 from robomtl.heads.regression import gaussian_nll
 from robomtl.nearest import check_known
 from robomtl.policy import Batch, Loss, Policy
-from robomtl.ranges import check_counts, check_positive
+from robomtl.ranges import check_positive
 from robomtl.training.episodic import Episodic
 
 Prior = Literal["head", "zero"]
@@ -176,8 +176,6 @@ class AlpacaTraining(Problems):
     """
 
     tasks: int = 8
-    context: int = 16
-    """Steps to which a demonstration is subsampled; the loss does not read them."""
     samples: float = 20.0
     """Number of independent samples that a demonstration of any length counts as: 100
     steps at 5 steps per sample."""
@@ -191,13 +189,12 @@ class AlpacaTraining(Problems):
             ValueError: If one is out of range.
         """
         super().__post_init__()
-        check_counts(self, "context")
         check_positive(self, "samples")
 
     @property
     def subsampled(self) -> int:
-        """See ``Problems``."""
-        return self.context
+        """Minimal, as the loss reads single frames and no whole demonstrations."""
+        return 1
 
     def meta(self, policy: Policy) -> LastLayer:
         """Precision of the prior and noise variance, trained with the policy.
