@@ -13,13 +13,13 @@ from test_compare_page import both_seeds, paired, seeds_page, verdict_page
 from test_compare_sequential import judged
 from test_multitask_page import shown as multitask_shown
 from test_report import CONFIG
+from test_report import page as report
 from test_results import SETTING, TIERS, failed, records, solved
 
 import robomtl
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.video_clips import clips
 from robomtl.experiments.compare.pairing import pair
-from robomtl.experiments.evaluation_report import page as report
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.pages.rendering import report_page
 from robomtl.task import Trial

@@ -5,7 +5,7 @@ from evaluations import SETTING, record
 
 from robomtl.evaluation.panels import panels
 from robomtl.evaluation.results import Results
-from robomtl.evaluation.time_to_success import solved_by
+from robomtl.evaluation.time_to_success import curves_of, solved_by
 
 
 def trials(task, *steps, length=50):
@@ -22,6 +22,10 @@ def trials(task, *steps, length=50):
 
 def evaluation(rows, tiers):
     return Results(setting=SETTING, records=tuple(rows), task_tiers=tiers)
+
+
+def charts(results):
+    return panels(curves_of(results), results.setting.horizon)
 
 
 def test_the_share_rises_at_each_step_that_solves_a_trial():
@@ -100,13 +104,13 @@ def test_a_curve_ends_at_the_success_rate():
 
 def test_trials_cut_at_other_horizons_are_named_with_both():
     rows = trials("push", 5, None) + trials("reach", None, length=20)
-    found = panels(evaluation(rows, {"push": "easy", "reach": "hard"}))
+    found = charts(evaluation(rows, {"push": "easy", "reach": "hard"}))
     assert found.unsolved.startswith("2 trials ended unsolved after 20 to 50 steps;")
 
 
 def test_panels_are_of_all_tasks_and_of_each_tier():
     rows = trials("push", 5, None) + trials("reach", 25)
-    found = panels(evaluation(rows, {"push": "hard", "reach": "easy"}))
+    found = charts(evaluation(rows, {"push": "hard", "reach": "easy"}))
     assert [panel.title for panel in found.curves] == [
         "all tasks 75.0%",
         "easy 100.0%",
@@ -121,6 +125,6 @@ def test_panels_are_of_all_tasks_and_of_each_tier():
 
 
 def test_a_suite_without_tiers_has_one_panel():
-    found = panels(evaluation(trials("push", 5), {"push": ""}))
+    found = charts(evaluation(trials("push", 5), {"push": ""}))
     assert [panel.title for panel in found.curves] == ["all tasks 100.0%"]
     assert found.unsolved == ""

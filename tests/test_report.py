@@ -9,7 +9,8 @@ from test_results import SETTING, TIERS, failed, records
 
 from robomtl.evaluation.figures import counted, duration
 from robomtl.evaluation.results import Results
-from robomtl.experiments.evaluation_report import page, write_report
+from robomtl.experiments.evaluation_report import evaluation_report, write_report
+from robomtl.pages.rendering import report_page
 from robomtl.task import Trial
 
 CONFIG = {
@@ -51,6 +52,10 @@ class Parsed(HTMLParser):
 @pytest.fixture
 def results():
     return Results(setting=SETTING, records=records(), task_tiers=TIERS)
+
+
+def page(results, **given):
+    return report_page(evaluation_report(results, **given))
 
 
 def rows(results, **given):

@@ -1,11 +1,10 @@
 """Charts of the time to success: one for all tasks, and one for each tier."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from robomtl.evaluation.figures import counted, percent
-from robomtl.evaluation.results import Results
-from robomtl.evaluation.time_to_success import Curve, solved_by
+from robomtl.evaluation.time_to_success import ALL_TASKS, Curve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,35 +33,20 @@ class Panels:
     """Sentence on trials that ended unsolved; empty if none did."""
 
 
-def panels(results: Results) -> Panels | None:
-    """Charts of an evaluation; None if no trial has an outcome."""
-    criterion = results.setting.criterion
-    every = solved_by(results.records, criterion)
-    if every is None:
-        return None
-    end = _end(results, every)
-    tiers = results.task_tiers
-    groups = {
-        tier or "no tier": [r for r in results.records if tiers[r.task] == tier]
-        for tier in results.tiers
-    }
-    found = {"all tasks": every}
-    if len(groups) > 1:
-        curves = {
-            tier: solved_by(records, criterion) for tier, records in groups.items()
-        }
-        found |= {tier: curve for tier, curve in curves.items() if curve is not None}
+def panels(curves: Mapping[str, Curve], horizon: int | None) -> Panels:
+    """Charts of an evaluation's curves.
+
+    Args:
+        curves: Curves by title, among them that of all tasks; see ``curves_of``.
+        horizon: Last step of the axes unless a trial was longer; None if unknown.
+    """
+    every = curves[ALL_TASKS]
+    end = max((*every.steps[-1:], *every.unsolved[-1:], horizon or 1))
     return Panels(
-        curves=[_panel(title, curve, end) for title, curve in found.items()],
+        curves=[_panel(title, curve, end) for title, curve in curves.items()],
         end=end,
         unsolved=_unsolved(every),
     )
-
-
-def _end(results: Results, curve: Curve) -> int:
-    """Last step of the axes: the horizon, or the last step of any trial."""
-    known = (*curve.steps[-1:], *curve.unsolved[-1:], results.setting.horizon or 1)
-    return max(known)
 
 
 def _panel(title: str, curve: Curve, end: int) -> Panel:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from robomtl.evaluation.records import Record
+from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion
+
+ALL_TASKS = "all tasks"
+"""Title of the curve of all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +79,22 @@ def solved_by(
             )
         ),
     )
+
+
+def curves_of(results: Results) -> dict[str, Curve]:
+    """Curves of an evaluation by title: all tasks, then each tier if there are several.
+
+    Tiers in which no trial has an outcome are left out.
+    """
+    groups = {ALL_TASKS: list(results.records)}
+    if len(results.tiers) > 1:
+        tiers = results.task_tiers
+        for tier in results.tiers:
+            of_tier = [r for r in results.records if tiers[r.task] == tier]
+            groups[tier or "no tier"] = of_tier
+    criterion = results.setting.criterion
+    curves = {title: solved_by(some, criterion) for title, some in groups.items()}
+    return {title: curve for title, curve in curves.items() if curve is not None}
 
 
 def _sums(parts: Sequence[Fraction]) -> tuple[float, ...]:

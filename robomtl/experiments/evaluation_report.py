@@ -11,6 +11,7 @@ from robomtl.evaluation.panels import Panels, panels
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results, Setting
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
+from robomtl.evaluation.time_to_success import curves_of
 from robomtl.evaluation.video_clips import clips
 from robomtl.experiments import report, sections
 from robomtl.files.durable import write_text
@@ -51,17 +52,8 @@ def write_report(
         FileNotFoundError: If a video is missing.
     """
     embedded = clips(videos or {}, path.parent)
-    write_text(path, page(results, provenance=provenance, videos=embedded))
-
-
-def page(
-    results: Results,
-    *,
-    provenance: Mapping[str, Any] | None = None,
-    videos: Mapping[Trial, Clip] | None = None,
-) -> str:
-    """The page as HTML; see ``write_report``, and ``clips`` for the videos."""
-    return report_page(evaluation_report(results, provenance=provenance, videos=videos))
+    shown = evaluation_report(results, provenance=provenance, videos=embedded)
+    write_text(path, report_page(shown))
 
 
 def evaluation_report(
@@ -70,11 +62,14 @@ def evaluation_report(
     provenance: Mapping[str, Any] | None = None,
     videos: Mapping[Trial, Clip] | None = None,
 ) -> report.Report:
-    """The report of the results, in sections; see ``page``."""
+    """The report of the results, in sections; see ``write_report``.
+
+    The videos are those of ``clips``.
+    """
     setting, summary = results.setting, results.summary
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
-    grid, steps = outcome_grid(results, videos or {}), panels(results)
+    grid, curves = outcome_grid(results, videos or {}), curves_of(results)
     lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
     note = "one cell per trial, in the order of the variations; hover for details"
     settings = dict(flat(provenance or {}))
@@ -96,7 +91,7 @@ def evaluation_report(
                 report.Bars("tier", _COLUMNS, means if len(means) > 1 else []),
             ),
             *(_tasks(summary, tier, each) for tier, each in tiers.items()),
-            _steps(steps) if steps else None,
+            _steps(panels(curves, setting.horizon)) if curves else None,
             sections.section("outcomes", "Trials", note, report.Trials(grid)),
             sections.facts("Conditions", _conditions(results), machine(setting)),
             sections.folded("config", "Configuration", settings) if settings else None,
