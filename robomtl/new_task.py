@@ -11,7 +11,7 @@ from robomtl.adaptation.method import METHODS
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import InputError
 from robomtl.evaluation import EvaluationConfig, Results
-from robomtl.evaluation.conditions import Plan, planned
+from robomtl.evaluation.planning import Plan
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
 from robomtl.experiments.evaluating import evaluate_plan
@@ -89,7 +89,7 @@ def plan_new_task(new: NewTask, trained_in: str) -> Plan:
     find_task(made, new.task)
     for method in new.methods:
         METHODS.get(method)
-    return planned(made, new.evaluation.conditions(made))
+    return new.evaluation.plan(made)
 
 
 def adapt_to_new_task(

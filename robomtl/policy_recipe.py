@@ -13,7 +13,7 @@ from robomtl.demonstrations.collect_missing import obtain
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
-from robomtl.evaluation.conditions import Plan, planned
+from robomtl.evaluation.planning import Plan
 from robomtl.evaluation.video import Which, find_videos
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
@@ -74,8 +74,7 @@ def _plans_of(recipe: Recipe, seed: int) -> _Plans:
     recipe.training.check_chunk(architecture)
     _collection(recipe, seed)
     evaluations = {
-        kind: planned(made, config.conditions(made))
-        for kind, config in _evaluations(recipe, seed).items()
+        kind: config.plan(made) for kind, config in _evaluations(recipe, seed).items()
     }
     new = recipe.new_task
     new_task = None if new is None else plan_new_task(new, recipe.suite)

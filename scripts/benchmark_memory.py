@@ -16,7 +16,8 @@ import tyro
 
 import robomtl
 from robomtl.acting.agent import PolicyAgent
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.executor import LocalExecutor
@@ -81,7 +82,7 @@ def worker(benchmark: Benchmark, episodes: int) -> tuple[int, Memory]:
         until="success",
         seed=0,
     )
-    chunks = chunks_of(suite, conditions)
+    chunks = planned(suite, conditions).chunks
     work = MemoryAfter(PlayChunk(PolicyAgent(benchmark.run), suite, conditions.until))
     found = [each for _, each in LocalExecutor(workers=1).map(work, chunks)]
     assert all(isinstance(each, Memory) for each in found)

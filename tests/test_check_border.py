@@ -8,8 +8,9 @@ from gymnasium import spaces
 import robomtl
 from robomtl.checking.checking import check_suite as check
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.work import PlayChunk
 from robomtl.gymnasium_factory import from_gymnasium
 
@@ -243,7 +244,7 @@ def test_envs_that_need_a_process_each_are_played_one_at_a_time(env):
     alone, together = (
         [
             outcome.first_success_step
-            for chunk in chunks_of(suite, Conditions(episodes=episodes))
+            for chunk in planned(suite, Conditions(episodes=episodes)).chunks
             for outcome in PlayChunk(ExpertAgent(), suite, "horizon")(chunk).outcomes
         ]
         for episodes in (2, 5)
@@ -256,9 +257,9 @@ def test_envs_that_need_a_process_each_are_played_one_at_a_time(env):
 
 def test_the_envs_of_suites_are_made_side_by_side_unless_they_say_otherwise():
     suite = robomtl.suite("points/MT4")
-    assert len(chunks_of(suite, Conditions(episodes=20))) == 4 * 2
+    assert len(planned(suite, Conditions(episodes=20)).chunks) == 4 * 2
     own = suite_of(Good, one_env_per_process=True)
-    assert len(chunks_of(own, Conditions(episodes=20))) == 20
+    assert len(planned(own, Conditions(episodes=20)).chunks) == 20
 
 
 def test_a_suite_is_checked_and_no_name_of_one():

@@ -11,7 +11,8 @@ from wobbling import BROKEN, BrokenSuite, Here, WobblingAgent
 import robomtl
 from robomtl.envs.points import PointsSuite
 from robomtl.evaluation import ExpertAgent
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.records import read_records
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("forked_workers")
 
 POINTS = PointsSuite(variant="MT4", horizon=10)
 CONDITIONS = Conditions(episodes=25, until="success")
-CHUNKS = chunks_of(POINTS, CONDITIONS)
+CHUNKS = planned(POINTS, CONDITIONS).chunks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,9 @@ def play(out, *, a=EXPERT, b=SHAKY, executor=HERE, **options):
 def judged(letters, **options):
     """The verdict on rounds of one task; a letter says who solved a trial."""
     solved = {"b": (1, 1), "A": (1, 0), "B": (0, 1), "n": (0, 0), "x": (None, 1)}
-    some = chunks_of(POINTS, Conditions(tasks=("reach-red",), episodes=len(letters)))
+    some = planned(
+        POINTS, Conditions(tasks=("reach-red",), episodes=len(letters))
+    ).chunks
     options = {"test": "pairs", "alpha": 0.05, **options}
     judge = Judge(a="new", b="old", suite="toy", rounds=rounds_of(some), **options)
     played, left = {}, list(letters)

@@ -1,7 +1,8 @@
 import pytest
 
 from robomtl.acting.actor import TaskInfo
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.trials import CHUNK, deal, plan
 from robomtl.suites import suite
 from robomtl.task import Trial
@@ -35,8 +36,8 @@ def test_repeats_follow_after_all_variations_so_that_earlier_trials_keep_their_p
 
 
 def test_a_trial_keeps_its_chunk_and_row_whatever_else_is_evaluated():
-    alone = chunks_of(POINTS, Conditions(tasks=("reach-blue",), episodes=25))
-    among = chunks_of(POINTS, Conditions(episodes=50))
+    alone = planned(POINTS, Conditions(tasks=("reach-blue",), episodes=25)).chunks
+    among = planned(POINTS, Conditions(episodes=50)).chunks
 
     blue = [chunk.trials for chunk in among if chunk.task == "reach-blue"]
     assert [len(chunk.trials) for chunk in alone] == [CHUNK, CHUNK, 5]

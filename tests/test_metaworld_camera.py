@@ -15,7 +15,8 @@ from robomtl.envs.metaworld_cameras import CAMERAS, SYNONYMS, WINDOWS
 from robomtl.envs.metaworld_env import MetaWorldEnv
 from robomtl.envs.mujoco_opengl import find_backend, make_context
 from robomtl.evaluation import EvaluationConfig, film
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
@@ -337,6 +338,6 @@ def test_a_policy_of_pictures_goes_from_a_collection_to_an_evaluation(
     monkeypatch.setattr(
         MetaWorldEnv, "pictures", lambda env: looks.append(env) or own(env)
     )
-    chunk = chunks_of(short, Conditions(tasks=("drawer-close-v3",), episodes=1))[0]
+    chunk = planned(short, Conditions(tasks=("drawer-close-v3",), episodes=1)).chunks[0]
     PlayChunk(agent, short, "horizon")(chunk)
     assert len(looks) == 3  # Before the actions 1, 5 and 9.

@@ -11,8 +11,8 @@ import robomtl
 from robomtl.cli.main import main
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.envs.points import PointsSuite
-from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import identity_of, planned
 from robomtl.evaluation.records import read_records
 from robomtl.execution.compute import Compute
 from robomtl.execution.serving import ServedAgent
@@ -370,21 +370,20 @@ def test_the_command_refuses_what_is_no_run(tmp_path, capsys):
 
 
 def test_plans_without_goals_are_told_apart_as_they_were_before_goals():
-    conditions = Conditions(episodes=1)
-    chunks = chunks_of(SUITE, conditions)
+    plan = planned(SUITE, Conditions(episodes=1))
     played = [
-        (chunk.trials, [each[:2] for each in chunk.task_infos]) for chunk in chunks
+        (chunk.trials, [each[:2] for each in chunk.task_infos]) for chunk in plan.chunks
     ]
     before = hashlib.sha256(json.dumps(plain(played)).encode()).hexdigest()[:12]
-    assert identity_of({}, SUITE, conditions, chunks)["trials"] == before
+    assert identity_of({}, plan)["trials"] == before
 
-    other = [
+    other = tuple(
         replace(
             chunk,
             task_infos=tuple(
                 each._replace(goal=(0.0, 1.0)) for each in chunk.task_infos
             ),
         )
-        for chunk in chunks
-    ]
-    assert identity_of({}, SUITE, conditions, other)["trials"] != before
+        for chunk in plan.chunks
+    )
+    assert identity_of({}, replace(plan, chunks=other))["trials"] != before

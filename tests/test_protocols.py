@@ -141,6 +141,13 @@ def test_an_evaluation_follows_its_protocol_and_says_so(points, tmp_path):
         )
 
 
+def test_the_conditions_of_a_config_are_those_of_its_plan(points):
+    config = robomtl.EvaluationConfig(protocol="strict", episodes=2)
+    plan = config.plan(points)
+    assert (plan.protocol, plan.conditions.criterion) == ("strict", "last step")
+    assert config.conditions(points) == plan.conditions
+
+
 def test_the_criterion_decides_what_the_rates_count():
     held = evaluation({"push": "11"})
     lost = [dataclasses.replace(row, success_at_end=False) for row in held.records]

@@ -8,8 +8,9 @@ from wobbling import BROKEN, BrokenEnv
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import SimulationError
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import CHUNK
 from robomtl.evaluation.work import PlayChunk
@@ -21,7 +22,7 @@ PLACE = BROKEN - 1_000_000  # Index in the split of the faulty variation.
 
 
 def chunk(episodes=CHUNK, task="reach-red"):
-    return chunks_of(POINTS, Conditions(tasks=(task,), episodes=episodes))[0]
+    return planned(POINTS, Conditions(tasks=(task,), episodes=episodes)).chunks[0]
 
 
 def play(*, env=PointsEnv, actor=None, episodes=CHUNK, until="horizon"):

@@ -1,4 +1,4 @@
-"""Conditions of an evaluation, and the plan of its trials."""
+"""Conditions of an evaluation: its trials, their instructions, and when they end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from robomtl.errors import InputError
-from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.rollout import Criterion, Until
-from robomtl.evaluation.trials import Chunk, deal, plan, side_by_side
 from robomtl.ranges import check_seed, check_types
-from robomtl.task import Suite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,44 +79,3 @@ class Conditions(TrialSettings):
             KeyError: If a field is missing.
         """
         return cls(**{field.name: values[field.name] for field in fields(cls)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Trials of an evaluation, determined before anything runs."""
-
-    suite: Suite
-    """Suite of the tasks."""
-    conditions: Conditions
-    """Conditions of the trials."""
-    chunks: tuple[Chunk, ...]
-    """Trials with their instructions, divided into chunks."""
-
-
-def planned(suite: Suite, conditions: Conditions) -> Plan:
-    """Plan of an evaluation.
-
-    Raises:
-        ValueError: If the conditions do not fit the suite; see ``chunks_of``.
-    """
-    chunks = chunks_of(suite, conditions)
-    return Plan(suite=suite, conditions=conditions, chunks=chunks)
-
-
-def chunks_of(suite: Suite, conditions: Conditions) -> tuple[Chunk, ...]:
-    """Trials of an evaluation with their instructions, divided into chunks.
-
-    Raises:
-        ValueError: If the conditions do not fit the suite; see ``plan`` and ``task_infos_of``.
-    """
-    trials = plan(
-        suite,
-        conditions.tasks,
-        split=conditions.split,
-        episodes=conditions.episodes,
-        repeats=conditions.repeats,
-    )
-    task_infos = task_infos_of(
-        suite, trials, conditions.instructions, seed=conditions.seed
-    )
-    return deal(trials, task_infos, side_by_side(suite))

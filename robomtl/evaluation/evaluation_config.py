@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions, TrialSettings
+from robomtl.evaluation.planning import Plan, planned
 from robomtl.ranges import settings
 from robomtl.task import Suite
 
@@ -34,19 +35,21 @@ class EvaluationConfig(TrialSettings):
         super().__post_init__()
         self._conditions()
 
-    def conditions(self, suite: Suite) -> Conditions:
-        """Conditions, with the protocol's values for those that are None.
+    def plan(self, suite: Suite) -> Plan:
+        """Plan of the evaluation, with the protocol's values for those that are None.
 
         Args:
             suite: Suite of the tasks.
 
         Raises:
-            InputError: If the conditions violate the protocol; names the differences.
+            ValueError: If the conditions violate the protocol or do not fit the suite; see
+                ``planned``.
         """
-        conditions = self._conditions()
-        if self.protocol is not None:
-            protocols.check(self.protocol, conditions, suite)
-        return conditions
+        return planned(suite, self._conditions(), protocol=self.protocol)
+
+    def conditions(self, suite: Suite) -> Conditions:
+        """Conditions of the plan; see ``plan``."""
+        return self.plan(suite).conditions
 
     def _conditions(self) -> Conditions:
         rules = protocols.protocol(self.protocol or "fresh")

@@ -116,6 +116,19 @@ def play_cells(
         warn(sentence)
 
 
+def finish(
+    journal: Journal,
+    cells: Mapping[int, P],
+    play: Callable[[P], Done],
+    executor: Executor,
+    *,
+    title: str,
+) -> None:
+    """Plays all remaining cells of a journal, and records them; see ``play_cells``."""
+    for _ in play_cells(journal, cells, play, executor, title=title):
+        pass
+
+
 def _progress_note(
     label: str, own: Counter[bool | None], tally: Counter[bool | None]
 ) -> str:

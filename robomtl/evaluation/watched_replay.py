@@ -12,7 +12,8 @@ import gymnasium
 
 from robomtl.acting.actor import Agent, KeptActor
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Outcome, Until, roll
@@ -134,7 +135,7 @@ def recorded_trials(
     _refuse(differences(evaluated, here))
     tasks = dict.fromkeys(record.task for record in results.records)
     conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
-    dealt = _matched(chunks_of(suite, conditions), results)
+    dealt = _matched(planned(suite, conditions).chunks, results)
     return tuple(dealt)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from robomtl.acting.actor import Agent, check_agent
 from robomtl.acting.agent import check_pictures
 from robomtl.arguments import checked
-from robomtl.evaluation.conditions import Plan, planned
 from robomtl.evaluation.evaluation_config import EvaluationConfig
+from robomtl.evaluation.planning import Plan
 from robomtl.evaluation.playing import play_plan
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.video import find_videos
@@ -54,11 +54,10 @@ def evaluate(
             ``language`` for custom wordings.
     """
     config, compute = config or EvaluationConfig(), compute or Compute()
-    conditions = config.conditions(suite)
+    plan = config.plan(suite)
     if not config.other_pictures:
         check_pictures(agent, suite)
     folder, executor = located(out), compute.playing
-    plan = planned(suite, conditions)
     return evaluate_plan(
         plan, agent, out=folder, executor=executor, provenance=provenance or {}
     )

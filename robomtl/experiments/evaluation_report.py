@@ -70,6 +70,7 @@ def evaluation_report(
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
     grid, curves = outcome_grid(results, videos or {}), curves_of(results)
+    charts = panels(curves, setting.horizon) if curves else None
     lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
     note = "one cell per trial, in the order of the variations; hover for details"
     settings = dict(flat(provenance or {}))
@@ -91,7 +92,7 @@ def evaluation_report(
                 report.Bars("tier", _COLUMNS, means if len(means) > 1 else []),
             ),
             *(_tasks(summary, tier, each) for tier, each in tiers.items()),
-            _steps(panels(curves, setting.horizon)) if curves else None,
+            _steps(charts) if charts else None,
             sections.section("outcomes", "Trials", note, report.Trials(grid)),
             sections.facts("Conditions", _conditions(results), machine(setting)),
             sections.folded("config", "Configuration", settings) if settings else None,

@@ -9,8 +9,9 @@ from robomtl.acting.actor import Agent
 from robomtl.acting.agent import PolicyAgent, named_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions, planned
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.journal import read_head
+from robomtl.evaluation.planning import planned
 from robomtl.evaluation.results import Results
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import device_of

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from robomtl.errors import GaveUpError
-from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal import open_growing
 from robomtl.evaluation.journal_lines import Done
-from robomtl.evaluation.loop import play_cells
+from robomtl.evaluation.loop import finish
+from robomtl.evaluation.planning import suite_identity
 from robomtl.evaluation.results import RESULTS
 from robomtl.evaluation.trials import side_by_side
 from robomtl.execution.executor import Executor
@@ -132,8 +132,7 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
     )
     indexed = {indices[cell.name]: cell for cell in cells}
     play = _InWorker(experiment.play)
-    for _ in play_cells(journal, indexed, play, executor, title=experiment.title):
-        pass
+    finish(journal, indexed, play, executor, title=experiment.title)
     finished = [Finished(cell, journal.done[index]) for index, cell in indexed.items()]
     found = experiment.conclude(finished)
     options = {"options": plain(suite.options)}

@@ -7,11 +7,11 @@ from pathlib import Path
 from robomtl.acting.actor import Agent, check_agent
 from robomtl.arguments import checked
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions, chunks_of
-from robomtl.evaluation.identity import identity_of
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.journal import Journal, open_journal
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.loop import play_cells
+from robomtl.evaluation.planning import identity_of, planned
 from robomtl.evaluation.records import records_of, write_records
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
@@ -113,27 +113,27 @@ def compare_sequentially(
     config, compute = config or SequentialConfig(), compute or Compute()
     conditions = config.conditions
     _check(a, b, suite, conditions)
-    chunks = chunks_of(suite, conditions)
+    plan = planned(suite, conditions)
     judge = Judge(
         a=a.name,
         b=b.name,
         suite=suite.name,
         test=config.test,
         alpha=config.alpha,
-        rounds=rounds_of(chunks, seed=conditions.seed),
+        rounds=rounds_of(plan.chunks, seed=conditions.seed),
         criterion=conditions.criterion,
     )
     # The test is not part of the identity, so that it may change on resuming.
-    identity = identity_of({"a": a, "b": b}, suite, conditions, chunks)
-    sizes = [2 * len(chunk.trials) for chunk in chunks]
+    identity = identity_of({"a": a, "b": b}, plan)
+    sizes = [2 * len(chunk.trials) for chunk in plan.chunks]
     out = located(out)
     check_no_run(out)
     with locked(out):
         journal = open_journal(out / JOURNAL, identity, sizes)
         play = PlayBoth(a, b, suite, conditions.until)
-        _play(judge, journal, chunks, play, compute.playing)
+        _play(judge, journal, plan.chunks, play, compute.playing)
         verdict = judge(journal.outcomes)
-        _write(out, verdict, chunks, journal, conditions.criterion)
+        _write(out, verdict, plan.chunks, journal, conditions.criterion)
     return verdict
 
 

@@ -11,8 +11,8 @@ from robomtl.continual.stage import Stage
 from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.evaluation.identity import suite_identity
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.planning import suite_identity
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.lifelong.lifelong_design import LifelongRequest, StreamCell

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
-from robomtl.evaluation.conditions import Conditions, chunks_of
+from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.instructions import rivals_of
-from robomtl.evaluation.trials import Chunk, plan, select
+from robomtl.evaluation.planning import Plan, planned
+from robomtl.evaluation.trials import plan, select
 from robomtl.experiments.probe.kinds import (
     KINDS,
     RIGHT,
@@ -21,29 +22,31 @@ from robomtl.task import Suite, Task
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The conditions and trials of a probe, by kind of instruction."""
+class ProbePlan:
+    """The plans of a probe, by kind of instruction."""
 
-    conditions: Mapping[str, Conditions]
-    """Conditions by kind. They differ in the instructions; ``wrong`` also omits tasks that
-    share no scene with another."""
-    chunks: Mapping[str, tuple[Chunk, ...]]
-    """Chunks by kind: the same trials, except for tasks that a kind omits."""
+    plans: Mapping[str, Plan]
+    """Plans by kind: the same trials with other instructions; ``wrong`` also omits tasks
+    that share no scene with another."""
     left_out: Mapping[str, str]
     """Reason for each kind that is left out."""
 
-    @property
-    def every(self) -> tuple[Chunk, ...]:
-        """The chunks of all kinds, concatenated."""
-        return tuple(chunk for some in self.chunks.values() for chunk in some)
+    def whole(self, conditions: Conditions) -> Plan:
+        """The plan that plays the chunks of all kinds, one kind after the other.
+
+        Args:
+            conditions: Conditions from which the plans were made.
+        """
+        chunks = tuple(chunk for plan in self.plans.values() for chunk in plan.chunks)
+        return replace(self.plans[RIGHT], conditions=conditions, chunks=chunks)
 
 
-def planned(
+def plan_probe(
     suite: Suite,
     conditions: Conditions,
     conditioning: Conditioning,
     kinds: Sequence[str] | None,
-) -> Plan:
+) -> ProbePlan:
     """The plan of a probe.
 
     Args:
@@ -60,22 +63,19 @@ def planned(
         check_kinds(kinds)
     _check_tasks(suite)
     wanted = [RIGHT, *(kind for kind in KINDS if kind in (kinds or KINDS))]
-    conditions_of: dict[str, Conditions] = {}
-    chunks: dict[str, tuple[Chunk, ...]] = {}
+    plans: dict[str, Plan] = {}
     left_out: dict[str, str] = {}
     for kind in dict.fromkeys(wanted):
         try:
-            conditions_of[kind] = _conditions(suite, conditions, conditioning, kind)
-            chunks[kind] = chunks_of(suite, conditions_of[kind])
+            given = _conditions(suite, conditions, conditioning, kind)
+            plans[kind] = planned(suite, given)
         except _NoInstructionError as error:
             if kinds is not None:
                 raise InputError(f"'{kind}' cannot be given: {error}.") from error
             left_out[kind] = str(error)
     if "goal" in conditioning.kinds:
-        chunks = dict(
-            _with_goals(suite, conditions_of, chunks, by_goal_alone(conditioning))
-        )
-    return Plan(conditions=conditions_of, chunks=chunks, left_out=left_out)
+        plans = dict(_with_goals(plans, by_goal_alone(conditioning)))
+    return ProbePlan(plans=plans, left_out=left_out)
 
 
 class _NoInstructionError(InputError):
@@ -137,21 +137,16 @@ def _wordings(task: Task, kind: str) -> Sequence[str]:
     return task.instructions
 
 
-def _with_goals(
-    suite: Suite,
-    conditions_of: Mapping[str, Conditions],
-    chunks: Mapping[str, tuple[Chunk, ...]],
-    alone: bool,
-) -> Iterator[tuple[str, tuple[Chunk, ...]]]:
-    """Pairs of kind and chunks with goals, which requires a reset of every trial."""
+def _with_goals(plans: Mapping[str, Plan], alone: bool) -> Iterator[tuple[str, Plan]]:
+    """Pairs of kind and plan with goals, which requires a reset of every trial."""
     names = dict.fromkeys(
         name
-        for some in chunks.values()
-        for chunk in some
+        for each in plans.values()
+        for chunk in each.chunks
         for name in (chunk.task, *(each.task for each in chunk.task_infos))
         if name is not None
     )
-    like = conditions_of[RIGHT]
+    suite, like = plans[RIGHT].suite, plans[RIGHT].conditions
     trials = plan(
         suite,
         list(names),
@@ -160,5 +155,5 @@ def _with_goals(
         repeats=like.repeats,
     )
     goals = shown_goals(suite, trials)
-    for kind, some in chunks.items():
-        yield kind, goals.replaced(some, kind, alone=alone)
+    for kind, own in plans.items():
+        yield kind, replace(own, chunks=goals.replaced(own.chunks, kind, alone=alone))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +13,9 @@ from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
-from robomtl.evaluation.identity import identity_of
-from robomtl.evaluation.playing import finish, journal_in, results_of
+from robomtl.evaluation.loop import finish
+from robomtl.evaluation.played_results import results_of
+from robomtl.evaluation.playing import journal_in
 from robomtl.evaluation.records import SCHEMA
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
 from robomtl.evaluation.work import PlayChunk
@@ -21,7 +23,7 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor
 from robomtl.execution.serving import ServedAgent
 from robomtl.experiments.probe.probe_findings import findings_of
-from robomtl.experiments.probe.probe_plan import Plan, planned
+from robomtl.experiments.probe.probe_plan import ProbePlan, plan_probe
 from robomtl.experiments.probe.probe_rates import InstructionFindings
 from robomtl.experiments.probe.probe_report import probe_report
 from robomtl.experiments.running import REPORT
@@ -115,14 +117,14 @@ def probe(
     acting = named_agent(agent) if isinstance(agent, Path | str) else agent
     conditioning = _conditioning_of(acting)
     check_agent(acting, suite, config.conditions.tasks)
-    plan = planned(suite, config.conditions, conditioning, config.kinds)
+    plan = plan_probe(suite, config.conditions, conditioning, config.kinds)
     out = located(out)
     check_no_run(out)
     with locked(out):
-        results = _played(plan, config.conditions, acting, suite, out, compute.playing)
+        results = _played(plan, config.conditions, acting, out, compute.playing)
         task_infos = {
-            kind: [each for chunk in some for each in chunk.task_infos]
-            for kind, some in plan.chunks.items()
+            kind: [each for chunk in own.chunks for each in chunk.task_infos]
+            for kind, own in plan.plans.items()
         }
         found = findings_of(
             results,
@@ -141,30 +143,23 @@ def probe(
 
 
 def _played(
-    plan: Plan,
+    plan: ProbePlan,
     conditions: Conditions,
     agent: Agent,
-    suite: Suite,
     folder: Path,
     executor: Executor,
 ) -> dict[str, Results]:
     """Plays the remaining trials; the results by kind."""
-    chunks = plan.every
-    identity = identity_of({"agent": agent}, suite, conditions, chunks)
-    identity |= {"kinds": list(plan.chunks)}
-    journal = journal_in(folder, identity, chunks, agent)
-    play = PlayChunk(agent, suite, conditions.until)
-    finish(journal, chunks, play, executor, title="Probe")
-    outcomes = iter(journal.outcomes[index] for index in range(len(chunks)))
+    whole = plan.whole(conditions)
+    journal = journal_in(folder, whole, agent, further={"kinds": list(plan.plans)})
+    play = PlayChunk(agent, whole.suite, conditions.until)
+    cells = dict(enumerate(whole.chunks))
+    finish(journal, cells, play, executor, title="Probe")
+    done = journal.outcomes
+    outcomes = iter([done[index] for index in cells])
     return {
-        kind: results_of(
-            agent,
-            suite,
-            plan.conditions[kind],
-            [(chunk, next(outcomes)) for chunk in some],
-            journal,
-        )
-        for kind, some in plan.chunks.items()
+        kind: results_of(agent, own, list(islice(outcomes, len(own.chunks))), journal)
+        for kind, own in plan.plans.items()
     }
 
 
