@@ -17,9 +17,9 @@ from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError, PlugInError
 from robomtl.evaluation.experts import ExpertAgent
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.gymnasium_factory import from_gymnasium
 from robomtl.names import several
 from robomtl.plug_in import described

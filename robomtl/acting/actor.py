@@ -1,6 +1,5 @@
 """Protocols of agents and actors, which evaluation lets act in its trials."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -75,29 +74,6 @@ class Agent(Protocol):
     def load(self, suite: Suite) -> Actor:
         """Actor that is ready to start trials of this suite."""
         ...
-
-
-class KeptActor:
-    """Cache of an agent's actor, which is slow to load.
-
-    Args:
-        agent: Agent that loads the actor on first use.
-        suite: Suite in which it acts.
-    """
-
-    def __init__(self, agent: Agent, suite: Suite) -> None:
-        self._agent = agent
-        self._suite = suite
-        self._actor: Actor | None = None
-
-    def get(self) -> Actor:
-        """The actor, loaded on first use; torch computes with one thread from then on."""
-        if self._actor is None:
-            self._actor = self._agent.load(self._suite)
-            if torch := sys.modules.get("torch"):
-                # Each worker has one core, and sums depend on the number of threads.
-                torch.set_num_threads(1)
-        return self._actor
 
 
 @runtime_checkable

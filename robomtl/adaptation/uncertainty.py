@@ -13,9 +13,9 @@ from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.policy import Policy
 from robomtl.task import Observation, Suite, Trial
 

@@ -14,8 +14,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from robomtl.acting.actor import Agent, KeptActor, TaskInfo
+from robomtl.acting.actor import Agent, TaskInfo
 from robomtl.errors import InputError
+from robomtl.evaluation.kept import KeptActor
 from robomtl.ranges import check_types, settings
 from robomtl.returned_values import action_array, finite
 from robomtl.task import Action, Expert, Observation, Suite, Trial, find_task

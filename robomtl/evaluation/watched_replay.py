@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import gymnasium
 
-from robomtl.acting.actor import Agent, KeptActor
+from robomtl.acting.actor import Agent
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
+from robomtl.evaluation.kept import KeptActor, KeptEnvs
 from robomtl.evaluation.planning import planned
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.trials import Chunk
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.files.request import differences, plain
 from robomtl.mismatch import Mismatch
 from robomtl.task import Action, Env, Observation, Suite

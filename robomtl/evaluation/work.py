@@ -1,53 +1,17 @@
-"""Work function for chunks in a worker process, which caches envs and the actor."""
+"""Work function that plays chunks in a worker process."""
 
-from robomtl.acting.actor import Actor, Agent, KeptActor
+from robomtl.acting.actor import Actor, Agent
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.kept import KeptActor, KeptEnvs
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.shared_draws import WARNING, SharedDraws
 from robomtl.evaluation.trials import Chunk
 from robomtl.execution.pulse import PULSE
-from robomtl.plug_in import close_broken, make_env
-from robomtl.task import Env, Suite
+from robomtl.task import Suite
 from robomtl.versions import processor
 from robomtl.warned import warn
 
 _ATTEMPTS = 2  # Number of times that a chunk is played if a simulator fails.
-
-
-class KeptEnvs:
-    """Cache of the envs of the latest task, which are slow to build.
-
-    Args:
-        suite: Suite of the envs.
-    """
-
-    def __init__(self, suite: Suite) -> None:
-        self._suite = suite
-        self._task = ""
-        self._envs: list[Env] = []
-        self._watched = set[str]()
-
-    def of(self, task: str, count: int) -> list[Env]:
-        """Envs of a task, at least ``count``; those of another task are closed."""
-        if self._task != task:
-            self.close()
-            self._task = task
-        while len(self._envs) < count:
-            PULSE.beat()  # Making each env may take long.
-            self._envs.append(make_env(self._suite, task))
-        return self._envs
-
-    def watch(self, chunk: Chunk) -> bool:
-        """Whether this is the first chunk of a task with several trials in lockstep."""
-        if len(chunk.trials) == 1 or chunk.task in self._watched:
-            return False
-        self._watched.add(chunk.task)
-        return True
-
-    def close(self) -> None:
-        """Closes the envs, so that the next ones are new."""
-        while self._envs:
-            close_broken(self._envs.pop())
 
 
 def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outcome]:

@@ -6,9 +6,10 @@ from robomtl.acting.actor import Actor
 from robomtl.acting.policy_actor import PolicyActor, Predictor
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import task_infos_of
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome
 from robomtl.evaluation.trials import deal, side_by_side
-from robomtl.evaluation.work import KeptEnvs, play
+from robomtl.evaluation.work import play
 from robomtl.task import Suite, Trial
 
 

@@ -13,8 +13,8 @@ from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.adapt.benchmark import Problem
 from robomtl.experiments.adapt.controls import SupportPool, support_under
 from robomtl.experiments.adapt.method_cells import MethodCell

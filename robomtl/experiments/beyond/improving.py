@@ -13,8 +13,8 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, co
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import InProcess
 from robomtl.execution.machine import Machine

@@ -12,9 +12,9 @@ from robomtl.cost import Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.planning import suite_identity
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.work import KeptEnvs
 from robomtl.experiments.lifelong.lifelong_design import LifelongRequest, StreamCell
 from robomtl.experiments.lifelong.variants import Variant
 from robomtl.experiments.playing import play_trials

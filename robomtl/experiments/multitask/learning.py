@@ -11,7 +11,7 @@ from robomtl.cost import Cost
 from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.evaluation.journal_lines import Done
-from robomtl.evaluation.work import KeptEnvs
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.experiments.multitask.act_time import act_seconds
 from robomtl.experiments.multitask.affinities import Kept, summed_up
 from robomtl.experiments.multitask.arm_cells import ArmCell

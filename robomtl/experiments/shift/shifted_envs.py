@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from robomtl.evaluation.work import KeptEnvs
+from robomtl.evaluation.kept import KeptEnvs
 from robomtl.shifts.shifted_env import Range
 from robomtl.shifts.shifted_suite import shifted_env
 from robomtl.task import Env, Suite
