@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from small_timm import Small, stand_in
 
 import robomtl
-from robomtl.adaptation.support import Support, check_fit
+from robomtl.adaptation.fitting import check_fit
 from robomtl.cli.flags import SuiteFlags
 from robomtl.cli.train import main
 from robomtl.conditioning import (
@@ -195,7 +195,7 @@ def test_a_support_must_have_what_the_policy_observes(
     )
     few = Demonstrations(own).select([data.tasks[0]])
     with pytest.raises(InputError, match="has no feature 'force' .*, but state"):
-        check_fit(trained.card, Support(demonstrations=few))
+        check_fit(trained.card, few)
 
 
 def test_a_policy_learns_from_images(own: Path, tmp_path: Path, placed: str) -> None:

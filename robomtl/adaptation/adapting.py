@@ -13,9 +13,10 @@ from torch import Generator
 from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 
 from robomtl import checkpoint
+from robomtl.adaptation.fitting import check_fit, check_training
 from robomtl.adaptation.method import METHODS, Adapted, Budget, Method
 from robomtl.adaptation.one_robot import of_one_robot
-from robomtl.adaptation.support import Support, check_fit
+from robomtl.adaptation.support import Support
 from robomtl.arguments import checked
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
@@ -161,7 +162,7 @@ def adapt_by(
     """
     name = type(method).__name__
     check_training(method, trained)
-    check_fit(trained.card, support)
+    check_fit(trained.card, support.demonstrations)
     trained, support = of_one_robot(trained, support)
     machine = resolved(budget.machine)
     device = device_of(machine.device)
@@ -246,31 +247,3 @@ def _placed(trained: TrainedPolicy, device: torch.device) -> TrainedPolicy:
     if trained.policy.device == device:
         return trained
     return replace(trained, policy=copy.deepcopy(trained.policy).to(device))
-
-
-def check_training(method: Method, trained: TrainedPolicy) -> None:
-    """Refuses a policy that was not trained as a method needs.
-
-    Raises:
-        InputError: If the policy was trained with another objective than the method
-            needs; if it is itself the untrainable result of an adaptation; or if it was
-            pre-trained without actions and the method does not train the action head.
-    """
-    if not trained.policy.trainable:
-        raise InputError(
-            f"The policy is '{trained.card.policy}', the result of adapting another"
-            " policy; adapt that other one."
-        )
-    needed, objective = method.objective, trained.card.objective
-    if not getattr(method, "trains_head", True) and not trains_actions(objective):
-        raise InputError(
-            f"{type(method).__name__} does not train the action head, and {objective}"
-            " has trained the features only; choose a method that trains the head, such"
-            " as finetune or lora, or train the policy first (robomtl train --start RUN)."
-        )
-    if needed is not None and needed != objective:
-        raise InputError(
-            f"{type(method).__name__} needs a policy trained with the objective"
-            f" {needed}; this one was trained with {objective}. Train one by: robomtl"
-            f" train --objective {needed}."
-        )

@@ -1,17 +1,14 @@
 """The support: the few demonstrations of a new task that adaptation may use."""
 
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from robomtl.checkpoint import Card
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.ranges import check_types, settings
-from robomtl.suites import suite, unshifted
+from robomtl.suites import suite
 from robomtl.task import Task, find_task
 
 
@@ -99,54 +96,3 @@ def draw_support(
     seed = zlib.crc32(f"{task}/{draw}".encode())
     order = np.random.default_rng(seed).permutation(len(available))
     return Support(demonstrations=available.take(order[:shots].tolist()))
-
-
-def check_fit(card: Card, support: Support) -> None:
-    """Refuses a support that a policy cannot be adapted to.
-
-    A policy of several robots may be adapted to any robot; see ``of_one_robot``.
-
-    Raises:
-        InputError: If suite, observation or action differ from those of training, goals
-            are hidden in only one of the two, or the policy reads a one-hot task code.
-    """
-    demonstrations = support.demonstrations
-    if len(card.spec.embodiments) == 1:
-        _check_robot(card, demonstrations)
-    goals = [_goals(card.suite_options), _goals(demonstrations.suite_options)]
-    if None not in goals and goals[0] != goals[1]:
-        raise InputError(
-            f"The policy was trained with goals {goals[0]}, the support was collected with"
-            f" goals {goals[1]}; collect the support with goals={goals[0]!r}."
-        )
-    if "one_hot" in card.conditioning.kinds:
-        raise InputError(
-            "The policy is conditioned on a one-hot code of its training tasks, which has"
-            " no entry for a new task; train it with conditioning on language or goal. To"
-            " continue training on its own tasks, pass it to robomtl.train as start."
-        )
-
-
-def _check_robot(card: Card, demonstrations: Demonstrations) -> None:
-    """Refuses demonstrations of another robot than the one of a single-robot policy."""
-    suites = card.suite, demonstrations.suite or ""
-    trained, recorded = (unshifted(name).partition("/")[0] for name in suites)
-    if trained and recorded and trained != recorded:
-        raise InputError(
-            f"The policy was trained in {card.suite}, the support is of"
-            f" {demonstrations.suite}; give demonstrations of {trained}."
-        )
-    for feature in ("state", "action"):
-        size = getattr(demonstrations, feature).shape[1]
-        expected = getattr(card.spec, feature)
-        if expected and size != expected:  # A policy of images reads no state.
-            raise InputError(
-                f"The policy expects {feature} of length {expected}; the support has"
-                f" {size}."
-            )
-    if not card.spec.single:
-        card.spec.serving(demonstrations.embodiment)
-
-
-def _goals(options: Mapping[str, Any]) -> Any:
-    return options.get("goals")

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from robomtl.adaptation.adapting import check_training
+from robomtl.adaptation.fitting import check_fit, check_training
 from robomtl.adaptation.method import Method
-from robomtl.adaptation.support import Support, check_fit
+from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.experiments.adapt.family import Family
 from robomtl.experiments.adapt.folds import all_held_out
@@ -71,7 +71,10 @@ def check_trainings(
 
 
 def check_supports(
-    family: Family, needed: Mapping[str, str], seeds: Sequence[int], support: Support
+    family: Family,
+    needed: Mapping[str, str],
+    seeds: Sequence[int],
+    demonstrations: Demonstrations,
 ) -> None:
     """Checks that policies fit the supports that methods read.
 
@@ -79,11 +82,11 @@ def check_supports(
         family: The policies.
         needed: Objective of the policies of each method, by label.
         seeds: Seeds of training.
-        support: One of the supports.
+        demonstrations: Some of those that supports are drawn from.
 
     Raises:
         InputError: If a policy does not fit; see ``check_fit``.
     """
     for objective in {*needed.values()}:
         for seed in seeds:
-            check_fit(family.of(objective)[seed].trained.card, support)
+            check_fit(family.of(objective)[seed].trained.card, demonstrations)

@@ -11,7 +11,6 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
-from robomtl.experiments.adapt.benchmark import draw_for
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
 from robomtl.experiments.adapt.family_fits import (
     adapted_in,
@@ -157,8 +156,7 @@ def compare_methods(
     supports = supports or Supports()
     pool = pool_for(suite, request, folder, supports, compute.here)
     posed = problems_for(suite, request, pool)
-    support = draw_for(pool, suite, posed[0], shots=1, draw=0)
-    check_supports(family, needed, seeds, support)
+    check_supports(family, needed, seeds, pool.take([0]))
     prior = supports.prior or family.prior
     with locked(folder):
         machine = resolved_in(folder, compute.machine)
