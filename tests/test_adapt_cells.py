@@ -14,22 +14,18 @@ from robomtl.envs.points import PointsSuite
 from robomtl.errors import GaveUpError, InputError
 from robomtl.execution.compute import Compute
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
-from robomtl.experiments.adapt.benchmark import (
-    Problem,
-    benchmark_of,
-    draw_for,
-    goal_suite,
-    problem_tasks,
-    problems,
-)
+from robomtl.experiments.adapt.benchmark import benchmark_of, kind_of
 from robomtl.experiments.adapt.controls import SupportPool, check_control, support_under
 from robomtl.experiments.adapt.family import find_family, seeds_of
+from robomtl.experiments.adapt.folds import all_held_out
 from robomtl.experiments.adapt.method_cells import MethodCell, plan, trials_of
 from robomtl.experiments.adapt.method_design import AdaptRequest
+from robomtl.experiments.adapt.problems import Problem, draw_for, problems
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 FINETUNE = Finetune(steps=2)
+HELD_OUT = benchmark_of(SUITE, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +89,7 @@ def shared(family, pool):
             "needy": Needy(),
             "fussy": Fussy(),
         },
-        problems=problems(
-            SUITE, SUITE.held_out_tasks, pool, shots=3, trials=4, goals=1
-        ),
+        problems=problems(HELD_OUT, pool, shots=3, trials=4, goals=1),
         pool=pool.path,
         prior=family / "demonstrations",
         budget=Budget(batch_size=16),
@@ -196,7 +190,8 @@ def test_demonstrations_of_the_trials_are_refused(tmp_path):
         compute=Compute(workers=1),
     )
     with pytest.raises(ValueError, match="contains variation 1000000 of 'reach-ball'"):
-        problems(SUITE, SUITE.held_out_tasks[:1], shown, shots=1, trials=2, goals=1)
+        first = benchmark_of(SUITE, ["reach-ball"])
+        problems(first, shown, shots=1, trials=2, goals=1)
 
 
 def drawn_from(pool, shared):
@@ -241,24 +236,24 @@ def test_shuffled_actions_are_the_same_actions_elsewhere(shared, pool):
 )
 def test_controls_a_benchmark_does_not_have_are_refused(shared, control, message):
     with pytest.raises(ValueError, match=message):
-        check_control(control, SUITE, shared.problems[:1])
+        check_control(control, shared.problems[:1])
 
 
 def test_a_suite_that_holds_nothing_out_is_refused():
     with pytest.raises(ValueError, match="points/MT4 has no held-out task to adapt to"):
-        problem_tasks(PointsSuite(variant="MT4"), None)
+        benchmark_of(PointsSuite(variant="MT4"), None)
 
 
 def test_a_task_that_was_trained_on_is_refused():
     with pytest.raises(
         ValueError, match="reach-red was trained on; adapt to held-out tasks"
     ):
-        problem_tasks(SUITE, ["reach-red"])
+        benchmark_of(SUITE, ["reach-red"])
 
 
 def test_fewer_demonstrations_than_shots_are_refused(pool):
     with pytest.raises(ValueError, match="has 6 demonstrations in .* fewer than the 7"):
-        problems(SUITE, SUITE.held_out_tasks, pool, shots=7, trials=2, goals=1)
+        problems(HELD_OUT, pool, shots=7, trials=2, goals=1)
 
 
 def test_a_method_that_looks_at_no_support_has_one_cell_a_seed_and_problem(family):
@@ -372,6 +367,7 @@ def test_a_folder_without_a_policy_is_refused(tmp_path):
 
 
 GOALS = GoalsSuite(variant="reach-flag", horizon=40)
+HIDDEN = benchmark_of(GOALS, None)
 
 
 @pytest.fixture(scope="module")
@@ -385,7 +381,7 @@ def goals_pool(tmp_path_factory):
 
 
 def test_hidden_goals_are_shared_by_support_and_trials_and_nothing_else(goals_pool):
-    found = problems(GOALS, GOALS.train_tasks, goals_pool, shots=2, trials=6, goals=2)
+    found = problems(HIDDEN, goals_pool, shots=2, trials=6, goals=2)
     assert len(found) == 2
     for problem in found:
         assert len(problem.variations) == 3
@@ -397,8 +393,8 @@ def test_hidden_goals_are_shared_by_support_and_trials_and_nothing_else(goals_po
 
 
 def test_the_wrong_variation_shows_another_goal(goals_pool):
-    found = problems(GOALS, GOALS.train_tasks, goals_pool, shots=2, trials=2, goals=2)
-    check_control("wrong_variation", GOALS, found)
+    found = problems(HIDDEN, goals_pool, shots=2, trials=2, goals=2)
+    check_control("wrong_variation", found)
     shown = SupportPool(demonstrations=goals_pool, suite=GOALS, problems=found)
     wrong = support_under("wrong_variation", shown, found[0], shots=2, draw=0)
     shown = wrong.demonstrations.episodes.variation.tolist()
@@ -407,22 +403,23 @@ def test_the_wrong_variation_shows_another_goal(goals_pool):
 
 def test_trials_that_goals_do_not_divide_are_refused(goals_pool):
     with pytest.raises(ValueError, match="give a multiple of 3"):
-        problems(GOALS, GOALS.train_tasks, goals_pool, shots=1, trials=5, goals=3)
+        problems(HIDDEN, goals_pool, shots=1, trials=5, goals=3)
 
 
 def test_more_goals_than_have_demonstrations_are_refused(goals_pool):
     with pytest.raises(ValueError, match="goals of 'reach-flag' have 9 demonstrations"):
-        problems(GOALS, GOALS.train_tasks, goals_pool, shots=9, trials=2, goals=2)
+        problems(HIDDEN, goals_pool, shots=9, trials=2, goals=2)
 
 
 def test_hidden_goals_that_are_not_numbered_are_refused():
     class Hiding(PointsSuite):
         goal = None
+        expert_suite = PointsSuite()
 
     with pytest.raises(
         ValueError, match="does not define which variations share a goal"
     ):
-        goal_suite(Hiding(variant="reach-flag"))
+        benchmark_of(Hiding(variant="reach-flag"), None)
 
 
 def test_a_suite_that_knows_of_no_goal_hides_none():
@@ -432,10 +429,17 @@ def test_a_suite_that_knows_of_no_goal_hides_none():
     class Hiding(NoGoal):
         expert_suite = PointsSuite()
 
-    assert benchmark_of(NoGoal()) == benchmark_of(PointsSuite()) == "transfer"
-    assert benchmark_of(Hiding()) == benchmark_of(GOALS) == "infer"
-    found = problem_tasks(NoGoal(variant="ML4"), None)
-    assert [task.name for task in found] == ["reach-ball", "push-ball"]
+    assert kind_of(NoGoal()) == kind_of(PointsSuite()) == "transfer"
+    assert kind_of(Hiding()) == kind_of(GOALS) == "infer"
+    found = benchmark_of(NoGoal(variant="ML4"), None)
+    assert [task.name for task in found.tasks] == ["reach-ball", "push-ball"]
+    assert found.hiding is None
+
+
+def test_hidden_goals_may_all_be_held_out():
+    found = benchmark_of(all_held_out(GOALS), None)
+    assert [task.name for task in found.tasks] == ["reach-flag"]
+    assert found.split == "fresh"
 
 
 def test_goals_that_start_in_one_way_only_are_refused():
@@ -444,4 +448,4 @@ def test_goals_that_start_in_one_way_only_are_refused():
             return range(goal, goal + 1)
 
     with pytest.raises(ValueError, match="has only one start per goal"):
-        goal_suite(Fixed(variant="reach-flag"))
+        benchmark_of(Fixed(variant="reach-flag"), None)

@@ -11,12 +11,12 @@ import numpy as np
 from robomtl.adaptation.support import Support
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.experiments.adapt.benchmark import Problem, benchmark_of, draw_for
 from robomtl.experiments.adapt.method_design import Control
+from robomtl.experiments.adapt.problems import Problem, draw_for
 from robomtl.task import Suite, find_task
 
 
-def check_control(control: Control, suite: Suite, problems: Sequence[Problem]) -> None:
+def check_control(control: Control, problems: Sequence[Problem]) -> None:
     """Refuses a control that does not apply to a benchmark.
 
     Raises:
@@ -30,7 +30,7 @@ def check_control(control: Control, suite: Suite, problems: Sequence[Problem]) -
         )
     if control != "wrong_variation":
         return
-    if benchmark_of(suite) == "transfer":
+    if any(problem.goal is None for problem in problems):
         raise InputError(
             "The control wrong_variation is for hidden goals: with visible goals, every"
             " support has other variations; leave it out, or use wrong_task."

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from robomtl.cost import Cost
 from robomtl.experiments.adapt.adapting_cells import Shared
-from robomtl.experiments.adapt.benchmark import benchmark_of
+from robomtl.experiments.adapt.benchmark import kind_of
 from robomtl.experiments.adapt.method_cells import MethodCell
 from robomtl.experiments.adapt.method_design import BASELINE, AdaptRequest, objectives
 from robomtl.experiments.adapt.method_findings import (
@@ -51,7 +51,7 @@ def findings_of(
     methods = {label: view.method(label) for label in request.methods}
     return AdaptationFindings(
         suite=shared.suite.name,
-        benchmark=benchmark_of(shared.suite),
+        benchmark=kind_of(shared.suite),
         tasks=tuple(dict.fromkeys(each.task for each in shared.problems)),
         seeds=tuple(seeds),
         shots=tuple(sorted(request.shots)),

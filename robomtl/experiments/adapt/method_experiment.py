@@ -11,6 +11,7 @@ from robomtl.demonstrations import Demonstrations
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
+from robomtl.experiments.adapt.benchmark import benchmark_of
 from robomtl.experiments.adapt.family import Family, find_family, seeds_of
 from robomtl.experiments.adapt.family_fits import (
     adapted_in,
@@ -154,8 +155,9 @@ def compare_methods(
         # Without training tasks of this robot there is nothing to forget.
         request = replace(request, retained=0)
     supports = supports or Supports()
-    pool = pool_for(suite, request, folder, supports, compute.here)
-    posed = problems_for(suite, request, pool)
+    benchmark = benchmark_of(suite, request.tasks)
+    pool = pool_for(benchmark, request, folder, supports, compute.here)
+    posed = problems_for(benchmark, request, pool)
     check_supports(family, needed, seeds, pool.take([0]))
     prior = supports.prior or family.prior
     with locked(folder):

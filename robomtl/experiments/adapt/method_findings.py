@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from robomtl.experiments.adapt.benchmark import Benchmark
+from robomtl.experiments.adapt.benchmark import Kind
 from robomtl.experiments.adapt.ranking import Ranking
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, Took
@@ -89,7 +89,7 @@ class AdaptationFindings:
     format: int = 1
     """Version of ``results.json``; raised when the meaning of a field changes."""
     suite: str
-    benchmark: Benchmark
+    benchmark: Kind
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
     shots: tuple[int, ...]

@@ -6,17 +6,10 @@ from pathlib import Path
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import OtherRequestError
 from robomtl.execution.compute import Compute
-from robomtl.experiments.adapt.benchmark import (
-    Problem,
-    benchmark_of,
-    check_trials,
-    goal_suite,
-    pool_split,
-    problem_tasks,
-    problems,
-)
+from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
 from robomtl.experiments.adapt.controls import check_control
 from robomtl.experiments.adapt.method_design import AdaptRequest
+from robomtl.experiments.adapt.problems import Problem, problems, whole_tasks
 from robomtl.task import Suite
 
 POOL = "support"
@@ -37,7 +30,7 @@ class Supports:
 
 
 def pool_for(
-    suite: Suite,
+    benchmark: Benchmark,
     request: AdaptRequest,
     folder: Path,
     supports: Supports,
@@ -46,8 +39,8 @@ def pool_for(
     """The demonstrations that supports are drawn from, collected if not given.
 
     Args:
-        suite: Suite of the tasks, with experts.
-        request: Request with the tasks and numbers of shots.
+        benchmark: Tasks to adapt to, and their suite, with experts.
+        request: Request with the numbers of shots.
         folder: Folder of the comparison, to which demonstrations are collected.
         supports: Given demonstrations, or the noise of the collection.
         compute: Processes that collect.
@@ -58,11 +51,9 @@ def pool_for(
     """
     if supports.data is not None:
         return Demonstrations(supports.data).succeeded()
-    names = [task.name for task in problem_tasks(suite, request.tasks)]
-    split = pool_split(suite)
-    each = 1
-    if benchmark_of(suite) == "infer":  # Successive variations cycle through the goals.
-        each = len(goal_suite(suite).goal_numbers(names[0], split))
+    names, split, each = [task.name for task in benchmark.tasks], benchmark.split, 1
+    if benchmark.hiding:  # Successive variations cycle through the goals.
+        each = len(benchmark.hiding.goal_numbers(names[0], split))
     config = CollectionConfig(
         tasks=names,
         split=split,
@@ -70,6 +61,7 @@ def pool_for(
         noise=supports.noise,
     )
     try:
+        suite = benchmark.suite
         return collect(suite, folder / POOL, config=config, compute=compute)
     except OtherRequestError as error:
         raise error.followed_by(
@@ -79,7 +71,7 @@ def pool_for(
 
 
 def problems_for(
-    suite: Suite, request: AdaptRequest, pool: Demonstrations
+    benchmark: Benchmark, request: AdaptRequest, pool: Demonstrations
 ) -> tuple[Problem, ...]:
     """The problems that methods adapt to.
 
@@ -87,15 +79,14 @@ def problems_for(
         InputError: If the pool is too small, or a control does not apply to the suite.
     """
     posed = problems(
-        suite,
-        problem_tasks(suite, request.tasks),
+        benchmark,
         pool,
         shots=max(request.shots),
         trials=request.trials,
         goals=request.goals,
     )
     for control in request.controls:
-        check_control(control, suite, posed)
+        check_control(control, posed)
     return posed
 
 
@@ -103,11 +94,11 @@ def check_playable(suite: Suite, request: AdaptRequest, supports: Supports) -> N
     """Refuses requests that ``compare_methods`` would refuse, before policies are trained.
 
     Raises:
-        InputError: If a task is unknown or not held out, the suite has fewer variations
-            than trials, or given demonstrations are too few.
+        InputError: If the suite has no such benchmark, see ``benchmark_of``, or fewer
+            variations than trials, or given demonstrations are too few.
     """
+    benchmark = benchmark_of(suite, request.tasks)
     if supports.data is not None:
-        problems_for(suite, request, Demonstrations(supports.data).succeeded())
-        return
-    tasks = problem_tasks(suite, request.tasks)
-    check_trials(suite, tasks, trials=request.trials)
+        problems_for(benchmark, request, Demonstrations(supports.data).succeeded())
+    elif benchmark.hiding is None:  # Trials of hidden goals depend on demonstrations.
+        whole_tasks(benchmark, request.trials)

@@ -16,7 +16,7 @@ from robomtl.arguments import checked
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import Machine, check_device
-from robomtl.experiments.adapt.benchmark import benchmark_of
+from robomtl.experiments.adapt.benchmark import kind_of
 from robomtl.experiments.adapt.family import Family, find_family
 from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
@@ -103,7 +103,7 @@ def tune(
     needed = sorted({*objectives(request, configured(request)).values()})
     demonstrations, compute = demonstrations_of(family), compute or Compute()
     check_device(compute.machine.device)
-    visible = benchmark_of(suite) == "transfer"
+    visible = kind_of(suite) == "transfer"
     supports = Supports(data=demonstrations.path if visible else None)
     found, parts = [], folds(suite, tuning.folds)
     for fold in parts:  # Before the training.
