@@ -396,7 +396,7 @@ def test_a_suite_says_which_of_its_actions_are_never_disturbed(
 def test_a_whole_data_set_is_given_at_once(
     collected: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(collecting, "_collect", None)
+    monkeypatch.setattr(collecting, "record", None)
     before = contents(collected)
     read = collect(
         HASTY,

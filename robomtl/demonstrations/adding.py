@@ -18,7 +18,7 @@ from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.blocks import SOLVED, Block
-from robomtl.demonstrations.collecting import counted, kept_episodes
+from robomtl.demonstrations.collected import counted, kept_episodes
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.columns import scalars, truths
 from robomtl.demonstrations.dataset import Demonstrations

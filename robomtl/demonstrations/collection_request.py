@@ -7,9 +7,8 @@ from typing import Any
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video, usual_video
-from robomtl.errors import InputError
 from robomtl.files.request import DEFINITION, plain
-from robomtl.task import Suite, definition_of, find_task
+from robomtl.task import Suite, definition_of
 
 FORMAT = 1
 """Version of the format; increased when the same request gives other data or files."""
@@ -71,8 +70,7 @@ def request_for(
         rollouts: Policy that acts; None if the experts act.
 
     Raises:
-        InputError: If a task or the split is unknown or has too few variations, or if
-            two tasks share an instruction.
+        InputError: If a task is missing or named twice.
     """
     names = (
         [t.name for t in suite.train_tasks] if config.tasks is None else config.tasks
@@ -81,7 +79,7 @@ def request_for(
         "tasks": tuple(names),
         "video": config.video or usual_video(suite.options),
     }
-    request = Request(
+    return Request(
         **{**vars(config), **settled},
         suite=suite.name,
         options=dict(suite.options),
@@ -90,27 +88,3 @@ def request_for(
         labels=rollouts.labels if rollouts else "expert",
         **definition_of(suite),
     )
-    _check_tasks(suite, request)
-    return request
-
-
-def _check_tasks(suite: Suite, request: Request) -> None:
-    """Checks a request against its suite; see ``request_for``."""
-    tasks_by_instruction: dict[str, str] = {}
-    for name in request.tasks:
-        instruction = find_task(suite, name).instruction
-        if instruction in tasks_by_instruction:
-            raise InputError(
-                f"Tasks '{tasks_by_instruction[instruction]}' and '{name}' have the same"
-                f" instruction, '{instruction}', but the tasks of a data set must have"
-                " different ones; collect them into different folders."
-            )
-        tasks_by_instruction[instruction] = name
-        count = len(suite.variations(name, request.split))
-        if count < request.first + request.episodes:
-            most = max(count - request.first, 0)
-            beyond = f" from the variation {request.first} on" * bool(request.first)
-            raise InputError(
-                f"'{name}' has {count} variations in the split '{request.split}' of"
-                f" {suite.name}; request at most {most} episodes{beyond}."
-            )

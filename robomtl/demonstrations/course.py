@@ -9,6 +9,7 @@ import numpy as np
 from robomtl.demonstrations.blocks import SOLVED, UNSTABLE, Unit
 from robomtl.demonstrations.collection_request import Request
 from robomtl.errors import EpisodesError, GaveUpError, InputError
+from robomtl.task import Suite, find_task
 
 _BLOCK = 5  # Variations per unit: seconds of work, the most that an interruption loses.
 _PATIENCE = 10  # Episodes that may fail, in addition to one for each requested.
@@ -37,6 +38,8 @@ class Course:
 
     request: Request
     task: str
+    instruction: str
+    """Instruction of the task, which no other task of the data set has."""
     variations: Sequence[int]
     """Variations that may be recorded, in order."""
     finished: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -140,3 +143,39 @@ class Course:
         tried = min(last + 1, len(outcomes))
         solved, unstable = (outcomes[:tried].count(it) for it in (SOLVED, UNSTABLE))
         return Tally(tried, solved, tried - solved - unstable, unstable)
+
+
+def courses_for(suite: Suite, request: Request) -> dict[str, Course]:
+    """The course of each task of a request, by name.
+
+    Raises:
+        InputError: If a task or the split is unknown or has too few variations, or if
+            two tasks share an instruction.
+    """
+    courses: dict[str, Course] = {}
+    tasks_by_instruction: dict[str, str] = {}
+    for name in request.tasks:
+        instruction = find_task(suite, name).instruction
+        if instruction in tasks_by_instruction:
+            raise InputError(
+                f"Tasks '{tasks_by_instruction[instruction]}' and '{name}' have the same"
+                f" instruction, '{instruction}', but the tasks of a data set must have"
+                " different ones; collect them into different folders."
+            )
+        tasks_by_instruction[instruction] = name
+        variations = suite.variations(name, request.split)
+        if len(variations) < request.first + request.episodes:
+            most = max(len(variations) - request.first, 0)
+            beyond = f" from the variation {request.first} on" * bool(request.first)
+            raise InputError(
+                f"'{name}' has {len(variations)} variations in the split"
+                f" '{request.split}' of {suite.name}; request at most {most}"
+                f" episodes{beyond}."
+            )
+        courses[name] = Course(
+            request=request,
+            task=name,
+            instruction=instruction,
+            variations=variations[request.first :],
+        )
+    return courses

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
-from robomtl.demonstrations.collecting import counted
+from robomtl.demonstrations.collected import counted
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
