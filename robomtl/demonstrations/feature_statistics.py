@@ -1,5 +1,6 @@
 """Statistics of features, as LeRobot stores them for normalisation."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,15 @@ def statistics(values: NDArray[Any]) -> Statistics:
         "std": table.std(0).tolist(),
         "count": [len(table)],
         **dict(zip(_QUANTILES, quantiles.tolist(), strict=True)),
+    }
+
+
+def stats_columns(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Columns of a row of meta/episodes for the statistics of features, by feature."""
+    return {
+        f"stats/{feature}/{name}": value
+        for feature, values in described.items()
+        for name, value in values.items()
     }
 
 

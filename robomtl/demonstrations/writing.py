@@ -11,18 +11,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
+from robomtl.demonstrations.camera_series import CameraSeries
 from robomtl.demonstrations.feature_statistics import (
-    ImageStatistics,
     RunningStatistics,
     statistics,
+    stats_columns,
 )
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.table_series import FileNumber, TableSeries
-from robomtl.demonstrations.video_series import VideoSeries
 from robomtl.files.durable import write_json
 from robomtl.files.parquet import write_table
 
-_SAMPLE = 8  # Approximate number of images per episode that statistics are taken of.
 _EPISODES_PER_GROUP = 500  # Rows that are kept in memory before they are written.
 
 Columns = dict[str, NDArray[Any]]
@@ -95,52 +94,6 @@ def write(
     write_json(folder / layout.INFO, info)
 
 
-class _Cameras:
-    """Writes the images of all cameras as videos."""
-
-    def __init__(self, folder: Path, sizes: Sizes) -> None:
-        shapes = {name: shape for name, shape in sizes.others if len(shape) == 3}
-        self._series = {
-            name: VideoSeries(
-                folder,
-                layout.column_of(name, shape),
-                fps=sizes.fps,
-                limit=layout.VIDEO_FILE_MB,
-                video=sizes.video,
-            )
-            for name, shape in shapes.items()
-        }
-        self._columns = {name: layout.column_of(name, s) for name, s in shapes.items()}
-        self._seen = {name: ImageStatistics() for name in shapes}
-
-    def __enter__(self) -> "_Cameras":
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        for series in self._series.values():
-            if kind is None:
-                series.close()
-            else:
-                series.discard(kind, error, trace)
-
-    def add(self, episode: Recorded) -> dict[str, Any]:
-        """Writes the images of an episode; returns columns of its row in meta/episodes."""
-        row: dict[str, Any] = {}
-        for name, series in self._series.items():
-            images = episode.others[name]
-            some = images[:: max(len(images) // _SAMPLE, 1)]
-            self._seen[name].add(some)
-            row |= series.add(images)
-            alone = ImageStatistics()
-            alone.add(some)
-            row |= _flat({self._columns[name]: alone.result()})
-        return row
-
-    def described(self) -> dict[str, Any]:
-        """Statistics of some images of each camera, by feature."""
-        return {self._columns[name]: each.result() for name, each in self._seen.items()}
-
-
 class _Written:
     """Writes the files of frames and episodes, one episode at a time.
 
@@ -150,7 +103,7 @@ class _Written:
     def __init__(self, folder: Path, header: Header, file_mb: float) -> None:
         described = layout.features(header.sizes)
         self._header, self._schema = header, layout.data_schema(described)
-        self._cameras = _Cameras(folder, header.sizes)
+        self._cameras = CameraSeries(folder, header.sizes)
         self._data = TableSeries(folder, layout.DATA_PATH, file_mb)
         self._listed = TableSeries(folder, layout.EPISODES_PATH, file_mb)
         self._statistics = {name: RunningStatistics() for name in self._schema.names}
@@ -181,7 +134,9 @@ class _Written:
         number = self._data.file_for(table.nbytes)
         self._data.write(table)
         task = self._header.instructions[episode.task]
-        self._rows.append(_row(columns, task, number) | self._cameras.add(episode))
+        self._rows.append(
+            _row(columns, task, number) | self._cameras.add(episode.others)
+        )
         for name, each in self._statistics.items():
             each.add(columns[name])
         self.episodes += 1
@@ -247,15 +202,7 @@ def _row(columns: Columns, task: str, number: FileNumber) -> dict[str, Any]:
         "dataset_to_index": int(index[-1]) + 1,
     }
     described = {name: statistics(values) for name, values in columns.items()}
-    return {**row, **_flat(described)}
-
-
-def _flat(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        f"stats/{feature}/{name}": value
-        for feature, values in described.items()
-        for name, value in values.items()
-    }
+    return {**row, **stats_columns(described)}
 
 
 def _write_tasks(folder: Path, instructions: Sequence[str]) -> None:
