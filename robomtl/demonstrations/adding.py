@@ -18,7 +18,7 @@ from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
 from robomtl.demonstrations.about import read_about, read_request, read_tasks
 from robomtl.demonstrations.blocks import SOLVED, Block
-from robomtl.demonstrations.collected import counted, kept_episodes
+from robomtl.demonstrations.collected import kept_episodes
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.columns import scalars, truths
 from robomtl.demonstrations.dataset import Demonstrations
@@ -315,6 +315,5 @@ def _write(source: Demonstrations, staging: Staging, plan: _Plan) -> None:
         for number, name in enumerate(names)
     )
     episodes = (e for index, block in blocks for e in kept_episodes(index, block))
-    with progress("Writing", len(names)) as advance:
-        writing.write(staging.fresh_folder(), header, counted(episodes, advance))
+    writing.write_shown(staging.fresh_folder(), header, episodes, len(names))
     staging.publish()

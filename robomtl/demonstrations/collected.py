@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from robomtl.demonstrations import writing
 from robomtl.demonstrations.blocks import Block
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
-from robomtl.demonstrations.writing import Header, Recorded
+from robomtl.demonstrations.writing import Header, Recorded, write_shown
 from robomtl.errors import GaveUpError
-from robomtl.progress import Advance, progress, remark, remark_table
+from robomtl.progress import remark, remark_table
 
 
 def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
@@ -37,13 +36,6 @@ def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
             block.success[frames],
             {name: values[frames] for name, values in block.others.items()},
         )
-
-
-def counted(episodes: Iterator[Recorded], advance: Advance) -> Iterator[Recorded]:
-    """Yields the episodes and counts each as done when the next one is requested."""
-    for episode in episodes:
-        yield episode
-        advance()
 
 
 def _recorded(
@@ -105,7 +97,7 @@ def _report(tallies: Mapping[str, Tally], errors: Mapping[str, str]) -> None:
         remark(f"An episode of {name} was aborted: {error}")
 
 
-def publish(
+def write_collected(
     request: Request, courses: Mapping[str, Course], staging: Staging, sizes: Sizes
 ) -> None:
     """Writes the data set into its folder, and prints the outcomes of each task.
@@ -127,8 +119,8 @@ def publish(
     if first is None:
         raise GaveUpError(_given_up(tallies, errors))
     header = _header(request, courses, tallies, staging, sizes)
-    with progress("Writing", request.episodes * len(courses)) as advance:
-        every = counted(itertools.chain([first], episodes), advance)
-        writing.write(staging.fresh_folder(), header, every)
+    every = itertools.chain([first], episodes)
+    total = request.episodes * len(courses)
+    write_shown(staging.fresh_folder(), header, every, total)
     staging.publish()
     _report(tallies, errors)

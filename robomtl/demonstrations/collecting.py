@@ -7,7 +7,7 @@ from robomtl.acting.actor import check_agent
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import read_request
-from robomtl.demonstrations.collected import publish
+from robomtl.demonstrations.collected import write_collected
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.collection_request import request_for
 from robomtl.demonstrations.course import courses_for
@@ -88,7 +88,7 @@ def collect(
             check_compatible_tasks(suite, request)
             recorder = Recorder(suite, request, rollouts)
             sizes = record(courses, recorder, staging, executor)
-            publish(request, courses, staging, sizes)
+            write_collected(request, courses, staging, sizes)
     else:
         refuse_other(staging.out, recorded, request.plain())
         staging.remove()  # Left if the process was killed while it published.

@@ -1,6 +1,6 @@
 """Writes episodes as a LeRobotDataset v3.0."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.table_series import FileNumber, TableSeries
 from robomtl.files.durable import write_json
 from robomtl.files.parquet import write_table
+from robomtl.progress import Advance, progress
 
 _EPISODES_PER_GROUP = 500  # Rows that are kept in memory before they are written.
 
@@ -92,6 +93,28 @@ def write(
         tasks=len(header.instructions),
     )
     write_json(folder / layout.INFO, info)
+
+
+def write_shown(
+    folder: Path, header: Header, episodes: Iterable[Recorded], total: int
+) -> None:
+    """Writes a data set, and shows the progress; see ``write``.
+
+    Args:
+        folder: A new or empty folder.
+        header: Header of the data set.
+        episodes: At least one episode, in the order of the data set.
+        total: Number of episodes.
+    """
+    with progress("Writing", total) as advance:
+        write(folder, header, _counted(episodes, advance))
+
+
+def _counted(episodes: Iterable[Recorded], advance: Advance) -> Iterator[Recorded]:
+    """Yields the episodes and counts each as done when the next one is requested."""
+    for episode in episodes:
+        yield episode
+        advance()
 
 
 class _Written:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from robomtl.arguments import checked
 from robomtl.demonstrations import layout, writing
-from robomtl.demonstrations.collected import counted
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
@@ -34,7 +33,6 @@ from robomtl.importing.imported_features import (
 from robomtl.importing.scaling import Scale, needed_scale
 from robomtl.importing.source import Source
 from robomtl.importing.survey import Survey, joined, read_episode, survey
-from robomtl.progress import progress
 
 IMPORT = "meta/import.json"
 """File of an imported data set with its source, its settings, and the bounds of actions."""
@@ -204,8 +202,7 @@ def _write(found: _Found, folder: Path, plan: _Plan) -> None:
         robomtl={},
     )
     kept = len(found.survey.instructions)
-    with progress("Writing", kept) as advance:
-        writing.write(folder, header, counted(_recorded(found, instructions), advance))
+    writing.write_shown(folder, header, _recorded(found, instructions), kept)
     scale = found.scale
     bounds = scale and {"low": scale.low.tolist(), "high": scale.high.tolist()}
     record = {"request": plan.plain(), "action_bounds": bounds}
