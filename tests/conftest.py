@@ -157,6 +157,18 @@ def read_only():
 
 
 @pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 1 MiB, which only root may mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+    if os.geteuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no disk may be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.fixture
 def no_suites(monkeypatch):
     """The registry of suites, emptied until the end of the test.
 

@@ -1,11 +1,13 @@
 """The contract of adaptation methods: refusals, saving, and reading back."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from test_durable import fill
 
 import robomtl
 from robomtl import checkpoint
@@ -15,7 +17,7 @@ from robomtl.adaptation.adapting import configure
 from robomtl.adaptation.method import METHODS, Adapted
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.demonstrations.layout import ACTION, STATE
-from robomtl.errors import InputError, PlugInError
+from robomtl.errors import DiskFullError, InputError, PlugInError
 from robomtl.execution.compute import Compute
 from robomtl.training.augmentation import Augmentation
 
@@ -234,6 +236,39 @@ def test_a_method_that_diverges_says_so_and_leaves_the_policy(run, support):
             budget=Budget(steps=50, batch_size=16),
         )
     assert all(before[name].equal(it) for name, it in weights(trained).items())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filling:
+    """Fine-tunes while something else fills a disk."""
+
+    disk: Path
+
+    objective: ClassVar[str | None] = None
+    steps: ClassVar[int] = 1
+
+    def adapt(self, trained, support, budget, generator):
+        adapted = configure("finetune", {}).adapt(trained, support, budget, generator)
+        fill(self.disk)
+        return adapted
+
+
+def test_an_adaptation_that_is_finished_when_the_disk_is_full_is_kept(
+    run, support, small_disk
+):
+    out, few = small_disk / "adapted", Budget(steps=1, batch_size=8)
+    made = adapt(run, support, method=Filling(disk=small_disk), budget=few, out=out)
+    assert checkpoint.load(out).fingerprint == made.fingerprint
+
+
+def test_an_adaptation_that_a_disk_has_no_room_for_is_refused_before_it_begins(
+    run, support, small_disk
+):
+    fill(small_disk)
+    with pytest.raises(
+        DiskFullError, match=f"The disk of {small_disk}/adapted is full"
+    ):
+        adapt(run, support, method=Filling(disk=small_disk), out=small_disk / "adapted")
 
 
 @dataclass(frozen=True, kw_only=True)

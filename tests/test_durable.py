@@ -14,6 +14,7 @@ from robomtl.files.durable import (
     append_line,
     read_lines,
     replacing,
+    room,
     write_json,
     write_text,
     writing_into,
@@ -104,6 +105,28 @@ def test_a_full_disk_is_told_and_leaves_what_was_finished(tmp_path, full_disk, w
         write(path, "x" * 8000)
     assert os.listdir(tmp_path) == ["trials.jsonl"]
     assert read_lines(path) == ["one"]
+
+
+def fill(disk):
+    """Writes until the disk is full."""
+    with (
+        pytest.raises(OSError, match="No space left"),
+        (disk / "other").open("wb") as it,
+    ):
+        while True:
+            it.write(bytes(2**12))
+            it.flush()
+
+
+def test_room_is_held_for_what_is_written_later(small_disk):
+    with room(small_disk / "run", 2**16) as release:
+        fill(small_disk)
+        release()
+        write_text(small_disk / "run" / "weights", "x" * 2**15)
+    assert os.listdir(small_disk / "run") == ["weights"]
+    with pytest.raises(DiskFullError), room(small_disk / "run", 2**16):
+        pass
+    assert os.listdir(small_disk / "run") == ["weights"]
 
 
 @pytest.mark.parametrize("write", [write_text, append_line])

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from test_durable import fill
 
 from robomtl.envs.points import PointsSuite
-from robomtl.errors import GaveUpError
+from robomtl.errors import DiskFullError, GaveUpError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.rollout import Outcome
 from robomtl.execution.executor import InProcess
@@ -111,6 +113,38 @@ def test_a_finished_experiment_is_read_from_a_read_only_disk(tmp_path, read_only
     read_only(tmp_path)
     with locked(tmp_path):
         assert run_experiment(Threads(), tmp_path, InProcess()) == found
+
+
+@dataclass(frozen=True)
+class Filling(Threads):
+    """An experiment of three cells, in the second of which something else fills a disk."""
+
+    disk: Path = Path()
+
+    @property
+    def play(self):
+        return self.filling
+
+    def filling(self, cell):
+        self.played.append(cell.name)
+        if cell.name == "two":
+            fill(self.disk)
+        outcomes = [Outcome(success=True)] * len(cell.trials)
+        return Done(outcomes, measured={"threads": 1})
+
+    def cells(self):
+        trials = tuple(Trial(SUITE.name, "reach-red", each) for each in range(100))
+        return [OneCell(name=name, trials=trials) for name in ("one", "two", "three")]
+
+
+def test_a_cell_that_is_finished_when_the_disk_is_full_is_kept(small_disk):
+    experiment = Filling(disk=small_disk, played=[])
+    with pytest.raises(DiskFullError, match="Finished work is kept; free some space"):
+        run_experiment(experiment, small_disk / "run", InProcess())
+    assert experiment.played == ["one", "two"]
+    (small_disk / "other").unlink()
+    run_experiment(experiment, small_disk / "run", InProcess())
+    assert experiment.played == ["one", "two", "three"]
 
 
 def test_results_say_what_the_experiment_knows_of_its_run_then_the_rest(tmp_path):

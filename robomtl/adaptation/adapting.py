@@ -26,7 +26,7 @@ from robomtl.execution.alone import GENERATOR, training_alone
 from robomtl.execution.machine import device_of, resolved
 from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed
-from robomtl.files.durable import writing_into
+from robomtl.files.durable import room, writing_into
 from robomtl.files.folder_kinds import POLICY
 from robomtl.files.lock import locked
 from robomtl.files.paths import located
@@ -39,6 +39,7 @@ from robomtl.training.objective import continued_by, trains_actions
 
 _REQUEST = "adaptation.json"
 """File beside an adapted policy that records the request: policy, support and method."""
+_CARD = 2**18  # Bytes for the card and the request of an adapted policy.
 _ANSWERED = FloatingPointError, LinAlgError, torch.OutOfMemoryError
 """Exceptions of methods caused by the policy, the support or the machine, not by a bug."""
 
@@ -73,8 +74,12 @@ def _made_once(
     folder: Path,
     request: Mapping[str, Any],
     adapting: Callable[[], tuple[TrainedPolicy, Cost]],
+    *,
+    size: int,
 ) -> TrainedPolicy:
     """Policy of a run directory: loaded if the request is finished, otherwise adapted.
+
+    Room of ``size`` bytes is held, so that a disk that is then full loses no adaptation.
 
     Raises:
         InputError: If the folder contains a trained policy or that of another request.
@@ -89,7 +94,8 @@ def _made_once(
         check_claim(claimed, request, finished=[finished])
         return checkpoint.load(folder)
     with locked(folder), writing_into(folder):
-        made, _ = adapting()
+        with room(folder, size):
+            made, _ = adapting()
         claim(claimed, request, finished=[finished])
         checkpoint.save(folder, made.policy, made.card)
     return made
@@ -146,7 +152,9 @@ def adapt(
         "batch_size": budget.batch_size,
         "policy": trained.fingerprint,
     }
-    return _made_once(located(out), request, adapting)
+    tensors = trained.policy.state_dict().values()
+    size = sum(each.nbytes for each in tensors) + _CARD
+    return _made_once(located(out), request, adapting, size=size)
 
 
 def adapt_by(

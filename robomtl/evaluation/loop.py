@@ -6,10 +6,12 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
+from robomtl.errors import DiskFullError
 from robomtl.evaluation.figures import counted
 from robomtl.evaluation.journal import Journal
 from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.execution.executor import Executor, Failure
+from robomtl.files.durable import room
 from robomtl.progress import item_progress, remark
 from robomtl.task import Trial
 from robomtl.warned import gathered, warn
@@ -40,6 +42,8 @@ class Playable(Protocol):
 
 
 P = TypeVar("P", bound=Playable)
+
+_ROOM = 2**18  # Bytes for the cell that is finished when a disk is full; 130 per trial.
 
 
 class Work(Generic[P]):
@@ -93,14 +97,22 @@ def play_cells(
         for outcome in journal.done[index].outcomes
     )
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
-    with item_progress(title, units, done=done_before) as reach:
+    with (
+        item_progress(title, units, done=done_before) as reach,
+        room(journal.path.parent, _ROOM) as release,
+    ):
         then, warnings = time.monotonic(), dict[str, None]()
         work = Work(play)
         for index, done in executor.map(work, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, len(cell.trials), retry=True)
-            journal.append(left[index], done, now - then)
+            try:
+                journal.append(left[index], done, now - then)
+            except DiskFullError:  # The cell is finished, so it is kept.
+                release()
+                journal.append(left[index], done, now - then)
+                raise
             then = now
             warnings |= dict.fromkeys(done.warnings)
             own = Counter(outcome.success for outcome in done.outcomes)

@@ -3,8 +3,9 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,6 +97,34 @@ def discard_partial(folder: Path) -> None:
     """
     for path in folder.glob(".*.partial"):
         path.unlink()
+
+
+@contextmanager
+def room(folder: Path, size: int) -> Iterator[Callable[[], None]]:
+    """Holds room on a disk for a file that is written into a folder during the block.
+
+    A disk that something else fills meanwhile does not then cost the work of the block.
+    Yields the function that releases the room; the end of the block releases it, too.
+
+    Args:
+        folder: Folder of the file; created if missing.
+        size: Size of the file [bytes].
+
+    Raises:
+        DiskFullError: If the disk has less room.
+        InputError: If the folder is not writable.
+    """
+    path = folder / f".room.{os.getpid()}.partial"
+    try:
+        with writing_into(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                file.write(bytes(size))
+                file.flush()
+                os.fsync(file.fileno())
+        yield partial(path.unlink, missing_ok=True)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
