@@ -12,9 +12,9 @@ from torch import Tensor
 
 from robomtl.acting.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.errors import InputError
-from robomtl.policy import EMBODIMENT, Memory, Policy
+from robomtl.policy import Memory, Policy
 from robomtl.policy_border import actions_of
-from robomtl.spec import Spec
+from robomtl.random_batch import random_batch
 
 
 class Group(NamedTuple):
@@ -138,15 +138,13 @@ class JointPolicy:
     @torch.inference_mode()
     def _may_join(self) -> bool:
         """Whether joined forward passes equal separate ones, on random observations."""
-        spec, generator = self._policy.spec, torch.Generator().manual_seed(0)
+        batches = (
+            random_batch(self._policy.spec, 1, seed=seed, rows=self._rows)
+            for seed in range(2)
+        )
         this, other = (
-            Group(
-                _random_observation(spec, self._rows, generator),
-                torch.randn(self._rows, spec.embedding, generator=generator),
-                memory=None,
-                seed=0,
-            )
-            for _ in range(2)
+            Group(each.observation, each.task_embedding, memory=None, seed=0)
+            for each in batches
         )
         for _ in range(2):
             self._seed(this.seed)
@@ -185,33 +183,6 @@ def memory_explained(device: str) -> Iterator[None]:
         raise InputError(
             f"Device '{device}' has too little free memory for the policy: {reason}"
         ) from error
-
-
-def _random_observation(
-    spec: Spec, rows: int, generator: torch.Generator
-) -> dict[str, Tensor]:
-    time = (spec.history,) if spec.history > 1 else ()
-    states = {
-        name: torch.randn(rows, *time, size, generator=generator)
-        for name, size in spec.states.items()
-    }
-    images = {
-        name: torch.randint(
-            256, (rows, *time, *it.shape), generator=generator, dtype=torch.uint8
-        )
-        for name, it in spec.images.items()
-    }
-    goals = {
-        name: torch.randint(
-            256, (rows, *it.shape), generator=generator, dtype=torch.uint8
-        )
-        for name, it in spec.goals.items()
-    }
-    robots = len(spec.embodiments)
-    if robots == 1:
-        return states | images | goals
-    robot = torch.randint(robots, (rows,), generator=generator)
-    return states | images | goals | {EMBODIMENT: robot}
 
 
 def _shape(group: Group) -> str:

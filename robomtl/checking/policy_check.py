@@ -10,12 +10,13 @@ from torch import Tensor
 
 from robomtl import checkpoint
 from robomtl.arguments import checked
-from robomtl.checking.policy_subject import ROWS, Subject, batch_for, subject_of
+from robomtl.checking.policy_subject import Subject, subject_of
 from robomtl.checking.violations import Problem, sentences
 from robomtl.errors import InputError
 from robomtl.execution.alone import GENERATOR
 from robomtl.policy import Batch, Memory, Policy, Spec
 from robomtl.policy_border import actions_of, loss_of
+from robomtl.random_batch import ROWS, random_batch
 
 
 @checked
@@ -44,7 +45,7 @@ def _loss(subject: Subject) -> Iterator[str]:
     """Checks that the loss is finite for each sample and has finite gradients."""
     policy = subject.build().train()
     policy.requires_grad_(True)
-    loss = loss_of(policy, batch_for(subject.spec, policy.chunk))
+    loss = loss_of(policy, random_batch(subject.spec, policy.chunk))
     if not loss.per_sample.isfinite().all():
         yield (
             f"loss returned {loss.per_sample.tolist()}, which is not finite; look for"
@@ -71,7 +72,7 @@ def _mask(subject: Subject) -> Iterator[str]:
     policy = subject.build().train()
     if policy.chunk < 2:
         return
-    batch = batch_for(subject.spec, policy.chunk)
+    batch = random_batch(subject.spec, policy.chunk)
     half = policy.chunk // 2
     mask, other = batch.mask.clone(), batch.action.clone()
     mask[:, half:], other[:, half:] = 0, 0.123
@@ -90,7 +91,7 @@ def _mask(subject: Subject) -> Iterator[str]:
 def _acting(subject: Subject) -> Iterator[str]:
     """Checks that action chunks have the specified shape and lie within [-1, 1]."""
     policy = subject.build().eval()
-    batch = batch_for(subject.spec, policy.chunk)
+    batch = random_batch(subject.spec, policy.chunk)
     before = {name: it.clone() for name, it in policy.state_dict().items()}
     actions, _ = _act(policy, batch)
     if actions.shape[1] != policy.chunk:
@@ -115,7 +116,7 @@ def _acting(subject: Subject) -> Iterator[str]:
 def _repeats(subject: Subject) -> Iterator[str]:
     """Checks that actions follow from seed, observations and memory alone."""
     policy = subject.build().eval()
-    batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
+    batch, other = (random_batch(subject.spec, policy.chunk, seed=s) for s in (0, 1))
     first, memory = _act(policy, batch)
     again = _act(policy, batch)[0]
     if not torch.equal(first, again):
@@ -138,7 +139,7 @@ def _repeats(subject: Subject) -> Iterator[str]:
 def _rows(subject: Subject) -> Iterator[str]:
     """Checks that the actions of a row do not depend on the other rows of the batch."""
     policy = subject.build().eval()
-    batch, other = (batch_for(subject.spec, policy.chunk, seed=s) for s in (0, 1))
+    batch, other = (random_batch(subject.spec, policy.chunk, seed=s) for s in (0, 1))
     mixed = _joined(batch, other)
     rows = slice(0, ROWS // 2)
     first, memory = _act(policy, batch)
@@ -169,7 +170,7 @@ def _joined(first: Batch, second: Batch) -> Batch:
 def _round_trip(subject: Subject) -> Iterator[str]:
     """Checks that a policy acts the same after its checkpoint was saved and loaded."""
     policy = subject.build().eval()
-    batch = batch_for(subject.spec, policy.chunk)
+    batch = random_batch(subject.spec, policy.chunk)
     if subject.spec.states:
         policy.fit(_latest(batch.observation, subject.spec))
     before = _act(policy, batch)[0]
@@ -208,7 +209,7 @@ def _devices(subject: Subject) -> Iterator[str]:
                     f"'{where}' is a tensor but not a parameter or buffer, so that it stays"
                     " behind on the CPU; use register_buffer."
                 )
-    batch = batch_for(subject.spec, policy.chunk)
+    batch = random_batch(subject.spec, policy.chunk)
     try:
         # A tensor made without naming a device lands on this one, as it would land on
         # the CPU while the policy is on a GPU.

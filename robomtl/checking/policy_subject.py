@@ -1,4 +1,4 @@
-"""Policy under check, built by its registered name or loaded, and batches for it."""
+"""Policy under check, built by its registered name or loaded."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
@@ -14,12 +14,9 @@ from robomtl.conditioning import Conditioning
 from robomtl.errors import InputError, PlugInError
 from robomtl.features import ActionFeature, Embodiment, Feature
 from robomtl.files.paths import located
-from robomtl.layers.observing import EMBODIMENT
 from robomtl.plug_in import described
-from robomtl.policy import POLICIES, Batch, Policy, Spec
+from robomtl.policy import POLICIES, Policy, Spec
 
-ROWS = 6
-"""Number of samples of a batch."""
 _SIDE = 32  # [px]
 _SEEING = Embodiment(
     name="robot",
@@ -133,32 +130,4 @@ def _card(name: str, config: dict[str, Any], spec: Spec) -> Card:
         suite="",
         suite_options={},
         step=0,
-    )
-
-
-def batch_for(spec: Spec, chunk: int, *, seed: int = 0, rows: int = ROWS) -> Batch:
-    """Random batch for a specification; the same seed gives the same batch."""
-    generator = torch.Generator().manual_seed(seed)
-    time = (spec.history,) if spec.history > 1 else ()
-    observation = {
-        name: torch.randn(rows, *time, size, generator=generator)
-        for name, size in spec.states.items()
-    }
-    for name, feature in spec.images.items():
-        shape = (rows, *time, *feature.shape)
-        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
-    for name, feature in spec.goals.items():
-        shape = (rows, *feature.shape)
-        observation[name] = torch.randint(0, 256, shape, generator=generator).byte()
-    if len(spec.embodiments) > 1:
-        observation[EMBODIMENT] = torch.arange(rows) % len(spec.embodiments)
-    task_embedding = torch.randn(rows, spec.embedding, generator=generator)
-    task_embedding[:, : spec.text] = 97.0  # The letter "a".
-    action = torch.rand(rows, chunk, spec.action, generator=generator) * 2 - 1
-    return Batch(
-        observation=observation,
-        action=action,
-        mask=torch.ones(rows, chunk),
-        task_embedding=task_embedding,
-        task=torch.arange(rows) % spec.tasks,
     )
