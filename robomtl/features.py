@@ -11,7 +11,7 @@ from robomtl.errors import InputError
 from robomtl.names import check_name
 from robomtl.nearest import unknown
 from robomtl.plug_in import inspected
-from robomtl.task import Suite
+from robomtl.task import Suite, first_task
 
 STATE = "state"
 """Name of the state feature of an embodiment with a single vector."""
@@ -213,9 +213,10 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
         task: Name of the task; None for the first.
 
     Raises:
-        InputError: If a space of the env is neither a state nor an image.
+        InputError: If the suite has no task, or a space of the env is neither a state nor
+            an image.
     """
-    first = (*suite.train_tasks, *suite.held_out_tasks)[0].name
+    first = first_task(suite).name
     if isinstance(suite, EmbodiedSuite):
         return suite.embodiment(task or first)
     with inspected(suite, first) as env:

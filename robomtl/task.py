@@ -267,6 +267,32 @@ def find_task(suite: Suite, name: str) -> Task:
     return tasks[name]
 
 
+def training_tasks(suite: Suite) -> tuple[Task, ...]:
+    """The training tasks of a suite, for callers that use them where none are named.
+
+    Raises:
+        InputError: If the suite has none.
+    """
+    if not suite.train_tasks:
+        held_out = first_task(suite).name
+        raise InputError(
+            f"{suite.name} has no training tasks; name held-out ones, such as '{held_out}'."
+        )
+    return suite.train_tasks
+
+
+def first_task(suite: Suite) -> Task:
+    """The first training task of a suite, or the first held-out one if it has none.
+
+    Raises:
+        InputError: If the suite has no task.
+    """
+    tasks = (*suite.train_tasks, *suite.held_out_tasks)
+    if not tasks:
+        raise InputError(f"{suite.name} has no tasks; a suite needs at least 1.")
+    return tasks[0]
+
+
 def one_env_per_process(suite: Suite) -> bool:
     """Whether a process must not have several of the suite's envs at a time."""
     return bool(getattr(suite, "one_env_per_process", False))

@@ -32,7 +32,7 @@ from robomtl.evaluation.watched_replay import (
 from robomtl.extras import library
 from robomtl.files.durable import replacing
 from robomtl.files.paths import located
-from robomtl.task import Env, Suite, Trial, find_task
+from robomtl.task import Env, Suite, Trial, find_task, training_tasks
 
 _QUALITY = 85  # JPEG quality: a tenth of the bytes, without visible differences.
 
@@ -135,7 +135,7 @@ def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk
     Raises:
         ValueError: If the task is unknown.
     """
-    name = find_task(suite, task or suite.train_tasks[0].name).name
+    name = find_task(suite, task or training_tasks(suite)[0].name).name
     if variation is None:
         variation = suite.variations(name, "fresh")[0]
     trials = (Trial(suite.name, name, variation),)

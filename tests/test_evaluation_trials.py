@@ -1,11 +1,19 @@
+from dataclasses import dataclass
+
 import pytest
 
 from robomtl.acting.actor import TaskInfo
+from robomtl.demonstrations import CollectionConfig, collect
+from robomtl.demonstrations.collect_missing import collect_parts
+from robomtl.envs.points import PointsSuite
+from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.planning import planned
 from robomtl.evaluation.trials import CHUNK, deal, plan
+from robomtl.features import embodiment_of
 from robomtl.suites import suite
 from robomtl.task import Trial
+from robomtl.viewing import new_trial
 
 POINTS = suite("points/MT4")
 HELD_OUT = suite("points/ML4")
@@ -80,6 +88,53 @@ def test_a_task_named_twice_is_refused():
 def test_no_task_named_is_refused():
     with pytest.raises(ValueError, match="No task was named; name at least 1"):
         plan(POINTS, [])
+
+
+@dataclass(frozen=True)
+class Untrained(PointsSuite):
+    """Points with held-out tasks alone, or without any."""
+
+    held_out: bool = True
+
+    @property
+    def train_tasks(self):
+        return ()
+
+    @property
+    def held_out_tasks(self):
+        return PointsSuite.held_out_tasks.fget(self) if self.held_out else ()
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        (
+            True,
+            "points/ML4 has no training tasks; name held-out ones, such as 'reach-ball'",
+        ),
+        (False, "points/ML4 has no tasks; a suite needs at least 1"),
+    ],
+)
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda suite, out: plan(suite),
+        lambda suite, out: collect(suite, out),
+        lambda suite, out: collect_parts(suite, out, CollectionConfig()),
+        lambda suite, out: new_trial(suite, task=None, variation=None),
+    ],
+)
+def test_a_suite_without_training_tasks_needs_named_ones(
+    use, held_out, message, tmp_path
+):
+    bare = Untrained(variant="ML4", held_out=held_out)
+    with pytest.raises(InputError, match=message):
+        use(bare, tmp_path)
+
+
+def test_a_suite_without_any_task_has_no_embodiment():
+    with pytest.raises(InputError, match="points/ML4 has no tasks"):
+        embodiment_of(Untrained(variant="ML4", held_out=False))
 
 
 def test_an_unknown_task_suggests_the_nearest():

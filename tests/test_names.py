@@ -1,9 +1,11 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.table import Table
 from rich.text import Text
 
+from robomtl.files.paths import as_word
 from robomtl.names import file_name
 from robomtl.terminal import Terminal, visible
 
@@ -30,6 +32,11 @@ HOSTILE = [
 def test_the_names_of_simple_tasks_are_kept_as_files():
     for name in ("drawer-open-v3", "reach_red", "MT10", "v1.2", "x" * 100):
         assert file_name(name) == name
+
+
+def test_a_path_in_a_printed_command_is_never_read_as_a_flag():
+    written = {"-x": "./-x", "my runs/a": "'my runs/a'", "/-x": "/-x"}
+    assert {path: as_word(Path(path)) for path in written} == written
 
 
 def test_any_name_is_a_file_of_its_own_inside_its_folder(tmp_path):

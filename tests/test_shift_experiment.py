@@ -183,6 +183,7 @@ def test_the_area_is_that_under_straight_lines() -> None:
             {"shifts": ("friction",)},
             "points/reach-red does not support the shift 'friction'",
         ),
+        ({"shifts": ()}, "No shift was named; name at least 1"),
         ({"shots": 0}, "shots is 0"),
         ({"shifts": ("action_gain",) * 2}, "The shift action_gain is named twice"),
         ({"magnitudes": {"action_gain": (9.0,)}}, "action_gain is 9.0; give a number"),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ from robomtl.demonstrations.reading import Beyond
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device
+from robomtl.files.paths import as_word
 from robomtl.files.request import plain
 from robomtl.imports import import_flags
 from robomtl.training import TrainConfig, train
@@ -122,13 +122,13 @@ def print_next(trained: TrainedPolicy, out: Path, data: Sequence[Path]) -> None:
         out: Run directory of the policy.
         data: Data sets that it was trained on; empty if they were collected in ``out``.
     """
-    run, logs = shlex.quote(str(out)), shlex.quote(str(out / "tensorboard"))
+    run, logs = as_word(out), as_word(out / "tensorboard")
     print(f"{trained.policy.num_parameters:,} parameters in {out}")
     if trains_actions(trained.card.objective):
         known = "" if trained.card.suite else " --suite SUITE"
         print(f"Success per task:  robomtl evaluate {run}{known}{import_flags()}")
     else:
-        read = " ".join(shlex.quote(str(d)) for d in data or [out / "demonstrations"])
+        read = " ".join(map(as_word, data or [out / "demonstrations"]))
         flags = f"--data {read}{import_flags()}"
         print(f"Probe of features: robomtl features {run} {flags}")
         print(f"Train from them:   robomtl train {flags} --start {run}")

@@ -17,7 +17,7 @@ from robomtl.features import robot_of
 from robomtl.files.paths import located
 from robomtl.joint import JointSuite
 from robomtl.names import file_name
-from robomtl.task import Suite, find_task
+from robomtl.task import Suite, find_task, training_tasks
 
 
 def check_suite(demonstrations: Data, suite: str, advice: str) -> None:
@@ -57,9 +57,10 @@ def parts_of(suite: Suite, tasks: Sequence[str] | None = None) -> list[Part]:
         tasks: Names of tasks; None for the suite's training tasks.
 
     Raises:
-        ValueError: If a task is unknown.
+        ValueError: If a task is unknown, or none are given and the suite has no training
+            tasks.
     """
-    names = [task.name for task in suite.train_tasks] if tasks is None else tasks
+    names = [t.name for t in training_tasks(suite)] if tasks is None else tasks
     found: dict[tuple[str, str], Part] = {}
     for name in names:
         own, task = suite, find_task(suite, name).name

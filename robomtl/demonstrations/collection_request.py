@@ -8,7 +8,7 @@ from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.driving import Labels, Rollouts
 from robomtl.demonstrations.layout import Video, usual_video
 from robomtl.files.request import DEFINITION, plain
-from robomtl.task import Suite, definition_of
+from robomtl.task import Suite, definition_of, training_tasks
 
 FORMAT = 1
 """Version of the format; increased when the same request gives other data or files."""
@@ -73,7 +73,9 @@ def request_for(
         InputError: If a task is missing or named twice.
     """
     names = (
-        [t.name for t in suite.train_tasks] if config.tasks is None else config.tasks
+        [t.name for t in training_tasks(suite)]
+        if config.tasks is None
+        else config.tasks
     )
     settled: dict[str, Any] = {
         "tasks": tuple(names),

@@ -6,7 +6,14 @@ from itertools import groupby
 
 from robomtl.acting.actor import TaskInfo
 from robomtl.errors import InputError
-from robomtl.task import Suite, Task, Trial, find_task, one_env_per_process
+from robomtl.task import (
+    Suite,
+    Task,
+    Trial,
+    find_task,
+    one_env_per_process,
+    training_tasks,
+)
 
 CHUNK = 10
 """Largest number of trials of a chunk, and number of rows of its batch, which is constant
@@ -82,10 +89,11 @@ def select(suite: Suite, names: Sequence[str] | None) -> tuple[Task, ...]:
     """Tasks of these names; the training tasks if ``names`` is None.
 
     Raises:
-        InputError: If a name is unknown or given twice, or ``names`` is empty.
+        InputError: If a name is unknown or given twice, ``names`` is empty, or none are
+            given and the suite has no training tasks.
     """
     if names is None:
-        return suite.train_tasks
+        return training_tasks(suite)
     tasks = tuple(find_task(suite, name) for name in names)
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:

@@ -33,7 +33,7 @@ from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
 from robomtl.plug_in import calling, inspected
 from robomtl.progress import progress
-from robomtl.task import Env, Suite, Trial
+from robomtl.task import Env, Suite, Trial, first_task
 
 VIDEOS = "videos"
 """Name of the folder of videos, within the folder of the evaluation."""
@@ -147,7 +147,7 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     """
     load_av()
     seen = with_camera(suite, camera)
-    task = seen.train_tasks[0].name
+    task = first_task(seen).name
     variation = seen.variations(task, "fresh")[0]
     with inspected(seen, task) as env:
         with calling(f"No picture of '{task}' of {seen.name} can be taken"):

@@ -1,6 +1,7 @@
 """Paths that a user gives, made absolute."""
 
 import os
+import shlex
 from pathlib import Path
 
 from robomtl.errors import InputError
@@ -34,6 +35,12 @@ def located(path: Path | str) -> Path:
     if not whole.is_absolute():
         check_working_directory()
     return whole.absolute()
+
+
+def as_word(path: Path) -> str:
+    """The path as a word of a command line: quoted, and never read as a flag."""
+    written = str(path)
+    return shlex.quote(f"./{written}" if written.startswith("-") else written)
 
 
 def check_working_directory() -> None:

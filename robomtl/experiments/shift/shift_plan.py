@@ -63,11 +63,13 @@ def grid_of(suite: Suite, config: ShiftConfig) -> Grid:
     """The magnitudes to play, by name of the shift.
 
     Raises:
-        InputError: If a shift is unknown, named twice or not supported by the suite, a
-            magnitude is out of range, or magnitudes are given for a shift that is not
-            played.
+        InputError: If no shift is named, or one is unknown, named twice or not supported
+            by the suite, a magnitude is out of range, or magnitudes are given for a shift
+            that is not played.
     """
     names = possible(suite) if config.shifts is None else config.shifts
+    if not names:
+        raise InputError("No shift was named; name at least 1.")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(f"The shift {twice[0]} is named twice; name it once.")
