@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from robomtl.alignment import Alignment, action_of, aligned
+from robomtl.alignment import Alignment
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.conditioning.characters import LENGTH
 from robomtl.demonstrations import Demonstrations
@@ -13,7 +13,6 @@ from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
 from robomtl.errors import InputError
 from robomtl.execution.machine import device_of
-from robomtl.features import Embodiment
 from robomtl.layers.observing import check_vision
 from robomtl.policy import Spec
 from robomtl.suites import suite
@@ -22,8 +21,9 @@ from robomtl.training.augmentation import Augmentation
 from robomtl.training.augmenter_for import augmenter_for
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.config import TrainConfig
+from robomtl.training.data_robots import distinct_robots, shared_action
 from robomtl.training.held_out import split_episodes
-from robomtl.training.mixed import embodiments_of, mixed_frames
+from robomtl.training.mixed import mixed_frames
 from robomtl.training.objective import Material
 
 
@@ -48,12 +48,9 @@ def spec_for(
             "Conditioning on the goal reads the goal from 'state'; features are"
             f" {', '.join(features)}. Condition on language or one_hot, or add state."
         )
-    robots: tuple[Embodiment, ...] = ()
-    first, *others = data.sets
-    if others or {*first.columns} != {STATE, ACTION}:
-        robots = embodiments_of(data)
+    robots = distinct_robots(data)
     if features:
-        robots = tuple(each.observing(features) for each in embodiments_of(data))
+        robots = tuple(each.observing(features) for each in robots)
     made = partial(
         Spec,
         embedding=conditioning.size,
@@ -64,38 +61,13 @@ def spec_for(
         goal_image="goal_image" in conditioning.kinds,
     )
     if config.alignment == "end_effector":
-        made = partial(made, alignment=aligned(_described(data)))
-    if len(robots) > 1 or robots and list(robots[0].observation) != ["state"]:
+        made = partial(made, alignment=shared_action(data))
+    if len(robots) > 1 or list(robots[0].observation) != ["state"]:
         spec = made(embodiments=robots)
     else:
-        action = robots[0].action.size if robots else first.size(ACTION)
-        spec = made(state=first.size(STATE), action=action)
+        spec = made(state=data.sets[0].size(STATE), action=robots[0].action.size)
     check_vision(spec)
     return spec
-
-
-def _described(data: Data) -> list[Embodiment]:
-    """The robots of data sets, with the descriptions of actions that their suites give.
-
-    Raises:
-        InputError: If there is only one robot.
-    """
-    robots = embodiments_of(data)
-    if len(robots) < 2:
-        raise InputError(
-            f"alignment shares one action among several robots, and {data.path} is of one,"
-            f" '{''.join(robot.name for robot in robots)}'; leave it out, or give --data of"
-            " several."
-        )
-    described = []
-    for robot in robots:
-        first = next(each for each in data.sets if each.embodiment == robot)
-        action = robot.action
-        if first.suite is not None:
-            made = suite(first.suite, **first.suite_options)
-            action = action_of(made, first.tasks[0]) or action
-        described.append(replace(robot, action=action))
-    return described
 
 
 def materials(

@@ -13,6 +13,7 @@ from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.mixture import Data
 from robomtl.features import Embodiment
 from robomtl.policy import EMBODIMENT
+from robomtl.training.data_robots import distinct_robots, robots_of
 from robomtl.training.frames import Frames, Resident, Spans, Table
 from robomtl.training.recorded import frames
 
@@ -124,8 +125,7 @@ def mixed_frames(
     parts = [frames(each, chosen, device) for each, chosen in pairs]
     if len(parts) == 1:
         return parts[0]
-    robots = _robots(data)
-    distinct = embodiments_of(data)
+    robots, distinct = robots_of(data), distinct_robots(data)
     table = Joined(
         tables=tuple(part.table for part in parts),
         robot=tuple(distinct.index(robot) for robot in robots),
@@ -146,30 +146,6 @@ def mixed_frames(
         episodes=Spans(*(part[torch.from_numpy(order)] for part in spans)),
         device=device,
     )
-
-
-def embodiments_of(data: Data) -> tuple[Embodiment, ...]:
-    """The distinct embodiments of data sets, in the order of their first data set."""
-    distinct: list[Embodiment] = []
-    for robot in _robots(data):
-        if robot not in distinct:
-            distinct.append(robot)
-    return tuple(distinct)
-
-
-def _robots(data: Data) -> list[Embodiment]:
-    """The robot of each data set; if it has no actions, the same robot of one that has."""
-    acting = [each.embodiment for each in data.sets if each.has_actions]
-    return [
-        each.embodiment if each.has_actions else _acting(each.embodiment, acting)
-        for each in data.sets
-    ]
-
-
-def _acting(robot: Embodiment, others: Sequence[Embodiment]) -> Embodiment:
-    """The one of the others with the same name and observation; the robot if none has."""
-    same = robot.name, robot.observation
-    return next((r for r in others if (r.name, r.observation) == same), robot)
 
 
 def _first_rows(spans: Iterable[Spans]) -> tuple[int, ...]:
