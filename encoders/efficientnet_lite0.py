@@ -46,7 +46,7 @@ _LARGEST = 64 * 2**20  # Largest size of the weights file [bytes].
 class EfficientNetLite0(PretrainedEncoder):
     """Eleven inverted residual blocks, with the weights that --vision.weights names."""
 
-    least = 32
+    min_side = 32
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)

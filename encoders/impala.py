@@ -74,7 +74,7 @@ class Impala(MapEncoder):
     """Three stages; the map has 1/8 of the image's height and width."""
 
     conditioned = True
-    least = 16
+    min_side = 16
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)

@@ -57,7 +57,7 @@ class ResNet18(MapEncoder):
     """Eight residual blocks; the map has 1/32 of the image's height and width."""
 
     conditioned = True
-    least = 64
+    min_side = 64
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)

@@ -19,7 +19,7 @@ from robomtl.layers.vision import Vision
 class Spatial(MapEncoder):
     """Three convolutions without modulation; the map has 1/2 of the image's sides."""
 
-    least = 3  # The map of a smaller image is a single cell, which has no positions.
+    min_side = 3  # The map of a smaller image is a single cell, which has no positions.
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)

@@ -63,7 +63,7 @@ class Strided(MapEncoder):
     """Four layers; the map has 1/6 of the image's height and width."""
 
     conditioned = True
-    least = 16
+    min_side = 16
 
     def __init__(self, vision: Vision, shape: tuple[int, ...]) -> None:
         super().__init__(vision, shape)

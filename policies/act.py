@@ -221,8 +221,8 @@ class Act(Policy):
     def _error(self, batch: Batch, latent: Tensor) -> Tensor:
         """Mean absolute error of each sample for a value of z; (batch,)."""
         predicted = self._predicted(batch.observation, batch.task_embedding, latent)
-        has = self.head.has(batch.observation.get(EMBODIMENT))
-        return masked_mean((predicted - batch.action).abs(), batch.mask, has)
+        present = self.head.component_mask(batch.observation.get(EMBODIMENT))
+        return masked_mean((predicted - batch.action).abs(), batch.mask, present)
 
     def _predicted(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor, latent: Tensor

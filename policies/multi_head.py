@@ -74,7 +74,7 @@ class MultiHead(HeadPolicy):
     """
 
     Config = MultiHeadConfig
-    kept: ClassVar[tuple[str, ...]] = ("meta", "encoder.classifier")
+    fixed_parts: ClassVar[tuple[str, ...]] = ("meta", "encoder.classifier")
 
     def __init__(self, config: MultiHeadConfig, spec: Spec) -> None:
         super().__init__(config, spec)

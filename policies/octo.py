@@ -59,7 +59,7 @@ class Octo(HeadPolicy):
     """Predicts actions from readout tokens that attend to the task and to observations."""
 
     Config = OctoConfig
-    usual_history: ClassVar[int] = 2
+    default_history: ClassVar[int] = 2
 
     def __init__(self, config: OctoConfig, spec: Spec) -> None:
         super().__init__(config, spec)

@@ -57,7 +57,7 @@ class RT1(HeadPolicy):
     """A causal transformer over task-modulated tokens of a history; see the module."""
 
     Config = RT1Config
-    usual_history: ClassVar[int] = 6
+    default_history: ClassVar[int] = 6
 
     def __init__(self, config: RT1Config, spec: Spec) -> None:
         super().__init__(config, spec)

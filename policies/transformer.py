@@ -50,7 +50,7 @@ class Transformer(HeadPolicy):
     """A causal transformer that acts by its last token; see the module."""
 
     Config = TransformerConfig
-    usual_history: ClassVar[int] = 2
+    default_history: ClassVar[int] = 2
 
     def __init__(self, config: TransformerConfig, spec: Spec) -> None:
         super().__init__(config, spec)

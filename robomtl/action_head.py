@@ -91,8 +91,10 @@ class ActionHead(nn.Module, ABC):
         super().__init__()
         self.chunk, self.action = config.chunk, sum(spec.actions)
         self.linear = nn.Linear(width, outputs)
-        self.own: Tensor | None
-        self.register_buffer("own", _own(spec.actions), persistent=False)
+        self.component_indices: Tensor | None
+        self.register_buffer(
+            "component_indices", _component_indices(spec.actions), persistent=False
+        )
 
     @classmethod
     def check(cls, config: HeadConfig) -> None:
@@ -155,11 +157,11 @@ class ActionHead(nn.Module, ABC):
         Returns:
             (…, batch, chunk, action).
         """
-        if self.own is None:
+        if self.component_indices is None:
             return values
         assert robot is not None
-        own = self.own[robot][:, None].expand(*values.shape[:-1], -1)
-        return values.gather(-1, own.clamp(min=0)) * (own >= 0)
+        indices = self.component_indices[robot][:, None].expand(*values.shape[:-1], -1)
+        return values.gather(-1, indices.clamp(min=0)) * (indices >= 0)
 
     def scattered(self, action: Tensor, robot: Tensor | None) -> Tensor:
         """Puts actions at the components of each sample's robot, zeros elsewhere.
@@ -171,19 +173,23 @@ class ActionHead(nn.Module, ABC):
         Returns:
             (batch, chunk, components).
         """
-        if self.own is None:
+        if self.component_indices is None:
             return action
         assert robot is not None
-        own = self.own[robot][:, None].expand_as(action)
+        indices = self.component_indices[robot][:, None].expand_as(action)
         zeros = action.new_zeros(*action.shape[:-1], self.action)
-        return zeros.scatter_add(-1, own.clamp(min=0), action * (own >= 0))
+        return zeros.scatter_add(-1, indices.clamp(min=0), action * (indices >= 0))
 
-    def has(self, robot: Tensor | None) -> Tensor | None:
+    def component_mask(self, robot: Tensor | None) -> Tensor | None:
         """Mask of the action components that each sample's robot has; (batch, action).
 
         None if there is a single robot.
         """
-        return None if self.own is None or robot is None else self.own[robot] >= 0
+        return (
+            None
+            if self.component_indices is None or robot is None
+            else self.component_indices[robot] >= 0
+        )
 
 
 HEADS: Registry[type[ActionHead]] = Registry(
@@ -234,7 +240,7 @@ class HeadPolicy(Policy):
         return self.head(features, observation.get(EMBODIMENT)), memory
 
 
-def _own(lengths: Sequence[int]) -> Tensor | None:
+def _component_indices(lengths: Sequence[int]) -> Tensor | None:
     """Indices of each robot's components among those of all robots, padded with -1.
 
     Returns:
@@ -242,13 +248,15 @@ def _own(lengths: Sequence[int]) -> Tensor | None:
     """
     if len(lengths) == 1:
         return None
-    own = torch.full((len(lengths), max(lengths)), -1)
+    indices = torch.full((len(lengths), max(lengths)), -1)
     for robot, length in enumerate(lengths):
-        own[robot, :length] = torch.arange(length) + sum(lengths[:robot])
-    return own
+        indices[robot, :length] = torch.arange(length) + sum(lengths[:robot])
+    return indices
 
 
-def masked_mean(elements: Tensor, mask: Tensor, has: Tensor | None = None) -> Tensor:
+def masked_mean(
+    elements: Tensor, mask: Tensor, component_mask: Tensor | None = None
+) -> Tensor:
     """The mean over action components and over the steps whose mask is 1.
 
     The sum is divided by the number of valid steps rather than of all steps, so that
@@ -257,14 +265,16 @@ def masked_mean(elements: Tensor, mask: Tensor, has: Tensor | None = None) -> Te
     Args:
         elements: (batch, chunk, action).
         mask: (batch, chunk), with at least one 1 in each row.
-        has: Mask of the action components that each sample's robot has; (batch, action).
+        component_mask: Mask of the action components that each sample's robot has; (batch, action).
             None if it has all.
 
     Returns:
         (batch,).
     """
-    if has is None:
+    if component_mask is None:
         steps = reduce(elements, "batch chunk action -> batch chunk", "mean")
     else:
-        steps = (elements * has[:, None]).sum(-1) / has.sum(-1, keepdim=True)
+        steps = (elements * component_mask[:, None]).sum(-1) / component_mask.sum(
+            -1, keepdim=True
+        )
     return (steps * mask).sum(1) / mask.sum(1)

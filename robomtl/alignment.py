@@ -47,20 +47,20 @@ class Alignment:
     factors: tuple[tuple[float, ...], ...]
     """Value in the shared action of each component of a robot's action at 1, per robot."""
 
-    def shared(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
+    def to_shared(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
         """Converts a robot's actions to shared ones; (…, own) to (…, shared)."""
         made = np.zeros((*action.shape[:-1], len(self.slots)), np.float32)
         factors = np.array(self.factors[robot], np.float32)
         made[..., list(self.indices[robot])] = (action * factors).clip(-1, 1)
         return made
 
-    def own(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
+    def to_robot(self, action: NDArray[np.float32], robot: int) -> NDArray[np.float32]:
         """Converts shared actions to a robot's; (…, shared) to (…, own)."""
         factors = np.array(self.factors[robot], np.float32)
         made: NDArray[np.float32] = action[..., list(self.indices[robot])] / factors
         return made.clip(-1, 1)
 
-    def of(self, robot: Embodiment) -> "Alignment":
+    def for_robot(self, robot: Embodiment) -> "Alignment":
         """The alignment of one robot to the same shared action.
 
         Raises:
@@ -74,13 +74,13 @@ class Alignment:
                     f"'{robot.name}' acts by '{slot}', and the policy's shared action has"
                     f" {', '.join(self.slots)}; train it with a robot that has {slot}."
                 )
-        whole = dict(zip(self.slots, map(_amount, self.units), strict=True))
+        amounts = dict(zip(self.slots, map(_amount, self.units), strict=True))
         return Alignment(
             slots=self.slots,
             units=self.units,
             indices=(tuple(self.slots.index(slot) for slot in described),),
             factors=(
-                tuple(_ratio(s, d, whole[s], robot) for s, d in described.items()),
+                tuple(_ratio(s, d, amounts[s], robot) for s, d in described.items()),
             ),
         )
 
@@ -103,16 +103,16 @@ def aligned(robots: Sequence[Embodiment]) -> Alignment:
         )
         for slot in slots
     }
-    whole = Alignment(
+    unmapped = Alignment(
         slots=tuple(slots),
         units=tuple(f"{abs(size):g} {unit}" for size, unit in largest.values()),
         indices=(),
         factors=(),
     )
-    alone = [whole.of(robot) for robot in robots]
+    alone = [unmapped.for_robot(robot) for robot in robots]
     return Alignment(
-        slots=whole.slots,
-        units=whole.units,
+        slots=unmapped.slots,
+        units=unmapped.units,
         indices=tuple(each.indices[0] for each in alone),
         factors=tuple(each.factors[0] for each in alone),
     )
@@ -171,10 +171,10 @@ def _amount(unit: str) -> _Amount:
     return (-size, "close") if name == "open" else (size, name)
 
 
-def _ratio(slot: str, own: _Amount, whole: _Amount, robot: Embodiment) -> float:
-    if own[1] != whole[1] or not own[0] or not whole[0]:
+def _ratio(slot: str, own: _Amount, shared: _Amount, robot: Embodiment) -> float:
+    if own[1] != shared[1] or not own[0] or not shared[0]:
         raise InputError(
             f"'{robot.name}' moves '{slot}' by {own[0]:g} {own[1]}, and the shared action by"
-            f" {whole[0]:g} {whole[1]}; units of a component are the same for all robots."
+            f" {shared[0]:g} {shared[1]}; units of a component are the same for all robots."
         )
-    return own[0] / whole[0]
+    return own[0] / shared[0]

@@ -34,7 +34,7 @@ class Registry(Generic[Item]):
         """All known names, sorted."""
         return sorted({*self._items, *self._builtins, *self._plug_ins()})
 
-    def own(self) -> list[str]:
+    def built_in(self) -> list[str]:
         """Names that are built in or registered in this process, sorted."""
         return sorted(set(self.names()) - self.plugged_in().keys())
 

@@ -10,7 +10,7 @@ import numpy as np
 from robomtl.errors import InputError
 from robomtl.names import check_name
 from robomtl.nearest import unknown
-from robomtl.plug_in import inspected
+from robomtl.plug_in import inspection_env
 from robomtl.task import Suite, first_task
 
 STATE = "state"
@@ -219,7 +219,7 @@ def embodiment_of(suite: Suite, task: str | None = None) -> Embodiment:
     first = first_task(suite).name
     if isinstance(suite, EmbodiedSuite):
         return suite.embodiment(task or first)
-    with inspected(suite, first) as env:
+    with inspection_env(suite, first) as env:
         return from_spaces(
             robot_of(suite, first), env.observation_space, env.action_space
         )

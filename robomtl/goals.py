@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.plug_in import calling, inspected
+from robomtl.plug_in import calling, inspection_env
 from robomtl.task import Suite, own_goal_places
 
 States = Mapping[str, NDArray[np.float32]]
@@ -92,7 +92,7 @@ def goal_warning(
 
 
 def _starts(suite: Suite, task: str, count: int) -> Iterator[NDArray[np.float32]]:
-    with inspected(suite, task) as env:
+    with inspection_env(suite, task) as env:
         for variation in suite.variations(task, "fresh")[:count]:
             with calling(f"'{task}' of {suite.name} cannot be reset"):
                 observation, _ = env.reset(seed=0, options={"variation": variation})

@@ -15,7 +15,7 @@ from robomtl.gymnasium_make import MakeEnv, made, parted
 from robomtl.gymnasium_spaces import Layout, layout_of
 from robomtl.nearest import check_known
 from robomtl.pictures import IMAGE, chosen
-from robomtl.plug_in import looked_at
+from robomtl.plug_in import inspection
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import versions_of_modules
@@ -221,6 +221,6 @@ class GymnasiumSuite:
             if same:
                 known[task] = known[same[0]]
             else:
-                with looked_at(partial(self._made, task)) as env:
+                with inspection(partial(self._made, task)) as env:
                     known[task] = layout_of(task, env, self.settings.rendered)
         return known[task]

@@ -31,7 +31,7 @@ class ImageEncoder(nn.Module, ABC):
     """Whether the encoder has layers that the task modulates."""
     pretrained: ClassVar[bool] = False
     """Whether the encoder supports pretrained weights."""
-    least: ClassVar[int] = 1
+    min_side: ClassVar[int] = 1
     """Smallest supported height and width of an image [px]."""
     width: int
     """Length of a token."""
@@ -56,9 +56,9 @@ class ImageEncoder(nn.Module, ABC):
             InputError: If the image is too small, or pretrained weights are requested and
                 not supported.
         """
-        if min(shape[:2]) < cls.least:
+        if min(shape[:2]) < cls.min_side:
             raise InputError(
-                f"needs images of at least {cls.least} x {cls.least} px, and these are"
+                f"needs images of at least {cls.min_side} x {cls.min_side} px, and these are"
                 f" {shape[0]} x {shape[1]}"
             )
         if vision.weights and not cls.pretrained:

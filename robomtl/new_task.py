@@ -120,7 +120,7 @@ def adapt_to_new_task(
         plan.suite,
         out / "demonstrations",
         config=new.collection,
-        compute=compute.here,
+        compute=compute.local,
     )
     budget = Budget(batch_size=new.batch_size, machine=compute.machine)
     adapting = partial(_adapted, run, demonstrations, budget, seed)

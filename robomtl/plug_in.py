@@ -99,9 +99,9 @@ def exit_described(error: BaseException) -> str:
     )
 
 
-def is_own(thing: object) -> bool:
+def is_own(value: object) -> bool:
     """Whether the class of an object is one of robomtl's own."""
-    return type(thing).__module__.partition(".")[0] == "robomtl"
+    return type(value).__module__.partition(".")[0] == "robomtl"
 
 
 def calling_method(
@@ -133,7 +133,7 @@ Made = TypeVar("Made", bound=_Closed)
 
 
 @contextmanager
-def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
+def inspection(make: Callable[[], Made]) -> Iterator[Made]:
     """Makes an env for inspection in this process, and closes it at the end of the block.
 
     The working directory, which envs may change while they are made, is restored.
@@ -147,13 +147,13 @@ def looked_at(make: Callable[[], Made]) -> Iterator[Made]:
             close_broken(env)
 
 
-def inspected(suite: Suite, task: str) -> AbstractContextManager[Env]:
-    """Makes an env of a task for inspection in this process; see ``looked_at``.
+def inspection_env(suite: Suite, task: str) -> AbstractContextManager[Env]:
+    """Makes an env of a task for inspection in this process; see ``inspection``.
 
     Raises:
         PlugInError: See ``make_env``.
     """
-    return looked_at(partial(make_env, suite, task))
+    return inspection(partial(make_env, suite, task))
 
 
 def close_broken(env: _Closed) -> None:

@@ -97,9 +97,9 @@ class Policy(nn.Module, ABC):
     """Form of the instructions that the policy reads: sentence embeddings or characters."""
     vectorised: ClassVar[bool] = True
     """Whether the loss supports ``torch.vmap``, which inner loops over many tasks use."""
-    usual_history: ClassVar[int] = 1
+    default_history: ClassVar[int] = 1
     """Default number of observations that the policy reads."""
-    kept: ClassVar[tuple[str, ...]] = ("meta",)
+    fixed_parts: ClassVar[tuple[str, ...]] = ("meta",)
     """Parts that adaptation does not change."""
 
     def __init__(self, config: Any, spec: Spec) -> None:

@@ -14,7 +14,7 @@ from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.evaluation import EvaluationConfig, Results, film
 from robomtl.evaluation.planning import Plan
-from robomtl.evaluation.video import Which, find_videos
+from robomtl.evaluation.video import VideoSelection, find_videos
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LIMIT
 from robomtl.execution.serving import placed
@@ -140,7 +140,7 @@ def run_of_one_policy(
     recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
     results = _evaluated(recipe, plans, folder, compute=compute)
     if recipe.videos is not None:
-        _film(recipe, recipe.videos, made, folder, compute=compute.here)
+        _film(recipe, recipe.videos, made, folder, compute=compute.local)
     if recipe.new_task is not None:
         assert plans.new_task is not None
         results |= adapt_to_new_task(
@@ -178,7 +178,7 @@ def _trained(
         folder,
         data=data,
         config=_collection(recipe, seed),
-        compute=compute.here,
+        compute=compute.local,
     )
     train(
         recorded,
@@ -219,14 +219,19 @@ def _device(agent: PolicyAgent, folder: Path, compute: Compute) -> str | None:
 
 
 def _film(
-    recipe: Recipe, which: Which, made: Suite, folder: Path, *, compute: Compute
+    recipe: Recipe,
+    trials: VideoSelection,
+    made: Suite,
+    folder: Path,
+    *,
+    compute: Compute,
 ) -> None:
     """Films trials of the first evaluation, or prints why they cannot be filmed."""
     agent = PolicyAgent(folder)
     device = serving_device(agent, "auto", folder)  # The device of the evaluation.
     try:
         with placed(agent, device) as acting:
-            film(acting, made, folder, which=which, compute=compute)
+            film(acting, made, folder, trials=trials, compute=compute)
     except (MissingExtraError, InputError) as error:  # Results stand without videos.
         remark(f"No trial is filmed. {error}")
         return

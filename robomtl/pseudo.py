@@ -68,13 +68,13 @@ class Translation:
         """Index of the robot's component for each component of the body's action."""
         self.order[:moved] = np.roll(np.arange(moved), -body.shift)
 
-    def executed(self, action: Action) -> Action:
+    def to_robot(self, action: Action) -> Action:
         """The robot's action for an action of the body; (action,)."""
         moved = np.empty_like(self.gain)
         moved[self.order] = np.clip(action, -1, 1) * self.gain
         return np.clip(moved, -1, 1)
 
-    def own(self, action: Action) -> Action:
+    def to_body(self, action: Action) -> Action:
         """The body's action that is executed as this action of the robot; (action,)."""
         wanted = np.clip(np.asarray(action, np.float32), -1, 1)
         return wanted[self.order] / self.gain
@@ -108,7 +108,7 @@ class PseudoEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         self, action: Action
     ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
         """Executes the converted action, or an earlier one if actions are delayed."""
-        self._waiting.append(self._translation.executed(action))
+        self._waiting.append(self._translation.to_robot(action))
         return self.env.step(self._waiting.popleft())
 
 
@@ -127,7 +127,7 @@ class PseudoExpert:
     def __call__(self, observation: Observation) -> Action:
         """The body's action; (action,)."""
         action = self._expert(observation)
-        return Translation(self._body, len(action), self._kept).own(action)
+        return Translation(self._body, len(action), self._kept).to_body(action)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from robomtl.conditioning import InstructionAugmentation, Kind
-from robomtl.evaluation.video import Which
+from robomtl.evaluation.video import VideoSelection
 from robomtl.experiments.adapt.adaptation_run import AdaptationRecipe
 from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.beyond.beyond_experiment import BEYOND_RECIPES, BeyondRecipe
@@ -42,7 +42,7 @@ class Experiment:
     instructions: tuple[str, ...] = ("canonical",)
     """Kinds of wording to evaluate; results of the first are written to the run directory
     itself."""
-    videos: Which | None = None
+    videos: VideoSelection | None = None
     """Trials of the first evaluation to film, if pictures can be rendered: examples (a
     failure and a success), failures, all, or a number per task."""
 

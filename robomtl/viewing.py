@@ -21,7 +21,7 @@ from robomtl.evaluation.experts import ExpertAgent
 from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
-from robomtl.evaluation.trials import Chunk, deal
+from robomtl.evaluation.trials import Chunk, split_into_chunks
 from robomtl.evaluation.watched_replay import (
     Moment,
     RecordedTrial,
@@ -139,7 +139,7 @@ def new_trial(suite: Suite, *, task: str | None, variation: int | None) -> Chunk
     if variation is None:
         variation = suite.variations(name, "fresh")[0]
     trials = (Trial(suite.name, name, variation),)
-    (chunk,) = deal(trials, task_infos_of(suite, trials, "canonical"))
+    (chunk,) = split_into_chunks(trials, task_infos_of(suite, trials, "canonical"))
     return chunk
 
 

@@ -80,7 +80,7 @@ def _policy(name: str) -> Policy:
         action=4,
         embedding=384,
         tasks=10,
-        history=architecture.usual_history,
+        history=architecture.default_history,
     )
     made: Policy = architecture(architecture.Config(**_OWN.get(name, {})), spec)
     return made

@@ -28,7 +28,7 @@ class Benchmark:
     """Side of an image [px]."""
     batch_size: int = 32
     """Images per step."""
-    encoders: tuple[str, ...] = tuple(n for n in ENCODERS.own() if n != "timm")
+    encoders: tuple[str, ...] = tuple(n for n in ENCODERS.built_in() if n != "timm")
     """Names of the encoders; vit needs image sides that are multiples of 14 px."""
 
 

@@ -86,9 +86,9 @@ def _pieces(benchmark: Benchmark) -> Iterator[tuple[str, Callable[[], Any]]]:
         yield f"trials/{workers}", partial(_trials, benchmark, workers)
     for precision in _PRECISIONS:
         yield f"steps/{precision}", partial(_steps, benchmark, precision)
-    for name in OBJECTIVES.own():
+    for name in OBJECTIVES.built_in():
         yield f"objective/{name}", partial(_objective, benchmark, name)
-    for name in METHODS.own():
+    for name in METHODS.built_in():
         yield f"method/{name}", partial(_method, benchmark, name)
 
 

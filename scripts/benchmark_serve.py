@@ -87,7 +87,7 @@ def _save(run: Path, name: str) -> None:
         action=4,
         embedding=conditioning.size,
         tasks=len(tasks),
-        history=architecture.usual_history,
+        history=architecture.default_history,
     )
     card = Card(
         policy=name,

@@ -32,5 +32,5 @@ if __name__ == "__main__":
         for name in ("film", "mlp"):
             act_once(robomtl.suite(suite_name), name)
     print(
-        f"Encoders of images: {', '.join(map(str, map(ENCODERS.get, ENCODERS.own())))}"
+        f"Encoders of images: {', '.join(map(str, map(ENCODERS.get, ENCODERS.built_in())))}"
     )

@@ -72,7 +72,7 @@ def settings_of(objective, folder):
 def trained(data, tmp_path_factory):
     """A policy of each objective."""
     folder = tmp_path_factory.mktemp("runs")
-    return {name: learn(data, folder / name, name) for name in OBJECTIVES.own()}
+    return {name: learn(data, folder / name, name) for name in OBJECTIVES.built_in()}
 
 
 def policy_for(method, trained):
@@ -97,7 +97,7 @@ def acted(trained, support):
     return trained.policy.act({"state": state}, embedding, None)[0]
 
 
-@pytest.mark.parametrize("name", METHODS.own())
+@pytest.mark.parametrize("name", METHODS.built_in())
 def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, support):
     given = policy_for(name, trained)
     before, card = state_of(given.policy), given.card
@@ -116,7 +116,7 @@ def test_every_method_leaves_the_policy_and_says_what_it_took(name, trained, sup
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", METHODS.own())
+@pytest.mark.parametrize("name", METHODS.built_in())
 def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
     given, config = policy_for(name, trained), SETTINGS.get(name, {})
     first, again, other = (
@@ -127,7 +127,7 @@ def test_every_method_does_the_same_under_the_same_seed(name, trained, support):
     assert (first.fingerprint != other.fingerprint) == (name in RANDOM)
 
 
-@pytest.mark.parametrize("name", METHODS.own())
+@pytest.mark.parametrize("name", METHODS.built_in())
 def test_what_every_method_makes_acts_alike_when_it_is_loaded(
     name, trained, support, tmp_path
 ):
@@ -148,7 +148,7 @@ def test_what_every_method_makes_acts_alike_when_it_is_loaded(
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in METHODS.own() if METHODS.get(name).objective]
+    "name", [name for name in METHODS.built_in() if METHODS.get(name).objective]
 )
 def test_every_method_refuses_a_policy_without_its_training(name, trained, support):
     needed = METHODS.get(name).objective
@@ -156,14 +156,14 @@ def test_every_method_refuses_a_policy_without_its_training(name, trained, suppo
         adapt(trained["cloning"], support, method=name)
 
 
-@pytest.mark.parametrize("name", METHODS.own())
+@pytest.mark.parametrize("name", METHODS.built_in())
 def test_every_method_names_an_objective_that_there_is(name):
     method = METHODS.get(name)
-    assert method.objective is None or method.objective in OBJECTIVES.own()
+    assert method.objective is None or method.objective in OBJECTIVES.built_in()
     assert method().steps >= 0
 
 
-@pytest.mark.parametrize("name", OBJECTIVES.own())
+@pytest.mark.parametrize("name", OBJECTIVES.built_in())
 def test_every_objective_has_a_loss_for_each_entry_of_its_batch(name, trained, data):
     made = trained[name]
     card, config = made.card, robomtl.TrainConfig(validation=0.5)
@@ -184,7 +184,7 @@ def test_every_objective_has_a_loss_for_each_entry_of_its_batch(name, trained, d
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OBJECTIVES.own())
+@pytest.mark.parametrize("name", OBJECTIVES.built_in())
 def test_every_objective_goes_on_where_it_was_stopped(
     name, trained, data, tmp_path, monkeypatch
 ):

@@ -9,7 +9,7 @@ from torch.nn import functional
 import robomtl
 from robomtl.adaptation import Support, draw_support
 from robomtl.adaptation.meta.encoding import PooledEncoder
-from robomtl.adaptation.meta.inferring import telling, withheld
+from robomtl.adaptation.meta.inferring import conditioned_on, withheld
 from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.adaptation.methods.context import ContextTraining
 from robomtl.adaptation.methods.tecnet import TecnetTraining, margin_loss, sentence
@@ -114,7 +114,7 @@ def test_no_demonstration_is_a_vector_of_zeros(pooling):
 
 def test_each_demonstration_is_seen_by_itself():
     encoder, context = encoder_of("mean"), draw_context()
-    each = encoder.each(context)
+    each = encoder.encode_separately(context)
     for shot in range(4):
         alone = Context(*(part[:, [shot]] for part in context))
         alone = alone._replace(mask=torch.ones(3, 1))
@@ -126,7 +126,7 @@ def test_a_batch_is_told_what_was_inferred_of_each_task_and_nothing_else():
     zeros = torch.zeros(4, 1, 2)
     batch = Batch({}, zeros, zeros[..., 0], task_embedding, torch.tensor([0, 0, 1, 1]))
     inferred = torch.tensor([[-1.0, -2.0], [-3.0, -4.0]])
-    after = telling(batch, slice(3, 5), inferred).task_embedding
+    after = conditioned_on(batch, slice(3, 5), inferred).task_embedding
     assert after[:, 3:5].tolist() == [[-1, -2], [-1, -2], [-3, -4], [-3, -4]]
     assert torch.equal(after[:, [0, 1, 2, 5]], task_embedding[:, [0, 1, 2, 5]])
 
@@ -199,7 +199,7 @@ def test_tecnet_adds_its_three_losses_by_their_weights(data, trained):
     place = slice(0, 8)
     task_embedding = torch.zeros(64, 8)
     batch = batch._replace(
-        place=place,
+        inferred_slice=place,
         support=batch.support._replace(task_embedding=task_embedding),
         query=batch.query._replace(task_embedding=task_embedding),
     )
@@ -213,7 +213,7 @@ def test_tecnet_adds_its_three_losses_by_their_weights(data, trained):
     parts = loss(embedding_weight=1) + 0.1 * loss(support_weight=1)
     torch.testing.assert_close(together, parts + 0.2 * loss(query_weight=1))
     sentences = TecnetTraining(**SMALL).infer(policy, batch.context)
-    direct = policy.loss(telling(batch.query, place, sentences)).per_sample
+    direct = policy.loss(conditioned_on(batch.query, place, sentences)).per_sample
     torch.testing.assert_close(loss(query_weight=1), direct)
 
 

@@ -7,7 +7,7 @@ from prompts import act, build, draw_batch, draw_context, losses
 
 import robomtl
 from robomtl.adaptation import Support, draw_support
-from robomtl.adaptation.meta.inferring import whole
+from robomtl.adaptation.meta.inferring import support_context
 from robomtl.adaptation.methods.in_context import InContextTraining
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.execution.compute import Compute
@@ -223,7 +223,7 @@ def test_adapting_fills_a_copy_s_prompt_within_a_second(trained, new):
     adapted = robomtl.adapt(trained, support, method="in_context")
     assert time.process_time() - begun < 1
     remembered = adapted.policy.remembered
-    context = whole(support, SMALL["steps"], torch.device("cpu"))
+    context = support_context(support, SMALL["steps"], torch.device("cpu"))
     assert torch.equal(remembered["state"], context.state[0])
     assert torch.equal(remembered["action"], context.action[0])
     after = trained.policy.state_dict()

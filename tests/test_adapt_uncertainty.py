@@ -13,7 +13,7 @@ from robomtl.adaptation.meta.last_layer import predictive_variance
 from robomtl.adaptation.uncertainty import WatchedActor, auroc, early_variance, watch
 from robomtl.demonstrations import CollectionConfig, collect
 from robomtl.evaluation import EvaluationConfig
-from robomtl.evaluation.trials import deal, plan
+from robomtl.evaluation.trials import plan, split_into_chunks
 from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
 from robomtl.suites import suite
@@ -174,7 +174,7 @@ def test_trials_are_watched_as_they_are_evaluated(trained, candidates, tmp_path)
     adapted = adapt(trained, candidates, method="alpaca", out=tmp_path / "run")
     trials = plan(SUITE, [HELD_OUT.name], episodes=12)
     task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)] * 12
-    scores, outcomes = watch(adapted, SUITE, deal(trials, task_infos))
+    scores, outcomes = watch(adapted, SUITE, split_into_chunks(trials, task_infos))
     assert scores.shape == (12,) and (scores > 0).all()
     results = evaluate(
         PolicyAgent(tmp_path / "run"),
@@ -200,4 +200,4 @@ def test_a_policy_without_a_bayesian_last_layer_cannot_be_watched(trained):
     trials = plan(SUITE, [HELD_OUT.name], episodes=1)
     task_infos = [TaskInfo(HELD_OUT.name, HELD_OUT.instruction)]
     with pytest.raises(ValueError, match="Adapt it by the method alpaca"):
-        watch(trained, SUITE, deal(trials, task_infos))
+        watch(trained, SUITE, split_into_chunks(trials, task_infos))

@@ -8,7 +8,7 @@ from robomtl import checkpoint
 from robomtl.acting.actor import TaskInfo
 from robomtl.adaptation import adapt
 from robomtl.adaptation.meta.encoding import steps_of
-from robomtl.adaptation.meta.inferring import whole
+from robomtl.adaptation.meta.inferring import support_context
 from robomtl.adaptation.meta.variational import Gaussian, divergence, standard
 from robomtl.adaptation.methods.neural_process import NeuralProcessTraining
 from robomtl.adaptation.methods.pearl_context import PearlContextTraining, product
@@ -140,12 +140,12 @@ def test_what_is_inferred_stands_in_its_place_and_survives_saving(
     adapted = adapt(
         trained, support, method=trained.card.objective, out=tmp_path / "run"
     )
-    context = whole(Support(demonstrations=support), 16, torch.device("cpu"))
+    context = support_context(Support(demonstrations=support), 16, torch.device("cpu"))
     expected = objective_of(trained).infer(trained.policy, context)[0]
     loaded = checkpoint.load(tmp_path / "run")
     conditioning = loaded.card.conditioning
     fixed = conditioning.fixed([TaskInfo(HELD_OUT, None), TaskInfo("another", None)])
-    place = conditioning.place("demonstration")
+    place = conditioning.slice_of("demonstration")
     torch.testing.assert_close(fixed[0, place], expected)
     assert not fixed[1, place].any()
     assert trained.card.conditioning.inferred == {}
@@ -177,7 +177,9 @@ def test_the_order_of_demonstrations_does_not_matter(trained, support):
     pair = [
         infer(
             trained.policy,
-            whole(Support(demonstrations=support.take(order)), 8, torch.device("cpu")),
+            support_context(
+                Support(demonstrations=support.take(order)), 8, torch.device("cpu")
+            ),
         )
         for order in ([0, 1, 2], [2, 0, 1])
     ]

@@ -60,10 +60,10 @@ def test_an_action_means_the_same_displacement_for_every_robot() -> None:
         np.array([1, -1, 0.5, 1], np.float32),
         np.array([1, 0.2, -1], np.float32),
     )
-    np.testing.assert_allclose(shared.shared(arm, 0), [0.2, -1, 0.5, 0, 1])
-    np.testing.assert_allclose(shared.shared(hand, 1), [0.2, 0, 0, -1, -1])
-    np.testing.assert_allclose(shared.own(shared.shared(arm, 0), 0), arm)
-    np.testing.assert_allclose(shared.own(shared.shared(hand, 1), 1), hand)
+    np.testing.assert_allclose(shared.to_shared(arm, 0), [0.2, -1, 0.5, 0, 1])
+    np.testing.assert_allclose(shared.to_shared(hand, 1), [0.2, 0, 0, -1, -1])
+    np.testing.assert_allclose(shared.to_robot(shared.to_shared(arm, 0), 0), arm)
+    np.testing.assert_allclose(shared.to_robot(shared.to_shared(hand, 1), 1), hand)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_a_component_that_training_did_not_know_is_refused() -> None:
     with pytest.raises(
         InputError, match="'hand' acts by 'rotation.z', and the policy's"
     ):
-        aligned([ARM, robot("b", x="1 m", gripper="close")]).of(HAND)
+        aligned([ARM, robot("b", x="1 m", gripper="close")]).for_robot(HAND)
 
 
 def test_built_in_suites_describe_their_actions() -> None:
@@ -114,8 +114,8 @@ def test_aligned_robots_learn_the_same_actions(folder: Path, tmp_path: Path) -> 
     own, twisted = data_in(folder).sets
     count = int(own.episodes.length[0])  # Undisturbed, both do the same.
     np.testing.assert_allclose(
-        made.shared(own.action[:count], 0),
-        made.shared(twisted.action[:count], 1),
+        made.to_shared(own.action[:count], 0),
+        made.to_shared(twisted.action[:count], 1),
         atol=1e-6,
     )
     agent = robomtl.PolicyAgent(run)

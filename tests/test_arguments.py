@@ -198,8 +198,8 @@ def test_every_public_name_refuses_a_value_of_another_type_by_the_argument_s_nam
         ),
         (lambda: Compute(workers=1.5), "workers is 1.5; give a whole number"),
         (
-            lambda: film(ExpertAgent(), suite("points/MT4"), "x", which="failure"),
-            "Unknown which 'failure'. Did you mean 'failures'",
+            lambda: film(ExpertAgent(), suite("points/MT4"), "x", trials="failure"),
+            "Unknown trials 'failure'. Did you mean 'failures'",
         ),
         (
             lambda: CollectionConfig(seed=-1),

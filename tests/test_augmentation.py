@@ -408,7 +408,7 @@ def test_a_new_goal_is_what_the_point_achieves_later_in_its_episode(data):
     ahead = set()
     for state in after[flag]:
         row = int((known.state[:, :10] == state[:10]).all(1).nonzero()[0])
-        left = int(known.left[row])
+        left = int(known.steps_left[row])
         future = known.state[row + 1 : row + left, :2] if left > 1 else state[None, :2]
         steps = (future == state[10:]).all(1).nonzero()
         assert len(steps)

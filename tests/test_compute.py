@@ -18,7 +18,7 @@ def test_a_limit_that_is_not_given_is_the_usual_one_of_the_work():
 def test_an_executor_stands_in_for_processes_but_where_something_is_collected_first():
     compute = Compute(workers=3, limit=5, executor=InProcess(workers=7))
     assert compute.executed is compute.playing is compute.executor
-    assert compute.here == Compute(workers=7)
+    assert compute.local == Compute(workers=7)
 
 
 def test_episodes_of_an_experiment_have_the_shorter_limit_and_no_device():

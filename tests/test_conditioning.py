@@ -132,8 +132,8 @@ def test_what_is_inferred_of_a_task_is_told_in_its_place():
         demonstration=3,
     ).inferring("b", torch.tensor([1.0, 2.0, 3.0]))
     assert conditioning.size == 7
-    assert conditioning.place("demonstration") == slice(2, 5)
-    assert conditioning.place("goal") == slice(5, 7)
+    assert conditioning.slice_of("demonstration") == slice(2, 5)
+    assert conditioning.slice_of("goal") == slice(5, 7)
     fixed = conditioning.fixed(
         [TaskInfo("a", None), TaskInfo("b", None), TaskInfo(None, None)]
     )
@@ -142,7 +142,7 @@ def test_what_is_inferred_of_a_task_is_told_in_its_place():
 
 def test_a_place_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="goal"):
-        Conditioning(kinds=("language",), tasks=("a",)).place("goal")
+        Conditioning(kinds=("language",), tasks=("a",)).slice_of("goal")
 
 
 def test_demonstrations_without_an_encoder_are_refused():

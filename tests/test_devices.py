@@ -125,7 +125,7 @@ def _learn(data, folder, objective="cloning", **settings):
 
 
 # ``text_cotraining`` embeds sentences on the CPU.
-@pytest.mark.parametrize("name", sorted({*OBJECTIVES.own()} - {"text_cotraining"}))
+@pytest.mark.parametrize("name", sorted({*OBJECTIVES.built_in()} - {"text_cotraining"}))
 def test_every_objective_trains_on_any_device(name, learn):
     learn(name)
 
@@ -167,7 +167,7 @@ def test_every_learner_and_its_groups_compute_on_any_device(kind, learn):
     learn(learner=kind, learning_rate_factors=(("trunk", 0.0), ("head", 0.5)))
 
 
-@pytest.mark.parametrize("name", METHODS.own())
+@pytest.mark.parametrize("name", METHODS.built_in())
 def test_every_method_adapts_on_any_device(name, data, support):
     policy, card, _ = policy_of(data, METHODS.get(name).objective or "cloning")
     trained = checkpoint.packed(policy, card)

@@ -211,9 +211,9 @@ def test_a_cell_that_the_machine_failed_is_tried_again_by_three_calls(path):
     begin(path)
     for call in range(3):
         found = open_journal(path)
-        assert found.left(0), call
+        assert found.is_unfinished(0), call
         found.append(0, Done.failed("its process died", 1, retry=True), 1.0)
-    assert not open_journal(path).left(0)
+    assert not open_journal(path).is_unfinished(0)
     assert open_journal(path).outcomes[0] == [Outcome(error="its process died")]
 
 
@@ -221,12 +221,12 @@ def test_the_last_attempt_at_a_cell_counts(path):
     begin(path).append(0, Done.failed("its process died", 1, retry=True), 1.0)
     open_journal(path).append(0, Done([SOLVED]), 1.0)
     found = open_journal(path)
-    assert found.outcomes == {0: [SOLVED]} and not found.left(0)
+    assert found.outcomes == {0: [SOLVED]} and not found.is_unfinished(0)
 
 
 def test_a_method_that_gave_up_is_not_tried_again(path):
     begin(path).append(0, Done.failed("It diverged.", 1), 1.0)
-    assert not open_journal(path).left(0)
+    assert not open_journal(path).is_unfinished(0)
     assert open_journal(path).done[0].reason == "It diverged."
 
 
@@ -239,7 +239,7 @@ def test_the_commit_is_that_of_sessions_that_computed(path):
     again.begin(Session("a processor", 1, {"numpy": "2.5"}, "second"))
     again.append(1, Done([SOLVED, LOST]), 1.0)
     again.begin(Session("a processor", 1, {"numpy": "2.6"}, "read"))
-    made = open_journal(path).made()
+    made = open_journal(path).provenance()
     assert made["commit"] == "first; second"
     assert made["versions"] == {"numpy": "2.5"}
 
@@ -260,5 +260,5 @@ def test_a_journal_of_an_earlier_version_is_read(path):
     with path.open("a") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     found = open_journal(path)
-    assert found.done[0].cost.samples == 32 and not found.left(0)
-    assert found.made()["commit"] is None
+    assert found.done[0].cost.samples == 32 and not found.is_unfinished(0)
+    assert found.provenance()["commit"] is None

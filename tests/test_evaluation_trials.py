@@ -9,7 +9,7 @@ from robomtl.envs.points import PointsSuite
 from robomtl.errors import InputError
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.planning import planned
-from robomtl.evaluation.trials import CHUNK, deal, plan
+from robomtl.evaluation.trials import CHUNK, plan, split_into_chunks
 from robomtl.features import embodiment_of
 from robomtl.suites import suite
 from robomtl.task import Trial
@@ -57,7 +57,7 @@ def test_chunks_hold_every_trial_once_in_order_with_what_it_is_told():
     trials = plan(POINTS, episodes=13)
     task_infos = [TaskInfo(trial.task, str(trial.variation)) for trial in trials]
 
-    chunks = deal(trials, task_infos)
+    chunks = split_into_chunks(trials, task_infos)
 
     assert [trial for chunk in chunks for trial in chunk.trials] == list(trials)
     assert [words for chunk in chunks for words in chunk.task_infos] == task_infos

@@ -73,7 +73,7 @@ def test_goals_are_later_images_of_the_same_episode(pictures):
 
 def test_of_instruction_and_goal_image_each_sample_has_one(pictures):
     batch, _, conditioning = drawn(pictures, ("language", "goal_image"), fraction=0.25)
-    words = batch.task_embedding[:, conditioning.place("language")].any(1)
+    words = batch.task_embedding[:, conditioning.slice_of("language")].any(1)
     shown = (batch.observation["goal.top"] != 0).flatten(1).any(1)
     assert torch.equal(words, ~shown)
     assert 4 < int(shown.sum()) < 28

@@ -189,8 +189,8 @@ def test_arms_and_targets_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 def test_experts_of_pseudo_embodiments_act_as_the_robot_would(body: str) -> None:
     there = Translation(BODIES[body], 4, 1)
     action = np.array([0.3, -1.0, 0.7, -0.4], np.float32)
-    np.testing.assert_allclose(there.executed(there.own(action)), action, rtol=1e-6)
-    assert there.own(action)[3] == action[3]
+    np.testing.assert_allclose(there.to_robot(there.to_body(action)), action, rtol=1e-6)
+    assert there.to_body(action)[3] == action[3]
 
 
 @pytest.mark.parametrize("body", ["twisted", "delayed"])

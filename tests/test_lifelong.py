@@ -132,7 +132,7 @@ def equal(a, b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LIFELONG.own())
+@pytest.mark.parametrize("name", LIFELONG.built_in())
 def test_every_method_learns_a_stream_and_resumes(name, data, tmp_path):
     found = run(data, tmp_path, name)
     at_once = LIFELONG.get(name).at_once
@@ -544,7 +544,7 @@ def test_commands_of_the_guide_name_streams_and_methods_that_fit(command):
         check_variant(label, variant, given, request.task_id)
 
 
-@pytest.mark.parametrize("name", LIFELONG.own())
+@pytest.mark.parametrize("name", LIFELONG.built_in())
 def test_the_guide_has_every_method_with_its_settings(name):
     row, source = re.findall(rf"^\| `{name}` \|.*$", GUIDE, flags=re.MULTILINE)
     assert all(cell.strip() for cell in source.split("|")[1:4])  # With departures.

@@ -285,7 +285,7 @@ def test_videos_of_meta_world_play_upright_in_real_time(tmp_path):
         WobblingAgent(),
         MT50,
         tmp_path,
-        which=1,
+        trials=1,
         camera=Camera(width=96, height=96),
         compute=alone,
     )

@@ -18,7 +18,7 @@ from robomtl.policy import POLICIES, Spec
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
 SUITE = robomtl.suite("points/ML4", horizon=20)
-TRAINED = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+TRAINED = [name for name in POLICIES.built_in() if POLICIES.get(name).trainable]
 TRUNKS = [name for name in TRAINED if name not in ("in_context", "regent")]
 DRAWING = ["diffusion", "flow", "octo", "rt1"]
 """Policies without a head that adaptation can solve for."""

@@ -26,7 +26,7 @@ from robomtl.training import TrainConfig, train, trainable
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Balancing
 from robomtl.training.data_conditioning import conditioning_for
-from robomtl.training.divided import Divided, DividedDraws, edges
+from robomtl.training.divided import Divided, DividedDraws, slices_of_parts
 from robomtl.training.following import _check_started, _reason
 from robomtl.training.loop import take_steps
 from robomtl.training.material import materials
@@ -103,7 +103,7 @@ class Even:
 
     def divided(self, step, size, own, of):
         whole = self.batch(step, size)
-        places = edges(size, own, of)
+        places = slices_of_parts(size, own, of)
         parts = tuple(
             Batch({"state": whole.observation["state"][p]}, *(x[p] for x in whole[1:]))
             for p in places
@@ -180,7 +180,7 @@ def test_parts_together_are_the_whole_batch(data, augmentation):
     draws = Cloning().draws(material, config)
     whole = draws.batch(5, 31)
     divided = [draws.divided(5, 31, [2 * k, 2 * k + 1], 6) for k in range(3)]
-    assert [each.place for each in divided] == [
+    assert [each.samples for each in divided] == [
         slice(0, 10),
         slice(10, 20),
         slice(20, 31),

@@ -246,7 +246,7 @@ TINY = {"width": 16}
 
 def test_the_walls_give_one_policy_every_head_and_chunks():
     arms = arms_of(ARM_RECIPES["walls"].request)
-    assert {arm.policy_config["loss"] for arm in arms.values()} == set(HEADS.own())
+    assert {arm.policy_config["loss"] for arm in arms.values()} == set(HEADS.built_in())
     assert {arm.policy_config["chunk"] for arm in arms.values()} == {16}
     assert {arm.policy for arm in arms.values()} == {"film"}
 
@@ -320,7 +320,7 @@ def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
         "regent",
         "rt2",
     }  # Learns from prompts; needs a language model.
-    trained = {name for name in POLICIES.own() if POLICIES.get(name).trainable}
+    trained = {name for name in POLICIES.built_in() if POLICIES.get(name).trainable}
     assert trained - special <= {*arms}
 
 

@@ -160,7 +160,7 @@ def test_batches_of_stored_frames_are_those_of_frames_in_memory(
         assert torch.equal(mine.action, expected.action)
     made = one._source.resident()
     assert torch.equal(made.state, other._source.state)
-    assert torch.equal(made.left, other._source.left)
+    assert torch.equal(made.steps_left, other._source.steps_left)
 
 
 def test_a_policy_learns_from_stored_frames_as_from_those_in_memory(

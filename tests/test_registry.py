@@ -232,7 +232,7 @@ def test_plug_ins_are_named_with_their_distribution(distribution, suites):
     distribution("points", "arms_thief", WORKING)
     suites.register("mine", points)
     assert suites.plugged_in() == {"arms": ("arms",), "points": ("robomtl", "arms")}
-    assert suites.own() == ["mine"]
+    assert suites.built_in() == ["mine"]
 
 
 def test_list_shows_plug_ins_without_importing_them(distribution, capsys):

@@ -70,11 +70,11 @@ def test_a_shifted_suite_keeps_the_contract(shifts: str) -> None:
     assert check_suite(suite, tasks=TASK) == []
 
 
-@pytest.mark.parametrize("name", SHIFTS.own())
+@pytest.mark.parametrize("name", SHIFTS.built_in())
 def test_a_magnitude_of_nothing_changes_nothing(name: str) -> None:
     shift = SHIFTS.get(name)
-    assert shift.least <= shift.none <= shift.most
-    assert all(shift.least <= m <= shift.most for m in shift.magnitudes)
+    assert shift.minimum <= shift.none <= shift.maximum
+    assert all(shift.minimum <= m <= shift.maximum for m in shift.magnitudes)
     assert shift.randomised[0] <= shift.none <= shift.randomised[1]
     if shift.needs in ("actions", "positions"):
         there = episode(f"shifted/{name}={shift.none:g}/{POINTS}")
@@ -184,7 +184,7 @@ def test_the_unmodified_simulator_refuses_shifts_of_its_physics() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SHIFTS.own() if SHIFTS.get(name).needs == "pictures"]
+    "name", [name for name in SHIFTS.built_in() if SHIFTS.get(name).needs == "pictures"]
 )
 def test_shifts_of_pictures_need_pictures(name: str) -> None:
     magnitude = SHIFTS.get(name).magnitudes[0]

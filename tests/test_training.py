@@ -87,7 +87,7 @@ def test_samples_hold_the_actions_that_follow_their_observation(data):
         valid = int(batch.mask[row].sum())
         assert any(  # A point that rests repeats its state.
             torch.equal(source.action[frame : frame + valid], batch.action[row, :valid])
-            and valid == min(4, int(source.left[frame]))
+            and valid == min(4, int(source.steps_left[frame]))
             and source.task[frame] == batch.task[row]
             for frame in same_state(source, batch.observation["state"][row])
         )

@@ -116,7 +116,7 @@ def evaluation(tmp_path_factory):
 @pytest.fixture(scope="module")
 def films(evaluation):
     """All of the evaluation's trials."""
-    return filmed(evaluation, which="all")
+    return filmed(evaluation, trials="all")
 
 
 def test_an_mp4_shows_the_pictures_it_was_given():
@@ -165,7 +165,7 @@ def test_a_video_shows_its_trial_the_right_way_up(films):
 
 def test_the_last_picture_of_a_solved_trial_shows_it_solved(tmp_path):
     played(tmp_path, until="success")
-    solved = [each for each in filmed(tmp_path, which="all") if each.record.success]
+    solved = [each for each in filmed(tmp_path, trials="all") if each.record.success]
     assert solved
     for each in solved:
         if each.record.task == "reach-blue":
@@ -187,7 +187,7 @@ def test_failures_are_filmed_and_nothing_else(tmp_path):
 
 def test_so_many_of_each_task_are_filmed(tmp_path):
     played(tmp_path)
-    named = [(f.record.task, f.record.variation) for f in filmed(tmp_path, which=2)]
+    named = [(f.record.task, f.record.variation) for f in filmed(tmp_path, trials=2)]
     assert named == [(task, 1_000_000 + v) for task in TASKS for v in range(2)]
 
 
@@ -203,7 +203,7 @@ def test_videos_that_are_there_are_kept(evaluation, films):
     films[4].path.unlink()
     half = films[4].path.with_name(f".{films[4].path.name}.1.partial")
     half.touch()  # As a kill leaves it.
-    again = filmed(evaluation, which="all")
+    again = filmed(evaluation, trials="all")
     assert again == films
     assert not half.exists()
     remade = [f.path for f in films if os.stat(f.path).st_mtime_ns != times[f.path]]
@@ -212,7 +212,7 @@ def test_videos_that_are_there_are_kept(evaluation, films):
 
 def test_a_trial_that_ends_otherwise_has_no_video_and_says_so(tmp_path):
     played(tmp_path)
-    films = filmed(tmp_path, agent=ForgetfulAgent(), which="all")
+    films = filmed(tmp_path, agent=ForgetfulAgent(), trials="all")
     faults = [each for each in films if each.fault]
     assert 0 < len(faults) < len(films)
     assert all(each.path.exists() == (each.fault is None) for each in films)
@@ -223,7 +223,7 @@ def test_a_trial_that_ends_otherwise_has_no_video_and_says_so(tmp_path):
 def test_a_trial_that_cannot_be_drawn_to_its_end_has_no_video_and_says_so(tmp_path):
     suite = FailingSuite(variant="MT6", horizon=16, draws=3)
     played(tmp_path, suite=suite, tasks=("reach-blue",), episodes=1)
-    (it,) = filmed(tmp_path, suite=suite, which="all")
+    (it,) = filmed(tmp_path, suite=suite, trials="all")
     assert not it.path.exists()
     assert it.fault.startswith(
         "it failed when it was played again, step 3: RuntimeError: GL error 1282"
@@ -244,7 +244,7 @@ def test_a_suite_that_cannot_be_drawn_is_refused_before_anything_is_filmed(tmp_p
 @pytest.mark.slow
 def test_two_workers_film_what_one_does(evaluation, films, tmp_path):
     played(tmp_path)
-    again = filmed(tmp_path, which="all", compute=None)
+    again = filmed(tmp_path, trials="all", compute=None)
     assert [each.path.read_bytes() for each in again] == [
         each.path.read_bytes() for each in films
     ]
@@ -255,7 +255,7 @@ def test_a_trial_whose_process_dies_has_no_video_and_says_so(tmp_path):
     played(tmp_path, tasks=("reach-blue",), episodes=11)
     deadly = WobblingAgent(deadly=tmp_path / "deaths", deaths=9)
     once = Compute(executor=LocalExecutor(attempts=1))
-    films = filmed(tmp_path, agent=deadly, which=11, compute=once)
+    films = filmed(tmp_path, agent=deadly, trials=11, compute=once)
     assert [each.fault is None for each in films] == [True] * 10 + [False]
     assert "its process died with exit code -9" in films[-1].fault
 
@@ -265,7 +265,7 @@ def test_trials_that_ended_in_an_error_are_not_filmed(tmp_path):
     results = played(tmp_path, suite=suite, tasks=("reach-blue",), episodes=5)
     errors = [record.variation for record in results.records if record.error]
     assert errors == [BROKEN]
-    films = filmed(tmp_path, which="all", suite=PointsSuite(horizon=8))
+    films = filmed(tmp_path, trials="all", suite=PointsSuite(horizon=8))
     assert [each.record for each in films] == [
         r for r in results.records if not r.error
     ]
@@ -273,7 +273,7 @@ def test_trials_that_ended_in_an_error_are_not_filmed(tmp_path):
 
 def test_a_size_is_that_of_the_video(tmp_path):
     played(tmp_path, episodes=1)
-    (one, _) = filmed(tmp_path, which=1, camera=Camera(width=64, height=48))
+    (one, _) = filmed(tmp_path, trials=1, camera=Camera(width=64, height=48))
     shown, _ = pictures(one.path.read_bytes())
     assert shown[0].shape == (48, 64, 3)
 
@@ -307,7 +307,7 @@ def test_wordings_that_were_changed_since_are_refused(tmp_path):
 
 def test_examples_are_a_failure_and_a_success_of_one_task(tmp_path):
     results = played(tmp_path)
-    films = filmed(tmp_path, which="examples")
+    films = filmed(tmp_path, trials="examples")
     assert [each.record.success for each in films] == [True, False] or [
         each.record.success for each in films
     ] == [False, True]
@@ -319,15 +319,15 @@ def test_examples_are_a_failure_and_a_success_of_one_task(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("which", "message"),
+    ("trials", "message"),
     [
-        ("failure", "Unknown which 'failure'. Did you mean 'failures'"),
+        ("failure", "Unknown trials 'failure'. Did you mean 'failures'"),
         (0, "0 videos of each task were requested; give at least 1"),
     ],
 )
-def test_what_chooses_no_trial_is_refused(evaluation, which, message):
+def test_what_chooses_no_trial_is_refused(evaluation, trials, message):
     with pytest.raises(ValueError, match=message):
-        filmed(evaluation, which=which)
+        filmed(evaluation, trials=trials)
 
 
 def test_a_suite_that_shows_nothing_is_refused(tmp_path):

@@ -20,7 +20,7 @@ from robomtl.layers.vision import Vision
 from robomtl.policy import Spec
 
 SIDE = 32
-NAMES = [name for name in ENCODERS.own() if name != "timm"]
+NAMES = [name for name in ENCODERS.built_in() if name != "timm"]
 LEAST = 64  # [px] Image size that all encoders support.
 
 

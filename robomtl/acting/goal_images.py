@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.acting.actor import TaskInfo
-from robomtl.plug_in import inspected, make_expert
+from robomtl.plug_in import inspection_env, make_expert
 from robomtl.task import Env, Suite, Trial
 
 Pictures = Mapping[str, NDArray[Any]]
@@ -47,7 +47,7 @@ class GoalImages:
         ]
         missing = {key for key in keys if key is not None} - self._seen.keys()
         for task in sorted({task for task, _ in missing}):
-            with inspected(self._suite, task) as env:
+            with inspection_env(self._suite, task) as env:
                 for variation in sorted(v for name, v in missing if name == task):
                     self._seen[task, variation] = self._played(env, task, variation)
         return [None if key is None else self._seen[key] for key in keys]

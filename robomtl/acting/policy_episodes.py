@@ -116,7 +116,7 @@ class PolicyEpisodes:
         """Actions of this step, including rows of padding; (row, action)."""
         spec, action = self._card.spec, self._execution.action()
         if spec.alignment is not None:
-            return spec.alignment.own(action, self._robot)
+            return spec.alignment.to_robot(action, self._robot)
         return action[:, : spec.actions[self._robot]]
 
     def _features(self, observations: Sequence[Observation]) -> Features:

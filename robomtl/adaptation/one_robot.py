@@ -64,7 +64,7 @@ def of_one_robot(
     read = {name for each in card.spec.embodiments for name in each.observation}
     card = _card(card, robot.observing(sorted(read)), support)
     if card.spec.alignment is not None:
-        action = card.spec.alignment.shared(demonstrations.action, 0)
+        action = card.spec.alignment.to_shared(demonstrations.action, 0)
         support = replace(support, demonstrations=demonstrations.acting(action))
     candidates = [
         _reduced(trained, card, like) for like in _candidates(trained.card.spec, robot)
@@ -80,7 +80,7 @@ def _card(card: Card, robot: Embodiment, support: Support) -> Card:
     """The card of the policy of one robot."""
     alignment = card.spec.alignment
     if alignment is not None:
-        alignment = alignment.of(_described(robot, support))
+        alignment = alignment.for_robot(_described(robot, support))
     spec = replace(
         card.spec, state=0, action=0, embodiments=(robot,), alignment=alignment
     )

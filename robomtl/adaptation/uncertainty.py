@@ -122,7 +122,7 @@ def watch(
     Args:
         trained: Policy adapted by ``alpaca``.
         suite: Suite that makes the envs.
-        chunks: Trials to run, as ``robomtl.evaluation.trials.deal`` returns them.
+        chunks: Trials to run, as ``robomtl.evaluation.trials.split_into_chunks`` returns them.
 
     Returns:
         Early variances, (trial,), NaN where the simulator failed before the first step;

@@ -158,7 +158,7 @@ def _film(
         agent,
         suite,
         folder,
-        which=flags.video,
+        trials=flags.video,
         camera=flags.make_camera(),
         compute=Compute(executor=executor),
     )

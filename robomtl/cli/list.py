@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _variants() -> Iterator[tuple[str, str]]:
-    for name in SUITES.own():
+    for name in SUITES.built_in():
         yield from _variants_of(name)
 
 
@@ -89,7 +89,7 @@ def _values(kind: Any) -> str:
 
 
 def _classes(registry: Registry[Any]) -> Iterator[tuple[str, str]]:
-    for name in registry.own():
+    for name in registry.built_in():
         yield name, _line(registry.get(name))
 
 

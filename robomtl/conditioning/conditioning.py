@@ -94,7 +94,7 @@ class Conditioning:
         """Length of the task embedding."""
         return sum(self._sizes[kind] for kind in self.kinds)
 
-    def place(self, kind: Kind) -> slice:
+    def slice_of(self, kind: Kind) -> slice:
         """Position of a kind of conditioning in the task embedding.
 
         Raises:
@@ -121,8 +121,8 @@ class Conditioning:
 
     @property
     def _sizes(self) -> dict[Kind, int]:
-        places = () if self.goal is None else (self.goal, *self.goals.values())
-        goal = max((stop - start for start, stop in places), default=0)
+        slices = () if self.goal is None else (self.goal, *self.goals.values())
+        goal = max((stop - start for start, stop in slices), default=0)
         return {
             "none": 0,
             "language": EMBEDDING_SIZE if self.wording == "embedding" else LENGTH,

@@ -79,7 +79,7 @@ class InstructionEmbeddings:
         self._instruction_augmentation = instruction_augmentation
         self._language = "language" in conditioning.kinds
         self._embedded = conditioning.wording == "embedding"
-        self._words = conditioning.place("language") if self._language else slice(0)
+        self._words = conditioning.slice_of("language") if self._language else slice(0)
         most = max(map(len, instructions)) if self._language else 1
         task_infos = [
             TaskInfo(task, wordings[i % len(wordings)])

@@ -11,7 +11,7 @@ from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.layout import Sizes
 from robomtl.errors import InputError
 from robomtl.features import robot_of
-from robomtl.plug_in import inspected
+from robomtl.plug_in import inspection_env
 from robomtl.task import Suite, envs_may_differ
 
 _WORDS = (
@@ -67,7 +67,7 @@ def refuse_different_sizes(task: str, sizes: Sizes, other: str, others: Sizes) -
 
 
 def _sizes(suite: Suite, task: str) -> Sizes:
-    with inspected(suite, task) as env:
+    with inspection_env(suite, task) as env:
         observed: Any = env.observation_space
         state, action = observed["state"].shape, env.action_space.shape or ()
         others = tuple((n, observed[n].shape) for n in further_features(observed))

@@ -60,7 +60,7 @@ class Journal:
         """Outcomes of each finished cell's trials, by index in the plan."""
         return {index: done.outcomes for index, done in self.done.items()}
 
-    def left(self, index: int) -> bool:
+    def is_unfinished(self, index: int) -> bool:
         """Whether a cell remains to be played: it is unfinished, or the machine failed."""
         done = self.done.get(index)
         return done is None or (done.retry and self._failures[index] < ATTEMPTS)
@@ -90,7 +90,7 @@ class Journal:
         self._add(entry)
         self._enter(index, done, seconds)
 
-    def take(self, line: str, sizes: Sequence[int], *, where: str) -> None:
+    def read_line(self, line: str, sizes: Sequence[int], *, where: str) -> None:
         """Enters a line of the file.
 
         Args:
@@ -127,7 +127,7 @@ class Journal:
         check_not_removed(self.path)
         append_line(self.path, json.dumps(entry))
 
-    def made(self) -> dict[str, Any]:
+    def provenance(self) -> dict[str, Any]:
         """Software, processor and time of the finished cells, for ``results.json``."""
         known = [each.versions for each in self.computed if each.versions]
         commits = dict.fromkeys(each.commit for each in self.computed if each.commit)
@@ -232,9 +232,9 @@ def _fill(
     lines = [json.dumps(asdict(head)), *read_lines(path)[1:]]
     with _reading(path):
         for number, line in enumerate(lines[1:], start=2):
-            journal.take(line, sizes, where=f"{path}, line {number}")
+            journal.read_line(line, sizes, where=f"{path}, line {number}")
     same = recorded is not None and recorded.plan == head.plan
-    if not same or any(map(journal.left, range(len(sizes)))):
+    if not same or any(map(journal.is_unfinished, range(len(sizes)))):
         write_text(path, "".join(f"{line}\n" for line in lines))  # Ends a torn line.
 
 

@@ -28,7 +28,7 @@ class Session:
     """Git commit of robomtl; None if it was installed as a package, or is not recorded."""
 
     @classmethod
-    def here(cls, workers: int) -> "Session":
+    def current(cls, workers: int) -> "Session":
         """Session of this process."""
         known = versions()
         return cls(known["processor"], workers, packages(), known.get("commit"))

@@ -84,16 +84,16 @@ def play_cells(
         note: Returns the end of the progress line after each cell; by default, the
             success rate.
     """
-    left = [index for index in cells if journal.left(index)]
+    left = [index for index in cells if journal.is_unfinished(index)]
     if not left:
         return
-    journal.begin(Session.here(executor.workers))
+    journal.begin(Session.current(executor.workers))
     items = [cells[index] for index in left]
-    before = [cell for index, cell in cells.items() if not journal.left(index)]
+    before = [cell for index, cell in cells.items() if not journal.is_unfinished(index)]
     tally = Counter(
         outcome.success
         for index in cells
-        if not journal.left(index)
+        if not journal.is_unfinished(index)
         for outcome in journal.done[index].outcomes
     )
     units, done_before = [cell.units for cell in items], sum(c.units for c in before)
@@ -159,7 +159,7 @@ def _remark_failures(journal: Journal, indices: Sequence[int]) -> None:
     """Reports cells on which the machine failed, and how many will be tried again."""
     failed = [index for index in indices if journal.done[index].retry]
     if failed:
-        again = sum(journal.left(index) for index in failed)
+        again = sum(journal.is_unfinished(index) for index in failed)
         reason, one = journal.done[failed[-1]].reason, len(failed) == 1
         remark(
             f"{counted(len(failed), 'cell')} {'has' if one else 'have'} no outcome, as the"

@@ -8,7 +8,7 @@ from robomtl.acting.actor import Agent, TaskInfo
 from robomtl.evaluation import protocols
 from robomtl.evaluation.conditions import Conditions
 from robomtl.evaluation.instructions import task_infos_of
-from robomtl.evaluation.trials import Chunk, deal, plan, side_by_side
+from robomtl.evaluation.trials import Chunk, plan, side_by_side, split_into_chunks
 from robomtl.files.request import digest_of_value, plain
 from robomtl.task import Suite, definition_of
 from robomtl.versions import packages
@@ -71,7 +71,7 @@ def planned(
         suite_identity=identity,
         conditions=conditions,
         protocol=matched,
-        chunks=deal(trials, task_infos, side_by_side(suite)),
+        chunks=split_into_chunks(trials, task_infos, side_by_side(suite)),
     )
 
 

@@ -38,7 +38,7 @@ def results_of(
         **plan.suite_identity,
         **fields,
         horizon=_horizon(plan, records),
-        **journal.made(),
+        **journal.provenance(),
     )
     every = (*plan.suite.train_tasks, *plan.suite.held_out_tasks)
     tiers = {task.name: task.tier for task in every}

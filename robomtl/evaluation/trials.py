@@ -108,7 +108,7 @@ def side_by_side(suite: Suite) -> int:
     return 1 if one_env_per_process(suite) else CHUNK
 
 
-def deal(
+def split_into_chunks(
     trials: Sequence[Trial], task_infos: Sequence[TaskInfo], size: int = CHUNK
 ) -> tuple[Chunk, ...]:
     """Divides trials into chunks, each of one task, in the given order.

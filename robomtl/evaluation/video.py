@@ -31,7 +31,7 @@ from robomtl.files.paths import located
 from robomtl.files.request import differences, plain
 from robomtl.files.untrusted import read_json
 from robomtl.names import file_name
-from robomtl.plug_in import calling, inspected
+from robomtl.plug_in import calling, inspection_env
 from robomtl.progress import progress
 from robomtl.task import Env, Suite, Trial, first_task
 
@@ -42,7 +42,7 @@ _CAMERA = "camera.json"
 _RATE = 30  # Images per second, about; of faster envs, not every step is shown.
 _TOGETHER = 3  # Trials filmed in lockstep: the renderer of each needs 50 MB.
 
-Which = Literal["examples", "failures", "all"] | int
+VideoSelection = Literal["examples", "failures", "all"] | int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,22 +149,22 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
     seen = with_camera(suite, camera)
     task = first_task(seen).name
     variation = seen.variations(task, "fresh")[0]
-    with inspected(seen, task) as env:
+    with inspection_env(seen, task) as env:
         with calling(f"No picture of '{task}' of {seen.name} can be taken"):
             env.reset(options={"variation": variation})
             take_picture(env)
     return seen
 
 
-def check_number(which: Which) -> None:
+def check_number(trials: VideoSelection) -> None:
     """Refuses a number of videos below 1.
 
     Raises:
-        InputError: If ``which`` is a number below 1.
+        InputError: If ``trials`` is a number below 1.
     """
-    if isinstance(which, int) and which < 1:
+    if isinstance(trials, int) and trials < 1:
         raise InputError(
-            f"{which} videos of each task were requested; give at least 1."
+            f"{trials} videos of each task were requested; give at least 1."
         )
 
 
@@ -174,7 +174,7 @@ def film(
     suite: Suite,
     folder: Path | str,
     *,
-    which: Which = "failures",
+    trials: VideoSelection = "failures",
     camera: Camera = OWN,
     compute: Compute | None = None,
 ) -> tuple[Film, ...]:
@@ -187,7 +187,7 @@ def film(
         agent: Agent that was evaluated.
         suite: Suite of the evaluation.
         folder: Folder of the evaluation; see ``video_path`` for the files.
-        which: ``examples``, a failure and a success, of the same task if possible;
+        trials: ``examples``, a failure and a success, of the same task if possible;
             ``failures``; ``all``; or a number, for the first trials of each task.
             Trials that ended in an error are never filmed.
         camera: Camera; fields that are None are chosen by the suite.
@@ -205,7 +205,7 @@ def film(
     results = Results.read(path)
     setting = results.setting
     chosen = list(
-        _chosen(recorded_trials(results, agent, suite), which, setting.criterion)
+        _chosen(recorded_trials(results, agent, suite), trials, setting.criterion)
     )
     seen = check_filming(suite, camera)
     with locked(path):
@@ -228,20 +228,20 @@ def film(
 
 
 def _chosen(
-    played: Sequence[RecordedTrial], which: Which, criterion: Criterion
+    played: Sequence[RecordedTrial], trials: VideoSelection, criterion: Criterion
 ) -> Iterator[RecordedTrial]:
     """Yields the trials to be filmed."""
-    check_number(which)
+    check_number(trials)
     finished = [trial for trial in played if trial.record.error is None]
-    if which == "examples":
+    if trials == "examples":
         yield from _examples(finished, criterion)
         return
     for _, group in groupby(finished, key=lambda trial: trial.record.task):
         members = list(group)
-        if which == "failures":
+        if trials == "failures":
             yield from (each for each in members if not each.record.solved(criterion))
         else:
-            yield from members[: which if isinstance(which, int) else None]
+            yield from members[: trials if isinstance(trials, int) else None]
 
 
 def _examples(

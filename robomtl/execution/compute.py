@@ -60,7 +60,7 @@ class Compute:
         return self._executor(LIMIT)
 
     @property
-    def here(self) -> "Compute":
+    def local(self) -> "Compute":
         """Same number of processes on this machine, for episodes that are collected first."""
         return Compute(workers=self.executed.workers)
 

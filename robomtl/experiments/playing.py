@@ -8,7 +8,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.evaluation.instructions import task_infos_of
 from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome
-from robomtl.evaluation.trials import deal, side_by_side
+from robomtl.evaluation.trials import side_by_side, split_into_chunks
 from robomtl.evaluation.work import play
 from robomtl.task import Suite, Trial
 
@@ -35,6 +35,6 @@ def play_with(
     task_infos = task_infos_of(suite, trials, "canonical")
     return [
         outcome
-        for chunk in deal(trials, task_infos, side_by_side(suite))
+        for chunk in split_into_chunks(trials, task_infos, side_by_side(suite))
         for outcome in play(envs, actor, chunk, "success")
     ]

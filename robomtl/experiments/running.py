@@ -61,7 +61,7 @@ class Experiment(Protocol[C, F]):
         ...
 
     def about(self) -> dict[str, Any]:
-        """Facts about the run, shown before those of ``Journal.made``, as plain data."""
+        """Facts about the run, shown before those of ``Journal.provenance``, as plain data."""
         ...
 
     def conclude(self, finished: Sequence[Finished[C]]) -> F:
@@ -74,7 +74,7 @@ class Experiment(Protocol[C, F]):
         Args:
             found: Findings.
             made: Facts about the run: those of ``about``, the options of the suite, and
-                those of ``Journal.made``.
+                those of ``Journal.provenance``.
         """
         ...
 
@@ -136,7 +136,7 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
     finished = [Finished(cell, journal.done[index]) for index, cell in indexed.items()]
     found = experiment.conclude(finished)
     options = {"options": plain(suite.options)}
-    made = {**experiment.about(), **options, **journal.made()}
+    made = {**experiment.about(), **options, **journal.provenance()}
     write_tables(folder, finished)
     write_json(folder / RESULTS, experiment.results(found, made))
     write_text(folder / REPORT, report_page(experiment.report(found, made)))

@@ -76,7 +76,7 @@ def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
 
 
 def run_facts(first: Mapping[str, Any], made: Mapping[str, Any]) -> Pairs:
-    """Facts about the run of an experiment, as names and texts; see ``Journal.made``.
+    """Facts about the run of an experiment, as names and texts; see ``Journal.provenance``.
 
     Args:
         first: Further facts to show first, by name.

@@ -117,7 +117,7 @@ def settings_of(
     return {**settings.get(EVERY, {}), **settings.get(label, {})}
 
 
-class Dealt(NamedTuple):
+class SplitSettings(NamedTuple):
     """Settings of an arm or method, split by the config that they belong to."""
 
     training: dict[str, Any]
@@ -128,9 +128,9 @@ class Dealt(NamedTuple):
     """All other settings."""
 
 
-def dealt(settings: Mapping[str, Any]) -> Dealt:
+def split_settings(settings: Mapping[str, Any]) -> SplitSettings:
     """Settings split by the config that they belong to, in the given order."""
-    split = Dealt({}, {}, {})
+    split = SplitSettings({}, {}, {})
     for name, value in settings.items():
         outer, _, inner = name.partition(".")
         if outer == "training" and inner:

@@ -53,22 +53,22 @@ class Bins(ActionHead):
     def actions(self, predicted: Tensor, robot: Tensor | None) -> Tensor:
         """Most probable value of each component; see ``ActionHead``."""
         chosen = value_of(self._logits(predicted, robot).argmax(-1), self.bins)
-        has = self.has(robot)
-        return chosen if has is None else chosen * has[:, None]
+        present = self.component_mask(robot)
+        return chosen if present is None else chosen * present[:, None]
 
     def score(self, predicted: Tensor, batch: Batch) -> Loss:
         """Cross-entropy of each sample; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
-        logits, has = self._logits(predicted, robot), self.has(robot)
+        logits, present = self._logits(predicted, robot), self.component_mask(robot)
         target = bin_of(batch.action, self.bins)
         elements = functional.cross_entropy(
             rearrange(logits, "batch chunk action bin -> batch bin chunk action"),
             target,
             reduction="none",
         )
-        per_sample = masked_mean(elements, batch.mask, has)
+        per_sample = masked_mean(elements, batch.mask, present)
         error = (value_of(logits.argmax(-1), self.bins) - batch.action).abs()
-        distance = masked_mean(error, batch.mask, has).mean()
+        distance = masked_mean(error, batch.mask, present).mean()
         return Loss(per_sample, {"action_error": distance})
 
     def _logits(self, predicted: Tensor, robot: Tensor | None) -> Tensor:

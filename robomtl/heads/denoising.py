@@ -106,7 +106,7 @@ class DenoisingHead(ActionHead):
         corrupted = self.process.corrupted(action, noise)
         estimate = self._predict(predicted, robot)(corrupted.chunk, corrupted.time)
         error = self.gathered((estimate - corrupted.target).square(), robot)
-        return Loss(masked_mean(error, batch.mask, self.has(robot)), {})
+        return Loss(masked_mean(error, batch.mask, self.component_mask(robot)), {})
 
     def _predict(self, condition: Tensor, robot: Tensor | None) -> Predict:
         def predict(chunk: Tensor, time: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class DenoisingHead(ActionHead):
 
     def _masked(self, chunk: Tensor, robot: Tensor | None) -> Tensor:
         """The chunk with the components of other robots set to zero."""
-        if self.own is None:
+        if self.component_indices is None:
             return chunk
         return self.scattered(self.gathered(chunk, robot), robot)
 

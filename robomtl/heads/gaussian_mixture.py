@@ -51,15 +51,15 @@ class Mixture(ActionHead):
         """Negative log-density of each chunk per valid component; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
         logits, mean, log_std = self._modes(predicted, robot)
-        has = self.has(robot)
+        present = self.component_mask(robot)
         valid = batch.mask[:, :, None].expand_as(batch.action)
-        if has is not None:
-            valid = valid * has[:, None]
+        if present is not None:
+            valid = valid * present[:, None]
         nll = gaussian_nll(mean - batch.action, log_std) * valid
         by_mode = logits.log_softmax(-1) - nll.sum((2, 3)).mT  # (batch, mode)
         per_sample = -by_mode.logsumexp(-1) / valid.sum((1, 2))
         error = (_likeliest(logits, mean) - batch.action).detach().abs()
-        distance = masked_mean(error, batch.mask, has).mean()
+        distance = masked_mean(error, batch.mask, present).mean()
         return Loss(per_sample, {"action_error": distance})
 
     def _modes(

@@ -39,9 +39,9 @@ class Regression(ActionHead):
         """Loss of each sample; see ``ActionHead``."""
         robot = batch.observation.get(EMBODIMENT)
         outputs = self.components(predicted, robot)
-        error, has = outputs[0] - batch.action, self.has(robot)
-        per_sample = masked_mean(self.elements(error, outputs), batch.mask, has)
-        distance = masked_mean(error.detach().abs(), batch.mask, has).mean()
+        error, present = outputs[0] - batch.action, self.component_mask(robot)
+        per_sample = masked_mean(self.elements(error, outputs), batch.mask, present)
+        distance = masked_mean(error.detach().abs(), batch.mask, present).mean()
         return Loss(per_sample, {"action_error": distance})
 
     @abstractmethod

@@ -72,18 +72,18 @@ class Normaliser(nn.Module):
         """Alias of ``std`` under its earlier name."""
         return self.std
 
-    def fit(self, values: Tensor | Moments, place: slice = slice(None)) -> None:
+    def fit(self, values: Tensor | Moments, columns: slice = slice(None)) -> None:
         """Sets mean and standard deviation to those of values.
 
         Args:
             values: Training data, (sample, size), or its moments.
-            place: Positions of the values in the vector; all by default.
+            columns: Positions of the values in the vector; all by default.
         """
         if isinstance(values, Tensor):
-            self.fit(_moments(values), place)
+            self.fit(_moments(values), columns)
             return
-        self.mean[place].copy_(values.mean)
-        self.std[place].copy_(values.std.clamp(min=self.FLOOR))
+        self.mean[columns].copy_(values.mean)
+        self.std[columns].copy_(values.std.clamp(min=self.FLOOR))
 
     def forward(self, value: Tensor) -> Tensor:
         """Values minus the mean, divided by the standard deviation; (…, size)."""

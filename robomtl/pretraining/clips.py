@@ -41,7 +41,7 @@ class ClipSampler:
         material: Data from which clips are drawn.
         times: Draws the steps of the clips.
         count: Frames in a clip.
-        least: Number of frames that an episode must have for clips to be drawn from it.
+        min_length: Number of frames that an episode must have for clips to be drawn from it.
         seed: Seed of the draws.
 
     Raises:
@@ -49,20 +49,26 @@ class ClipSampler:
     """
 
     def __init__(
-        self, material: Material, times: Times, *, count: int, least: int, seed: int
+        self,
+        material: Material,
+        times: Times,
+        *,
+        count: int,
+        min_length: int,
+        seed: int,
     ) -> None:
         self._material, self._times, self._count = material, times, count
         self._seed = seed
         # Single numbers are drawn on the CPU: on a GPU, each draw waits for the last one.
         spans = Spans(*(part.cpu() for part in material.frames.episodes))
-        longest = int(spans.length.max()) if len(spans.length) else least
-        if longest < least:
+        longest = int(spans.length.max()) if len(spans.length) else min_length
+        if longest < min_length:
             raise InputError(
-                f"This pre-training draws clips of {least} frames or more, and the longest"
+                f"This pre-training draws clips of {min_length} frames or more, and the longest"
                 f" episode has {longest}; give smaller settings of the objective, or longer"
                 " episodes."
             )
-        self._spans = Spans(*(part[spans.length >= least] for part in spans))
+        self._spans = Spans(*(part[spans.length >= min_length] for part in spans))
         _, self._counts = torch.unique_consecutive(self._spans.task, return_counts=True)
         self._firsts = self._counts.cumsum(0) - self._counts
 
@@ -83,15 +89,18 @@ class ClipSampler:
 
 
 def held_out_clips(
-    material: Material, times: Times, *, count: int, least: int
+    material: Material, times: Times, *, count: int, min_length: int
 ) -> Iterator[Clips]:
     """A few batches of clips of held-out episodes, the same at every call.
 
-    There are none if no held-out episode has ``least`` frames.
+    There are none if no held-out episode has ``min_length`` frames.
     """
-    if not len(material.frames) or int(material.frames.episodes.length.max()) < least:
+    if (
+        not len(material.frames)
+        or int(material.frames.episodes.length.max()) < min_length
+    ):
         return
-    sampler = ClipSampler(material, times, count=count, least=least, seed=0)
+    sampler = ClipSampler(material, times, count=count, min_length=min_length, seed=0)
     for step in range(_VALIDATION):
         yield sampler.batch(step, _FRAMES)
 

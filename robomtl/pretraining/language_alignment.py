@@ -112,7 +112,7 @@ class LanguageAlignment(Pretraining):
         return self.steps
 
     @property
-    def least(self) -> int:
+    def min_length(self) -> int:
         """See ``Pretraining``."""
         return 2
 

@@ -104,7 +104,7 @@ class LatentActions(Pretraining):
         return 2
 
     @property
-    def least(self) -> int:
+    def min_length(self) -> int:
         """See ``Pretraining``."""
         return 1 + self.ahead
 

@@ -124,7 +124,7 @@ class MaskedTrajectory(Pretraining):
         return self.window
 
     @property
-    def least(self) -> int:
+    def min_length(self) -> int:
         """See ``Pretraining``."""
         return 1 + (self.window - 1) * self.stride
 

@@ -118,7 +118,7 @@ class MomentumContrast(Pretraining):
         return 2
 
     @property
-    def least(self) -> int:
+    def min_length(self) -> int:
         """See ``Pretraining``."""
         return 1 + self.window
 
@@ -141,11 +141,11 @@ class MomentumContrast(Pretraining):
                 " equal; give window 1 or more."
             )
         for name, feature in images.items():
-            least = min(feature.shape[:2])
-            if 2 * self.crop >= least:
+            side = min(feature.shape[:2])
+            if 2 * self.crop >= side:
                 raise InputError(
-                    f"crop is {self.crop}, and images of '{name}' have {least} px; give"
-                    f" less than {(least + 1) // 2}."
+                    f"crop is {self.crop}, and images of '{name}' have {side} px; give"
+                    f" less than {(side + 1) // 2}."
                 )
         return Contrast(policy, self.size)
 

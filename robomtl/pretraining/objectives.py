@@ -40,7 +40,9 @@ class Pretraining(ABC):
             InputError: If it has none; the message names architectures that have.
         """
         if not issubclass(policy, HeadPolicy):
-            fitting = [n for n in POLICIES.own() if issubclass(_class(n), HeadPolicy)]
+            fitting = [
+                n for n in POLICIES.built_in() if issubclass(_class(n), HeadPolicy)
+            ]
             raise InputError(
                 f"Policy '{name}' has no features apart from its actions, so that it cannot"
                 f" be pre-trained; pre-train one of {', '.join(fitting)}."
@@ -57,7 +59,7 @@ class Pretraining(ABC):
         """Frames in a clip."""
 
     @property
-    def least(self) -> int:
+    def min_length(self) -> int:
         """Number of frames that an episode must have for clips to be drawn from it."""
         return self.count
 
@@ -71,13 +73,15 @@ class Pretraining(ABC):
             material,
             self.times,
             count=self.count,
-            least=self.least,
+            min_length=self.min_length,
             seed=config.seed,
         )
 
     def validation(self, material: Material) -> Iterator[Clips]:
         """A few batches of clips of held-out episodes; none if no episode is long enough."""
-        return held_out_clips(material, self.times, count=self.count, least=self.least)
+        return held_out_clips(
+            material, self.times, count=self.count, min_length=self.min_length
+        )
 
     @abstractmethod
     def meta(self, policy: Policy) -> nn.Module:
@@ -90,7 +94,9 @@ class Pretraining(ABC):
 
 def pretrainings() -> list[str]:
     """Names of the pre-training objectives of robomtl itself."""
-    return [n for n in OBJECTIVES.own() if issubclass(OBJECTIVES.get(n), Pretraining)]
+    return [
+        n for n in OBJECTIVES.built_in() if issubclass(OBJECTIVES.get(n), Pretraining)
+    ]
 
 
 def width_of(policy: Policy) -> int:

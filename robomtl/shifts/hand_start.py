@@ -21,8 +21,8 @@ class _HandStart(Effect):
 HAND_START = Shift(
     line="offset of the hand's initial position: sideways, backwards or up",
     unit="cm",
-    least=0,
-    most=10,
+    minimum=0,
+    maximum=10,
     magnitudes=(2.5, 5, 10),
     randomised=(0, 5),
     needs="start",

@@ -24,7 +24,7 @@ class _Bias(Effect):
         starts = [start for body in bodies for start in body.positions]
         self._indices = np.add.outer(starts, np.arange(dimensions))  # (position, axis)
 
-    def seen(self, state: State) -> State:
+    def observed(self, state: State) -> State:
         """The state with the offset added in place; (state,)."""
         state[self._indices] += self._offset
         return state
@@ -44,7 +44,7 @@ class _Noise(Effect):
         self._seen: list[State] = []
         """Offsets of the last steps, latest first; each (object, axis)."""
 
-    def seen(self, state: State) -> State:
+    def observed(self, state: State) -> State:
         """The state with noise on the objects, added in place; (state,)."""
         shape = len(self._bodies), self._dimensions
         drawn = self._size * self._generator.standard_normal(shape)
@@ -76,8 +76,8 @@ def _gripper(size: float, scene: Scene, generator: np.random.Generator) -> Effec
 OBJECT_BIAS = Shift(
     line="offset of all observed objects, in a random direction per episode",
     unit="cm",
-    least=0,
-    most=50,
+    minimum=0,
+    maximum=50,
     magnitudes=(1, 2, 3),
     randomised=(0, 1),
     needs="positions",
@@ -86,8 +86,8 @@ OBJECT_BIAS = Shift(
 OBJECT_NOISE = Shift(
     line="std along each axis of noise on observed objects, drawn at each step",
     unit="mm",
-    least=0,
-    most=500,
+    minimum=0,
+    maximum=500,
     magnitudes=(2, 5, 10),
     randomised=(0, 5),
     needs="positions",
@@ -96,8 +96,8 @@ OBJECT_NOISE = Shift(
 GRIPPER_OFFSET = Shift(
     line="offset of the observed hand, in a random direction per episode",
     unit="cm",
-    least=0,
-    most=50,
+    minimum=0,
+    maximum=50,
     magnitudes=(1, 2, 3),
     randomised=(0, 1),
     needs="positions",

@@ -53,7 +53,7 @@ class Effect:
         """The action that the env executes in place of the policy's action; (action,)."""
         return action
 
-    def seen(self, state: State) -> State:
+    def observed(self, state: State) -> State:
         """The observed state; may modify and return its argument; (state,)."""
         return state
 
@@ -78,13 +78,13 @@ class Shift:
     """Description of the changed quantity, in one line."""
     unit: str
     """Unit of the magnitude; ``×`` for a factor."""
-    least: float
+    minimum: float
     """Smallest magnitude."""
-    most: float
+    maximum: float
     """Largest magnitude."""
     none: float = 0.0
     """Magnitude at which nothing changes: 1 for a factor, 0 otherwise."""
-    whole: bool = False
+    integer: bool = False
     """Whether magnitudes are integers."""
     magnitudes: tuple[float, ...]
     """Magnitudes that ``robomtl shift`` plays by default, besides ``none``."""
@@ -104,7 +104,7 @@ class Shift:
         """A magnitude drawn uniformly from [low, high]; log-uniformly for a factor."""
         if low == high:
             return low
-        if self.whole:
+        if self.integer:
             return float(generator.integers(int(low), int(high) + 1))
         if self.factor:
             return float(np.exp(generator.uniform(np.log(low), np.log(high))))

@@ -89,7 +89,7 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         self.expert_observation = observation
         state = observation["state"].copy()
         for effect in self._effects:
-            state = effect.seen(state)
+            state = effect.observed(state)
         return {**observation, "state": state}
 
 

@@ -161,16 +161,16 @@ def magnitude_from(name: str, shift: Shift, value: str | float) -> float:
     Raises:
         InputError: If it is not a number, or outside the range of the shift.
     """
-    whole = "whole " if shift.whole else ""
+    whole = "whole " if shift.integer else ""
     try:
         number = float(value)
-        fits = shift.least <= number <= shift.most
+        fits = shift.minimum <= number <= shift.maximum
     except ValueError:
         number, fits = 0.0, False
-    if not fits or (shift.whole and number != int(number)):
+    if not fits or (shift.integer and number != int(number)):
         raise InputError(
-            f"{name} is {value}; give a {whole}number from {shift.least:g} to"
-            f" {shift.most:g} [{shift.unit}]; {shift.none:g} changes nothing."
+            f"{name} is {value}; give a {whole}number from {shift.minimum:g} to"
+            f" {shift.maximum:g} [{shift.unit}]; {shift.none:g} changes nothing."
         )
     return number
 
@@ -240,6 +240,6 @@ shifted.variants = {  # type: ignore[attr-defined]
     f"{RANDOMISED}/<suite>": "The tasks of a suite under randomised shifts",
     **{
         f"{name}=<{SHIFTS.get(name).unit}>/<suite>": SHIFTS.get(name).line
-        for name in SHIFTS.own()
+        for name in SHIFTS.built_in()
     },
 }

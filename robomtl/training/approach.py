@@ -80,7 +80,7 @@ def approaches(source: Frames, geometry: Sequence[Geometry]) -> Approach:
     before = torch.zeros(len(state), dtype=torch.bool)
     last = 0
     while last < len(state):
-        first, last = last, last + int(source.left[last])
+        first, last = last, last + int(source.steps_left[last])
         touch = first + _touch(state[first:last], geometry[int(task[first])])
         end[first:last], before[first:touch] = position[touch], True
         length[first:last] = (position[first] - position[touch]).norm()

@@ -47,7 +47,7 @@ class Augmenter:
         self._centre = torch.bmm(middle.to(device)[:, None], axes)[:, 0]
         # About z x and y become cos x - sin y and cos y + sin x; y follows x.
         self._sense = axes[:, 1] - axes[:, 0]  # (task, state)
-        self._beside = torch.arange(state, device=device) - self._sense.long()
+        self._paired = torch.arange(state, device=device) - self._sense.long()
 
     def draw(self, task: Tensor, generator: Generator) -> Transform:
         """Translation, rotation, mirroring and action space of samples or problems.
@@ -71,7 +71,7 @@ class Augmenter:
             change = replace(
                 change,
                 angle=angle[:, None] * self._sense.index_select(0, task),
-                beside=self._beside.index_select(0, task),
+                paired=self._paired.index_select(0, task),
                 centre=self._centre.index_select(0, task),
             )
         if made.mirror:
@@ -119,9 +119,11 @@ class Augmenter:
             task: Index of the task of each; (sample,).
             generator: Generator of the draws.
         """
-        return self.each(self.draw(task, generator), task, generator)
+        return self.complete(self.draw(task, generator), task, generator)
 
-    def each(self, change: Transform, task: Tensor, generator: Generator) -> Transform:
+    def complete(
+        self, change: Transform, task: Tensor, generator: Generator
+    ) -> Transform:
         """A transform completed by the draws of each sample: masks, new goals, starts.
 
         Args:

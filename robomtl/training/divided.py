@@ -15,7 +15,7 @@ class Divided(NamedTuple):
 
     parts: tuple[Any, ...]
     """Batches of consecutive samples, in order."""
-    place: slice
+    samples: slice
     """Indices of the samples of the parts within the whole batch."""
     task: Tensor
     """Index of the task of each sample of the whole batch; (sample,)."""
@@ -24,13 +24,13 @@ class Divided(NamedTuple):
 class Divisible(Protocol):
     """Draws whose batches can be divided."""
 
-    def divided(self, step: int, size: int, own: Sequence[int], of: int) -> Divided:
+    def divided(self, step: int, size: int, indices: Sequence[int], of: int) -> Divided:
         """Some parts of the batch that ``batch`` draws for a step.
 
         Args:
             step: Number of steps taken before.
             size: Approximate number of samples in the whole batch.
-            own: Consecutive indices of the requested parts.
+            indices: Consecutive indices of the requested parts.
             of: Number of all parts.
         """
         ...
@@ -41,27 +41,27 @@ class DividedDraws:
 
     Args:
         draws: Draws of the whole batches.
-        own: Consecutive indices of the parts of this process.
+        indices: Consecutive indices of the parts of this process.
         of: Number of all parts.
     """
 
-    def __init__(self, draws: Divisible, own: Sequence[int], of: int) -> None:
-        self._draws, self._own, self._of = draws, own, of
+    def __init__(self, draws: Divisible, indices: Sequence[int], of: int) -> None:
+        self._draws, self._own, self._of = draws, indices, of
 
     def batch(self, step: int, size: int) -> Divided:
         """The parts of a step's batch."""
         return self._draws.divided(step, size, self._own, self._of)
 
 
-def edges(samples: int, own: Sequence[int], of: int) -> list[slice]:
+def slices_of_parts(samples: int, indices: Sequence[int], of: int) -> list[slice]:
     """Slices of a batch's samples, one for each requested part, of equal length up to 1.
 
     Args:
         samples: Number of samples in the batch.
-        own: Indices of the parts.
+        indices: Indices of the parts.
         of: Number of all parts.
     """
-    return [slice(samples * k // of, samples * (k + 1) // of) for k in own]
+    return [slice(samples * k // of, samples * (k + 1) // of) for k in indices]
 
 
 def parts_of(batch: Any) -> tuple[Any, ...]:

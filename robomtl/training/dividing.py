@@ -84,16 +84,16 @@ class DividedWeighing(Weighing):
         return Loss(whole, loss.metrics), sums / counts, means
 
 
-def whole_losses(own: Tensor, batch: Divided, processes: Processes) -> Tensor:
+def whole_losses(losses: Tensor, batch: Divided, processes: Processes) -> Tensor:
     """The loss of each sample of a whole batch; (sample,).
 
     Args:
-        own: Losses of the samples that this process computed; (own sample,).
+        losses: Losses of the samples that this process computed; (own sample,).
         batch: The divided batch, with the indices of these samples.
         processes: Processes that computed the other samples.
     """
-    whole = own.new_zeros(len(batch.task))
-    whole[batch.place] = own
+    whole = losses.new_zeros(len(batch.task))
+    whole[batch.samples] = losses
     processes.add_up([whole])
     return whole
 

@@ -185,7 +185,7 @@ def _with_tasks(data: Data, tasks: tuple[str, ...]) -> Data:
 
 
 def _fitting() -> list[str]:
-    found = {name: POLICIES.get(name) for name in POLICIES.own()}
+    found = {name: POLICIES.get(name) for name in POLICIES.built_in()}
     return [
         name
         for name, each in found.items()

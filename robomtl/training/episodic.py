@@ -31,7 +31,7 @@ class Episodic(NamedTuple):
     """Frames of other demonstrations of the same tasks; (task · sample, …)."""
     others: Context | None = None
     """Some of the queries' demonstrations, subsampled; None unless requested."""
-    place: slice = slice(0, 0)
+    inferred_slice: slice = slice(0, 0)
     """Position in the task embedding of what is inferred from demonstrations."""
 
     @property
@@ -94,11 +94,11 @@ def _within(start: Tensor, length: Tensor, window: Tensor) -> tuple[Tensor, Tens
     return start + first, last - first + 1
 
 
-def _place(material: Material) -> slice:
+def _inferred_slice(material: Material) -> slice:
     """Position in the task embedding of what is inferred; empty if nothing is."""
     conditioning = material.conditioning
     inferred = "demonstration" in conditioning.kinds
-    return conditioning.place("demonstration") if inferred else slice(0, 0)
+    return conditioning.slice_of("demonstration") if inferred else slice(0, 0)
 
 
 class EpisodicSampler:
@@ -130,7 +130,7 @@ class EpisodicSampler:
         others: int = 0,
     ) -> None:
         self._material, self._shots, self._steps = material, shots, steps
-        self._others, self._place = others, _place(material)
+        self._others, self._inferred_slice = others, _inferred_slice(material)
         # Single numbers are drawn on the CPU: on a GPU, each draw waits for the last one.
         self._spans = Spans(*(part.cpu() for part in material.frames.episodes))
         group = self._spans.group
@@ -171,7 +171,7 @@ class EpisodicSampler:
             others=self._context(others, torch.ones_like(others), window, change)
             if self._others
             else None,
-            place=self._place,
+            inferred_slice=self._inferred_slice,
         )
 
     def _context(
@@ -262,7 +262,7 @@ class EpisodicSampler:
         if change is not None and augmenter is not None:
             task = self._task(rows.flatten())
             spread = change.repeated(rows.shape[1])
-            change = augmenter.each(spread, task, generator)
+            change = augmenter.complete(spread, task, generator)
         return gather(
             material.frames,
             rows.flatten(),

@@ -207,7 +207,7 @@ class Frames:
         return self.episodes.task.repeat_interleave(self.episodes.length)
 
     @cached_property
-    def left(self) -> Tensor:
+    def steps_left(self) -> Tensor:
         """Steps left in the episode at each frame, its own included; (frame,)."""
         ends = self._ends.repeat_interleave(self.episodes.length)
         return ends - torch.arange(len(ends), device=ends.device)

@@ -16,7 +16,7 @@ from robomtl.training.samples import mixed
 from robomtl.training.schedule import learning_rate
 
 
-class Taken(NamedTuple):
+class TakenStep(NamedTuple):
     """A gradient step that was taken."""
 
     step: int
@@ -34,14 +34,14 @@ class Taken(NamedTuple):
 class Hook(NamedTuple):
     """An action that is repeated during training."""
 
-    every: int
+    interval: int
     """Steps between two actions; 0 for none."""
-    action: Callable[[Taken], None]
+    action: Callable[[TakenStep], None]
     """Called after a step, in the order of the hooks."""
 
     def due(self, step: int) -> bool:
         """Whether the action follows the step of this number."""
-        return self.every > 0 and step % self.every == 0
+        return self.interval > 0 and step % self.interval == 0
 
 
 def take_steps(
@@ -51,7 +51,7 @@ def take_steps(
     *,
     hooks: Sequence[Hook] = (),
     seed: int | None = None,
-) -> Taken | None:
+) -> TakenStep | None:
     """Takes the remaining gradient steps, and runs the hooks after each.
 
     Args:
@@ -82,7 +82,7 @@ def take_steps(
 
 def _step(
     learner: Learner, batch: Drawn, config: TrainConfig, seed: int | None
-) -> Taken:
+) -> TakenStep:
     rate = learning_rate(learner.step, config)
     try:
         with nullcontext() if seed is None else GENERATOR:
@@ -91,7 +91,7 @@ def _step(
             loss, norm = learner.update(batch)
     except NotFiniteError as error:
         raise _placed(error, learner, batch, config) from error
-    return Taken(learner.step, batch, loss, norm, rate)
+    return TakenStep(learner.step, batch, loss, norm, rate)
 
 
 def _placed(

@@ -73,7 +73,7 @@ class Joined:
         """Actions of a table in the action space that is trained."""
         if self.alignment is None:
             return action
-        made = self.alignment.shared(action.cpu().numpy(), self.robot[number])
+        made = self.alignment.to_shared(action.cpu().numpy(), self.robot[number])
         return torch.from_numpy(made).to(action.device)
 
     def blocks(self, spans: Spans) -> Iterator[Mapping[str, Tensor]]:

@@ -21,7 +21,7 @@ from robomtl.training.divided import DividedDraws, Divisible
 from robomtl.training.elapsed import Elapsed
 from robomtl.training.learner import Learner
 from robomtl.training.log import Log
-from robomtl.training.loop import Hook, Taken, take_steps
+from robomtl.training.loop import Hook, TakenStep, take_steps
 from robomtl.training.measuring import Measurements
 from robomtl.training.objective import Draws, Material, Objective
 from robomtl.training.prefetching import prefetched
@@ -164,13 +164,13 @@ class _Monitor:
                 results = self._evaluations.go_on()
             self._log.evaluate(self._run.learner.step, results)
 
-    def show(self, taken: Taken) -> None:
+    def show(self, taken: TakenStep) -> None:
         """Advances the progress bar to a step."""
         note = f"loss {taken.loss.per_sample.mean():.4f}"
         self._advance(taken.step - self._shown, note=note)
         self._shown = taken.step
 
-    def _log_step(self, taken: Taken) -> None:
+    def _log_step(self, taken: TakenStep) -> None:
         # If the folder is gone, TensorBoard's thread would print a traceback.
         check_not_removed(self._run.folder / REQUEST)
         self._log.train(
@@ -182,7 +182,7 @@ class _Monitor:
         )
         self._log.weights(taken.step, self._run.learner.weights())
 
-    def _validate(self, taken: Taken) -> None:
+    def _validate(self, taken: TakenStep) -> None:
         """Logs the validation losses, and sets the sampling weights by them if requested."""
         run, learner = self._run, self._run.learner
         policy = averaged(learner, run.card).to(run.config.device)
@@ -192,24 +192,24 @@ class _Monitor:
             learner.validation = torch.tensor([means[task] for task in learner.tasks])
             emphasise(learner, run.draws)
 
-    def _save(self, taken: Taken) -> None:
+    def _save(self, taken: TakenStep) -> None:
         check_not_removed(self._run.folder / REQUEST)
         self._run.learner.save(self._run.folder / STATE)
         self._elapsed.write()
         self.measurements.write()
 
-    def _stop(self, taken: Taken) -> None:
+    def _stop(self, taken: TakenStep) -> None:
         if self._deferral.pressed.is_set():
             self._save(taken)
             self.measurements.finish()
             raise KeyboardInterrupt
 
-    def _evaluate(self, taken: Taken) -> None:
+    def _evaluate(self, taken: TakenStep) -> None:
         self._save(taken)  # A run interrupted in the evaluation resumes from here.
         with self._deferral.lifted():
             self._log.evaluate(taken.step, self._evaluations.begin())
 
-    def _choose_threads(self, taken: Taken) -> None:
+    def _choose_threads(self, taken: TakenStep) -> None:
         """Chooses the number of threads of the next step; see ``Threads``."""
         self._run.threads.take(
             taken.step, partial(self._run.learner.rehearse, taken.batch)

@@ -15,7 +15,7 @@ from robomtl.features import STATE
 from robomtl.policy import EMBODIMENT, Batch
 from robomtl.training.approach import from_elsewhere
 from robomtl.training.augmenting import Augmenter
-from robomtl.training.divided import Divided, edges
+from robomtl.training.divided import Divided, slices_of_parts
 from robomtl.training.frames import Frames
 from robomtl.training.hindsight import drawn_goals, goal_images, without_instructions
 from robomtl.training.image_augmentation import ImageAugmentation, augmented
@@ -41,7 +41,7 @@ class _Drawn(NamedTuple):
     """Transforms of the samples; None if they are not augmented."""
     generator: Generator
     """Generator of the draws that depend on the frames."""
-    place: slice
+    samples: slice
     """Indices of the samples within the whole batch."""
     size: int
     """Samples in the whole batch."""
@@ -55,7 +55,7 @@ class _Drawn(NamedTuple):
             fixed=self.fixed[samples],
             change=change,
             generator=self.generator.clone_state(),
-            place=samples,
+            samples=samples,
         )
 
 
@@ -130,13 +130,13 @@ class Sampler:
         """The batch of a step, with about ``size`` samples."""
         return self._gathered(self._drawn(step, size))
 
-    def divided(self, step: int, size: int, own: Sequence[int], of: int) -> Divided:
+    def divided(self, step: int, size: int, indices: Sequence[int], of: int) -> Divided:
         """Some parts of a batch, without reading the frames of others; see ``Divisible``."""
         drawn = self._drawn(step, size)
-        slices = edges(len(drawn.task), own, of)
+        slices = slices_of_parts(len(drawn.task), indices, of)
         return Divided(
             parts=tuple(self._gathered(drawn.of(samples)) for samples in slices),
-            place=slice(slices[0].start, slices[-1].stop),
+            samples=slice(slices[0].start, slices[-1].stop),
             task=drawn.task,
         )
 
@@ -182,7 +182,7 @@ class Sampler:
             batch,
             self._config.images,
             drawn.generator,
-            samples=drawn.place,
+            samples=drawn.samples,
             of=drawn.size,
         )
 

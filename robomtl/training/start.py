@@ -151,7 +151,7 @@ def usual_history(policy: str, start: Start | None) -> int:
     """
     if start is not None and start.trained.card.policy == policy:
         return start.trained.card.spec.history
-    return POLICIES.get(policy).usual_history
+    return POLICIES.get(policy).default_history
 
 
 def identity(start: Start | None) -> dict[str, Any] | None:

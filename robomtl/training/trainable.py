@@ -21,7 +21,9 @@ def check_trainable(policy: str) -> None:
         InputError: If it is unknown, or is made only by methods of adaptation.
     """
     if not POLICIES.get(policy).trainable:
-        trainable = [name for name in POLICIES.own() if POLICIES.get(name).trainable]
+        trainable = [
+            name for name in POLICIES.built_in() if POLICIES.get(name).trainable
+        ]
         raise InputError(
             f"Policy '{policy}' is not trained but made by methods of adaptation; train"
             f" one of {', '.join(trainable)}."
@@ -150,7 +152,7 @@ def check_divisible(
     if culprit and requested:
         fitting = [
             n
-            for n in OBJECTIVES.own()
+            for n in OBJECTIVES.built_in()
             if getattr(OBJECTIVES.get(n), "divisible", False)
         ]
         raise InputError(

@@ -25,8 +25,8 @@ class Transform:
     """Mirroring: factors of the state, 1 or -1; (sample, state)."""
     angle: Tensor | None = None
     """Angle of rotation of each component of the state [rad], together with the component
-    in ``beside`` and around its centre; (sample, state)."""
-    beside: Tensor | None = None
+    in ``paired`` and around its centre; (sample, state)."""
+    paired: Tensor | None = None
     """Index of the component that each one is rotated with; (sample, state)."""
     centre: Tensor | None = None
     """Centre of rotation of each component; (sample, state)."""
@@ -48,13 +48,13 @@ class Transform:
 
     def repeated(self, times: int) -> "Transform":
         """Each sample's transform repeated ``times`` times in a row; (sample · times, …)."""
-        return self._each(lambda part: part.repeat_interleave(times, 0))
+        return self._map(lambda part: part.repeat_interleave(times, 0))
 
     def of(self, samples: slice) -> "Transform":
         """The transforms of some of the samples."""
-        return self._each(lambda part: part[samples])
+        return self._map(lambda part: part[samples])
 
-    def _each(self, change: Callable[[Tensor], Tensor]) -> "Transform":
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Transform":
         """The transforms with a function applied to each tensor, (sample, …)."""
         parts = {
             name: change(part)
@@ -64,16 +64,16 @@ class Transform:
         positive = tuple((start, change(which)) for start, which in self.positive)
         return replace(self, **parts, positive=positive)
 
-    def later(self, frame: Tensor, left: Tensor) -> Tensor:
+    def later(self, frame: Tensor, steps_left: Tensor) -> Tensor:
         """The frames at which new goals are achieved; (sample,).
 
         Args:
             frame: Index of each sample's frame; (sample,).
-            left: Steps left in the sample's episode, its frame included; (sample,).
+            steps_left: Steps left in the sample's episode, its frame included; (sample,).
         """
         if self.ahead is None:
             return frame
-        return frame + steps_ahead(self.ahead.clamp(min=0), left)
+        return frame + steps_ahead(self.ahead.clamp(min=0), steps_left)
 
     def state(self, state: Tensor, later: Tensor | None = None) -> Tensor:
         """Transformed states, except for ``start``; (sample, state).
@@ -103,11 +103,11 @@ class Transform:
 
     def _turned(self, state: Tensor) -> Tensor:
         assert self.angle is not None
-        assert self.beside is not None
+        assert self.paired is not None
         assert self.centre is not None
         apart = state - self.centre
         along, across = self.angle.cos(), self.angle.sin()
-        return along * apart + across * apart.gather(1, self.beside) + self.centre
+        return along * apart + across * apart.gather(1, self.paired) + self.centre
 
     def action(self, action: Tensor) -> Tensor:
         """Transformed actions, clipped to [-1, 1]; (sample, chunk, action)."""
@@ -116,14 +116,14 @@ class Transform:
         return action.clamp(-1, 1)
 
 
-def steps_ahead(ahead: Tensor, left: Tensor) -> Tensor:
+def steps_ahead(ahead: Tensor, steps_left: Tensor) -> Tensor:
     """Steps until a goal is achieved, 0 at the last step of an episode; (sample,).
 
     Args:
         ahead: Time of the goal, from 0 for the next step to 1 for the last; (sample,).
-        left: Steps left in the episode, the current one included; (sample,).
+        steps_left: Steps left in the episode, the current one included; (sample,).
     """
-    most = left - 1
+    most = steps_left - 1
     steps = 1 + (ahead * most).long()
     return steps.minimum(most)
 

@@ -118,7 +118,7 @@ class PooledEncoder(nn.Module):
         vector: Tensor = self.projection(self.pool(features, context.mask))
         return vector * (context.mask.amax(1, keepdim=True) > 0)
 
-    def each(self, context: Context) -> Tensor:
+    def encode_separately(self, context: Context) -> Tensor:
         """Vector of each demonstration, encoded separately; (task, shot, size)."""
         tasks, shots = context.mask.shape
         alone = Context(

@@ -45,12 +45,12 @@ def withheld(context: Context, probability: float) -> Context:
     return context._replace(mask=context.mask * kept)
 
 
-def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
+def conditioned_on(batch: Batch, columns: slice, inferred: Tensor) -> Batch:
     """A batch conditioned on the vector that was inferred for each of its tasks.
 
     Args:
         batch: Rows sorted by task, equally many of each.
-        place: Position of the vector in the task embedding.
+        columns: Position of the vector in the task embedding.
         inferred: Vector of each task; (task, demonstration).
     """
     rows = repeat(
@@ -60,14 +60,14 @@ def telling(batch: Batch, place: slice, inferred: Tensor) -> Batch:
     )
     embedding = batch.task_embedding
     parts = [
-        embedding[:, : place.start],
+        embedding[:, : columns.start],
         rows.to(embedding.dtype),
-        embedding[:, place.stop :],
+        embedding[:, columns.stop :],
     ]
     return batch._replace(task_embedding=torch.cat(parts, dim=-1))
 
 
-def whole(support: Support, steps: int, device: torch.device) -> Context:
+def support_context(support: Support, steps: int, device: torch.device) -> Context:
     """All demonstrations of a support as a context of one task.
 
     Args:
@@ -76,10 +76,14 @@ def whole(support: Support, steps: int, device: torch.device) -> Context:
         device: Device of the context.
     """
     demonstrations = support.demonstrations
-    every = frames(demonstrations, range(len(demonstrations)), device)
+    all_frames = frames(demonstrations, range(len(demonstrations)), device)
     episodes = torch.arange(len(demonstrations), device=device)[None]
     return context_of(
-        every, every.episodes, episodes, torch.ones_like(episodes), steps=steps
+        all_frames,
+        all_frames.episodes,
+        episodes,
+        torch.ones_like(episodes),
+        steps=steps,
     )
 
 
@@ -106,7 +110,9 @@ class InferringMethod:
         """The same policy, conditioned on the task's vector; see ``Method``."""
         card, objective = trained.card, cast(Infers, objective_of(trained))
         with torch.inference_mode():
-            context = whole(support, objective.subsampled, trained.policy.device)
+            context = support_context(
+                support, objective.subsampled, trained.policy.device
+            )
             (inferred,) = objective.infer(trained.policy, context)
         if not inferred.isfinite().all():
             raise FloatingPointError("The inferred task vector is not finite.")

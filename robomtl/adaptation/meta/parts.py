@@ -27,6 +27,6 @@ def check_part(part: str) -> None:
 def belongs(policy: Policy, part: Part, name: str) -> bool:
     """Whether the parameter or module ``name`` belongs to a part of a policy."""
     if part == "all":
-        return not any(within(name, kept) for kept in policy.kept)
+        return not any(within(name, kept) for kept in policy.fixed_parts)
     modules = policy.last_layers if part == "last_layers" else ("head",)
     return any(within(name, module) for module in modules)

@@ -91,7 +91,7 @@ def _embedded(conditioning: Conditioning, tasks: list[Task]) -> Tensor:
         for task in tasks
         for wording in (*task.instructions, *task.held_out_instructions)
     ]
-    return conditioning.fixed(task_infos)[:, conditioning.place("language")]
+    return conditioning.fixed(task_infos)[:, conditioning.slice_of("language")]
 
 
 def _acting(policy: Policy) -> dict[str, Tensor]:

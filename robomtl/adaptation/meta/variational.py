@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from robomtl.adaptation.meta.inferring import telling
+from robomtl.adaptation.meta.inferring import conditioned_on
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.policy import Context, Loss, Policy
 from robomtl.policy_border import loss_of
@@ -113,7 +113,10 @@ class VariationalTraining(Problems):
         """
         queries = batch.query
         count = len(queries.task) // batch.tasks
-        loss = loss_of(policy, telling(queries, batch.place, belief.rows(count).draw()))
+        loss = loss_of(
+            policy,
+            conditioned_on(queries, batch.inferred_slice, belief.rows(count).draw()),
+        )
         nats = divergence(belief, prior)
         weighted = self.beta * nats / (count * queries.action[0].numel())
         return Loss(

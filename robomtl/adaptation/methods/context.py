@@ -28,7 +28,7 @@ from robomtl.adaptation.meta.encoding import (
     standardised,
     step_size,
 )
-from robomtl.adaptation.meta.inferring import InferringMethod, telling, withheld
+from robomtl.adaptation.meta.inferring import InferringMethod, conditioned_on, withheld
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.errors import InputError
@@ -96,7 +96,9 @@ class ContextTraining(Problems):
         mean, log_std = self._inferred(policy, context)
         noise = torch.randn_like(mean) if training else torch.zeros_like(mean)
         inferred = mean + log_std.exp() * noise if self.bottleneck else mean
-        loss = loss_of(policy, telling(batch.query, batch.place, inferred))
+        loss = loss_of(
+            policy, conditioned_on(batch.query, batch.inferred_slice, inferred)
+        )
         if not self.bottleneck:
             return loss
         divergence = divergence_from_normal(mean, log_std)

@@ -21,7 +21,7 @@ from typing import ClassVar, Protocol, cast, runtime_checkable
 from einops import repeat
 from torch import Generator
 
-from robomtl.adaptation.meta.inferring import objective_of, whole, withheld
+from robomtl.adaptation.meta.inferring import objective_of, support_context, withheld
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.adaptation.method import Adapted, Budget
 from robomtl.adaptation.support import Support
@@ -138,6 +138,6 @@ class InContext:
         policy = copy.deepcopy(trained.policy)
         objective = cast(InContextTraining, objective_of(trained))
         cast(Prompted, policy).remember(
-            whole(support, objective.subsampled, policy.device)
+            support_context(support, objective.subsampled, policy.device)
         )
         return Adapted(policy, trained.card)

@@ -27,7 +27,7 @@ from robomtl.adaptation.meta.encoding import (
     standardised,
     step_size,
 )
-from robomtl.adaptation.meta.inferring import InferringMethod, telling
+from robomtl.adaptation.meta.inferring import InferringMethod, conditioned_on
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.errors import InputError
 from robomtl.policy import Context, Loss, Policy
@@ -130,12 +130,14 @@ class TecnetTraining(Problems):
         """Weighted sum of margin loss, support loss and query loss of each sample."""
         assert batch.others is not None
         sentences = self.infer(policy, batch.context)
-        embeddings = encoder_of(policy).each(standardised(policy, batch.others))
+        embeddings = encoder_of(policy).encode_separately(
+            standardised(policy, batch.others)
+        )
         shown = functional.normalize(embeddings.float(), dim=-1)
         with torch.autocast(shown.device.type, enabled=False):
             margin = margin_loss(shown, sentences, self.margin)
         support, query = (
-            loss_of(policy, telling(part, batch.place, sentences))
+            loss_of(policy, conditioned_on(part, batch.inferred_slice, sentences))
             for part in (batch.support, batch.query)
         )
         rows = len(batch.task) // len(margin)
@@ -149,7 +151,7 @@ class TecnetTraining(Problems):
 
     def infer(self, policy: Policy, context: Context) -> Tensor:
         """Sentence of each task; (task, size)."""
-        embeddings = encoder_of(policy).each(standardised(policy, context))
+        embeddings = encoder_of(policy).encode_separately(standardised(policy, context))
         return sentence(embeddings.float(), context.mask)
 
 

@@ -106,7 +106,7 @@ def run_adaptation(
         config=CollectionConfig(  # The same for every seed of training.
             episodes=recipe.episodes, noise=recipe.noise
         ),
-        compute=compute.here,
+        compute=compute.local,
     )
     trainings = [
         _training(

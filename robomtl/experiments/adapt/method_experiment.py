@@ -156,7 +156,7 @@ def compare_methods(
         request = replace(request, retained=0)
     supports = supports or Supports()
     benchmark = benchmark_of(suite, request.tasks)
-    pool = pool_for(benchmark, request, folder, supports, compute.here)
+    pool = pool_for(benchmark, request, folder, supports, compute.local)
     posed = problems_for(benchmark, request, pool)
     check_supports(family, needed, seeds, pool.take([0]))
     prior = supports.prior or family.prior

@@ -157,7 +157,7 @@ def beyond(
             config = CollectionConfig(
                 tasks=tasks, episodes=design.demonstrations, noise=NOISE
             )
-            collect(suite, data, config=config, compute=compute.here)
+            collect(suite, data, config=config, compute=compute.local)
         seeds = range(design.seeds)
         shared = Shared(
             design=design,

@@ -144,7 +144,7 @@ def lifelong(
                 tuple(dict.fromkeys(stream)),
                 request.demonstrations,
                 noise=noise,
-                compute=compute.here,
+                compute=compute.local,
             )
         machine = resolved_in(folder, compute.machine)
         variants = {

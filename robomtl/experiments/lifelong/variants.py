@@ -10,7 +10,7 @@ from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
 from robomtl.continual.stage import Normalisation
 from robomtl.earlier import present
 from robomtl.errors import InputError
-from robomtl.experiments.settings import changed, dealt, kinds_of
+from robomtl.experiments.settings import changed, kinds_of, split_settings
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
 from robomtl.training.trainable import check_trainable
@@ -57,7 +57,7 @@ def variant_of(
     Raises:
         InputError: If the method or a setting is unknown, or out of range.
     """
-    training, config, others = dealt(settings)
+    training, config, others = split_settings(settings)
     _check_equal(label, training)
     inner = {k: value for k, value in others.items() if k not in _OWN}
     try:

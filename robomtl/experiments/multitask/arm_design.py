@@ -156,7 +156,7 @@ class MultitaskRequest(Design):
             reference=self.reference and labels.get(self.reference, self.reference),
         )
 
-    def amounts(
+    def demonstration_counts(
         self, tasks: Sequence[str], target: Sequence[str], count: int
     ) -> dict[str, int]:
         """Number of demonstrations of each task, by its name.

@@ -161,7 +161,7 @@ def multitask(
     with locked(folder):
         if data is None:
             data = collect_enough(
-                suite, folder, tasks, most, noise=noise, compute=compute.here
+                suite, folder, tasks, most, noise=noise, compute=compute.local
             )
         machine = resolved_in(folder, compute.machine)
         arms = {
@@ -204,7 +204,10 @@ def _shared(
 ) -> Shared:
     """Data and settings that all cells share; see ``multitask`` for the errors raised."""
     target = targets_of(suite, tasks, request.target)
-    amounts = {n: request.amounts(tasks, target, n) for n in request.demonstrations}
+    amounts = {
+        n: request.demonstration_counts(tasks, target, n)
+        for n in request.demonstrations
+    }
     most = amounts[max(request.demonstrations)]
     recorded = data_in(data)
     check_enough(recorded, suite, most)

@@ -117,7 +117,7 @@ def _trained_before(
         config=CollectionConfig(
             tasks=tasks, episodes=before.episodes, noise=recipe.noise
         ),
-        compute=compute.here,
+        compute=compute.local,
     )
     train(
         demonstrations,

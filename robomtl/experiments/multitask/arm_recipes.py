@@ -27,7 +27,7 @@ _ARCHITECTURES: Mapping[str, Mapping[str, Any]] = {
 
 
 def _architectures() -> MultitaskRequest:
-    names = [name for name in _ARCHITECTURES if name in POLICIES.own()]
+    names = [name for name in _ARCHITECTURES if name in POLICIES.built_in()]
     return MultitaskRequest(
         arms=dict.fromkeys(names, "together"),
         settings={name: {"policy": name, **_ARCHITECTURES[name]} for name in names},

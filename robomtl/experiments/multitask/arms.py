@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
 from robomtl.errors import InputError
-from robomtl.experiments.settings import changed, dealt, kinds_of
+from robomtl.experiments.settings import changed, kinds_of, split_settings
 from robomtl.files.paths import located
 from robomtl.nearest import check_known, unknown
 from robomtl.training import TrainConfig
@@ -114,7 +114,7 @@ def arm_of(
 
 def _set(label: str, arm: Arm, settings: Mapping[str, Any]) -> Arm:
     """The arm with its settings applied."""
-    training, config, others = dealt(settings)
+    training, config, others = split_settings(settings)
     for name in training:
         _check_settable(label, name)
     for name, value in others.items():

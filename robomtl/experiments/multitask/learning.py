@@ -89,7 +89,7 @@ class LearnCell:
         """The policy of a cell, and the time of its training [s]."""
         arm, out = self._shared.arms[cell.arm], cell.run(self._shared.runs)
         shared, data = self._shared, self._demonstrations(self._shared.data[cell.arm])
-        amounts = shared.request.amounts(
+        amounts = shared.request.demonstration_counts(
             shared.tasks, shared.target, cell.demonstrations
         )
         chosen = read(data, amounts, cell, shared.hashes)

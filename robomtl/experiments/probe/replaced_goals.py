@@ -7,7 +7,7 @@ from itertools import groupby
 from robomtl.acting.actor import TaskInfo
 from robomtl.evaluation.trials import Chunk
 from robomtl.experiments.probe.kinds import EMPTY, SHUFFLED, WRONG
-from robomtl.plug_in import calling, inspected
+from robomtl.plug_in import calling, inspection_env
 from robomtl.task import Suite, Trial, goal_place
 
 Goal = tuple[float, ...]
@@ -78,7 +78,7 @@ def shown_goals(suite: Suite, trials: Sequence[Trial]) -> Goals:
     assert suite.goal is not None
     of_task: dict[str, list[Goal]] = {}
     for task, some in groupby(trials, key=lambda trial: trial.task):
-        with inspected(suite, task) as env:
+        with inspection_env(suite, task) as env:
             for trial in some:
                 options = {"variation": trial.variation}
                 with calling(f"'{task}' of {suite.name} cannot be reset"):

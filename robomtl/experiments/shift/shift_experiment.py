@@ -158,6 +158,6 @@ def shift(
                 folder,
                 tasks=experiment.tasks,
                 shots=config.shots,
-                compute=compute.here,
+                compute=compute.local,
             )
         return run_experiment(experiment, folder, executor)
