@@ -14,7 +14,9 @@ from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return report_page(methods_report(found, request=requested(found), made=ABOUT))
+    return report_page(
+        methods_report(found, request=requested(found), provenance=ABOUT)
+    )
 
 
 def section(text, name):

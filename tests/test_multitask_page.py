@@ -10,7 +10,7 @@ from robomtl.pages.rendering import report_page
 
 
 def shown(found):
-    return report_page(arms_report(found, request=requested(found), made=ABOUT))
+    return report_page(arms_report(found, request=requested(found), provenance=ABOUT))
 
 
 def section(text, name):

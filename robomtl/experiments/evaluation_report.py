@@ -144,17 +144,17 @@ def _bar(name: str, rates: TaskRates | GroupRates) -> report.Bar:
     return report.Bar(name, rates.success, rates.interval, texts, badge)
 
 
-def _steps(found: Panels) -> report.Section:
-    dashed = "Dashed: all tasks. " if len(found.curves) > 1 else ""
+def _steps(panels: Panels) -> report.Section:
+    dashed = "Dashed: all tasks. " if len(panels.curves) > 1 else ""
     note = (
         f"Horizontal axis: steps. {dashed}Tasks have equal weight, errors are left out."
-        f" {found.unsolved}"
+        f" {panels.unsolved}"
     )
     return report.Section(
         id="curves",
         title="Time to success",
         note="fraction of trials solved by each step, in per cent",
-        parts=[report.Steps(found), report.Text(note, tone="soft")],
+        parts=[report.Steps(panels), report.Text(note, tone="soft")],
     )
 
 

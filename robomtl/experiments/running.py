@@ -68,17 +68,17 @@ class Experiment(Protocol[C, F]):
         """The findings of the finished cells."""
         ...
 
-    def results(self, found: F, made: Mapping[str, Any]) -> dict[str, Any]:
+    def results(self, findings: F, provenance: Mapping[str, Any]) -> dict[str, Any]:
         """The content of ``results.json``, as plain data.
 
         Args:
-            found: Findings.
-            made: Facts about the run: those of ``about``, the options of the suite, and
+            findings: Findings.
+            provenance: Facts about the run: those of ``about``, the options of the suite, and
                 those of ``Journal.provenance``.
         """
         ...
 
-    def report(self, found: F, made: Mapping[str, Any]) -> Report:
+    def report(self, findings: F, provenance: Mapping[str, Any]) -> Report:
         """The report of the findings; the arguments are those of ``results``."""
         ...
 
@@ -134,10 +134,10 @@ def run_experiment(experiment: Experiment[C, F], folder: Path, executor: Executo
     play = _InWorker(experiment.play)
     finish(journal, indexed, play, executor, title=experiment.title)
     finished = [Finished(cell, journal.done[index]) for index, cell in indexed.items()]
-    found = experiment.conclude(finished)
+    findings = experiment.conclude(finished)
     options = {"options": plain(suite.options)}
-    made = {**experiment.about(), **options, **journal.provenance()}
+    provenance = {**experiment.about(), **options, **journal.provenance()}
     write_tables(folder, finished)
-    write_json(folder / RESULTS, experiment.results(found, made))
-    write_text(folder / REPORT, report_page(experiment.report(found, made)))
-    return found
+    write_json(folder / RESULTS, experiment.results(findings, provenance))
+    write_text(folder / REPORT, report_page(experiment.report(findings, provenance)))
+    return findings

@@ -75,20 +75,20 @@ def settings(values: Mapping[str, Any], *, leave: Sequence[str] = ()) -> Pairs:
     ]
 
 
-def run_facts(first: Mapping[str, Any], made: Mapping[str, Any]) -> Pairs:
+def run_facts(first: Mapping[str, Any], provenance: Mapping[str, Any]) -> Pairs:
     """Facts about the run of an experiment, as names and texts; see ``Journal.provenance``.
 
     Args:
         first: Further facts to show first, by name.
-        made: Facts about the run, as in ``results.json``.
+        provenance: Facts about the run, as in ``results.json``.
     """
-    shown = {**first, **{name: made[name] for name in ("processor", "workers")}}
+    shown = {**first, **{name: provenance[name] for name in ("processor", "workers")}}
     return [
         *((name.capitalize(), text(value)) for name, value in shown.items()),
-        ("Time", duration(made["seconds"])),
-        *flat(made["options"]),
-        *flat(made["versions"]),
-        ("robomtl commit", text(made["commit"])),
+        ("Time", duration(provenance["seconds"])),
+        *flat(provenance["options"]),
+        *flat(provenance["versions"]),
+        ("robomtl commit", text(provenance["commit"])),
     ]
 
 

@@ -19,12 +19,12 @@ _CONTROLS = {
 
 
 def controls_section(
-    found: AdaptationFindings, styles: Mapping[str, Style]
+    findings: AdaptationFindings, styles: Mapping[str, Style]
 ) -> report.Section | None:
     """Success of each method with right and with corrupted supports."""
     rows = []
-    for label, method in found.methods.items():
-        right = method.shots.get(found.probe)
+    for label, method in findings.methods.items():
+        right = method.shots.get(findings.probe)
         if right is None or not method.controls:
             continue
         rows.append(_rated(right, "right", "", label)._replace(style=styles[label]))
@@ -32,7 +32,7 @@ def controls_section(
             name = _CONTROLS.get(control, control)
             rows.append(_rated(under.success, name, _changed(under.lost, sign=-1)))
     note = (
-        f"{counted(found.probe, 'demonstration')}; a method with equal success from wrong"
+        f"{counted(findings.probe, 'demonstration')}; a method with equal success from wrong"
         " demonstrations has learned nothing from them"
     )
     columns = [_RATE, report.Column("range", "interval"), _CHANGE]
@@ -41,11 +41,11 @@ def controls_section(
 
 
 def forgetting_section(
-    found: AdaptationFindings, styles: Mapping[str, Style]
+    findings: AdaptationFindings, styles: Mapping[str, Style]
 ) -> report.Section | None:
     """Success of each method in the training tasks before and after adaptation."""
     rows = []
-    for label, method in found.methods.items():
+    for label, method in findings.methods.items():
         if (seen := method.forgetting) is None:
             continue
         rate, style = percent(seen.before), styles[label]
@@ -54,7 +54,9 @@ def forgetting_section(
         after = report.Bar("", seen.after, None, texts, second=True)
         rows.append(before._replace(condition="before"))
         rows.append(after._replace(condition="after"))
-    note = f"before and after adaptation from {counted(found.probe, 'demonstration')}"
+    note = (
+        f"before and after adaptation from {counted(findings.probe, 'demonstration')}"
+    )
     bars = report.Bars("method", [_RATE, _CHANGE], rows, condition="adaptation")
     return sections.section("forgetting", "Training tasks", note, bars)
 
@@ -67,9 +69,9 @@ def _rated(
     return report.Bar(name, rate, interval, texts, second=not name, condition=condition)
 
 
-def _changed(found: Difference | None, sign: int = 1) -> str | tuple[str, str]:
+def _changed(difference: Difference | None, sign: int = 1) -> str | tuple[str, str]:
     """Texts of a difference, multiplied by ``sign``, and of its interval."""
-    if found is None:
+    if difference is None:
         return ""
-    ends = sorted(sign * end for end in found.interval)
-    return points(sign * found.difference), change(Interval(*ends))
+    ends = sorted(sign * end for end in difference.interval)
+    return points(sign * difference.difference), change(Interval(*ends))

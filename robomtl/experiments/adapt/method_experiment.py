@@ -99,12 +99,16 @@ class _Experiment:
         return findings_of(self.request, self.shared, self.seeds, finished)
 
     def results(
-        self, found: AdaptationFindings, made: Mapping[str, Any]
+        self, findings: AdaptationFindings, provenance: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return {**plain(found), **made}
+        return {**plain(findings), **provenance}
 
-    def report(self, found: AdaptationFindings, made: Mapping[str, Any]) -> Report:
-        return methods_report(found, request=plain(self.request), made=made)
+    def report(
+        self, findings: AdaptationFindings, provenance: Mapping[str, Any]
+    ) -> Report:
+        return methods_report(
+            findings, request=plain(self.request), provenance=provenance
+        )
 
 
 @checked

@@ -37,60 +37,60 @@ _BENCHMARKS = {
 
 
 def methods_report(
-    found: AdaptationFindings,
+    findings: AdaptationFindings,
     *,
     request: Mapping[str, Any] | None = None,
-    made: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: The findings.
+        findings: The findings.
         request: The request, as plain data.
-        made: Provenance of the comparison, as in ``results.json``; None if unknown.
+        provenance: Provenance of the comparison, as in ``results.json``; None if unknown.
     """
-    shown = _compared(found)
+    shown = _compared(findings)
     return report.Report(
-        title=f"Few-shot adaptation on {found.suite}",
-        lead=_lead(found),
+        title=f"Few-shot adaptation on {findings.suite}",
+        lead=_lead(findings),
         sections=[
-            sections.answers("ranking", _ranking(found, shown)),
-            _success(found, shown),
-            _differences(found, shown),
-            _steps(found, shown),
-            _tasks(found, shown),
-            controls_section(found, shown.styles),
-            forgetting_section(found, shown.styles),
-            _cost(found, shown),
+            sections.answers("ranking", _ranking(findings, shown)),
+            _success(findings, shown),
+            _differences(findings, shown),
+            _steps(findings, shown),
+            _tasks(findings, shown),
+            controls_section(findings, shown.styles),
+            forgetting_section(findings, shown.styles),
+            _cost(findings, shown),
             sections.reasons_section(
-                {k: each.reasons for k, each in found.methods.items()},
+                {k: each.reasons for k, each in findings.methods.items()},
                 "adaptation",
                 "given up",
             ),
-            _facts(found, request or {}, made) if made else None,
+            _facts(findings, request or {}, provenance) if provenance else None,
             sections.folded(
-                "config", "Methods and their hyper-parameters", _config(found)
+                "config", "Methods and their hyper-parameters", _config(findings)
             ),
         ],
-        footer=[_footer(found), sections.NAUC],
+        footer=[_footer(findings), sections.NAUC],
     )
 
 
-def _compared(found: AdaptationFindings) -> Compared:
-    scratch = [k for k, each in found.methods.items() if each.method == BASELINE]
+def _compared(findings: AdaptationFindings) -> Compared:
+    scratch = [k for k, each in findings.methods.items() if each.method == BASELINE]
     return Compared(
         head="method",
         letter="K",
-        names={label: each.method for label, each in found.methods.items()},
+        names={label: each.method for label, each in findings.methods.items()},
         baseline=scratch[0] if scratch else None,
-        counts=found.shots,
-        success={label: each.shots for label, each in found.methods.items()},
-        tasks=found.tasks,
+        counts=findings.shots,
+        success={label: each.shots for label, each in findings.methods.items()},
+        tasks=findings.tasks,
     )
 
 
-def _cost(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    costs = {label: each.cost for label, each in found.methods.items()}
+def _cost(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+    costs = {label: each.cost for label, each in findings.methods.items()}
     return sections.section(
         "cost",
         "Cost of an adaptation",
@@ -99,31 +99,31 @@ def _cost(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     )
 
 
-def _footer(found: AdaptationFindings) -> str:
+def _footer(findings: AdaptationFindings) -> str:
     return sections.footer(
         "All methods get the same demonstrations and play the same trials",
-        confidence=found.confidence,
+        confidence=findings.confidence,
         over="other seeds of training, draws of the demonstrations, goals",
-        alone="1 seed" if len(found.seeds) == 1 else "",
+        alone="1 seed" if len(findings.seeds) == 1 else "",
     )
 
 
-def _lead(found: AdaptationFindings) -> str:
+def _lead(findings: AdaptationFindings) -> str:
     return (
-        f"Benchmark {found.benchmark}: {_BENCHMARKS[found.benchmark]}."
-        f" {counted(len(found.methods), 'method')} on"
-        f" {counted(len(found.tasks), 'task')}, each with"
-        f" {counted(len(found.seeds), 'seed')} of training,"
-        f" {counted(found.supports, 'draw')} of the demonstrations and"
-        f" {counted(found.trials, 'trial')} per task."
+        f"Benchmark {findings.benchmark}: {_BENCHMARKS[findings.benchmark]}."
+        f" {counted(len(findings.methods), 'method')} on"
+        f" {counted(len(findings.tasks), 'task')}, each with"
+        f" {counted(len(findings.seeds), 'seed')} of training,"
+        f" {counted(findings.supports, 'draw')} of the demonstrations and"
+        f" {counted(findings.trials, 'trial')} per task."
     )
 
 
-def _ranking(found: AdaptationFindings, shown: Compared) -> Iterator[report.Text]:
-    yield report.Text(found.ranking.sentence, tone="strong")
+def _ranking(findings: AdaptationFindings, shown: Compared) -> Iterator[report.Text]:
+    yield report.Text(findings.ranking.sentence, tone="strong")
     worse = {
         label: counts_by_task({k: d.worse for k, d in each.against_scratch.items()})
-        for label, each in found.methods.items()
+        for label, each in findings.methods.items()
     }
     negative = [f"{k} in {shown.named(tasks)}" for k, tasks in worse.items() if tasks]
     if negative:
@@ -131,26 +131,28 @@ def _ranking(found: AdaptationFindings, shown: Compared) -> Iterator[report.Text
         yield report.Text(text, "Negative transfer", "warn", id="worse")
 
 
-def _success(found: AdaptationFindings, shown: Compared) -> report.Section | None:
+def _success(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
     level = (
         "; methods without demonstrations are drawn at 0, with a line at their level"
-        if any(0 in each.shots for each in found.methods.values())
+        if any(0 in each.shots for each in findings.methods.values())
         else ""
     )
-    areas = {label: each.area for label, each in found.methods.items()}
+    areas = {label: each.area for label, each in findings.methods.items()}
     across = f"demonstrations of the new task, on a log scale{level}"
     return shown.success_section(areas, across)
 
 
-def _differences(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    methods = {k: each for k, each in found.methods.items() if each.against_scratch}
+def _differences(
+    findings: AdaptationFindings, shown: Compared
+) -> report.Section | None:
+    methods = {k: each for k, each in findings.methods.items() if each.against_scratch}
     ratios = any(method.efficiency for method in methods.values())
     heads = [f"ratio at {wanted:.0%}" for wanted in THRESHOLDS] if ratios else []
     entries = {
         label: [
             *shown.differences(method.against_scratch),
             *(
-                [_ratio(each, found.shots[0]) for each in method.efficiency]
+                [_ratio(each, findings.shots[0]) for each in method.efficiency]
                 or [NONE] * len(heads)
             ),
         ]
@@ -170,27 +172,31 @@ def _differences(found: AdaptationFindings, shown: Compared) -> report.Section |
     )
 
 
-def _ratio(found: Efficiency, fewest: int) -> Entry:
+def _ratio(efficiency: Efficiency, fewest: int) -> Entry:
     """Ratio of demonstrations, scratch to method; a bound if the fewest tried suffice."""
-    if found.method is None:
-        text = "neither reaches it" if found.scratch is None else "does not reach it"
+    if efficiency.method is None:
+        text = (
+            "neither reaches it" if efficiency.scratch is None else "does not reach it"
+        )
         return Entry("–", text)
-    ours = f"{found.method:.3g}"
-    if found.scratch is None or found.ratio is None:
+    ours = f"{efficiency.method:.3g}"
+    if efficiency.scratch is None or efficiency.ratio is None:
         return Entry("–", f"{ours}; scratch does not reach it")
-    note = f"{found.scratch:.3g} : {ours}"
-    if found.method == found.scratch == fewest:
+    note = f"{efficiency.scratch:.3g} : {ours}"
+    if efficiency.method == efficiency.scratch == fewest:
         return Entry("–", f"{fewest} suffices for both")
-    bound = {found.method: "≥ ", found.scratch: "≤ "}.get(fewest, "")
-    return Entry(f"{bound}{found.ratio:.2g}×", note)
+    bound = {efficiency.method: "≥ ", efficiency.scratch: "≤ "}.get(fewest, "")
+    return Entry(f"{bound}{efficiency.ratio:.2g}×", note)
 
 
-def _steps(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    drawn = {k: _by_steps(found, m) for k, m in found.methods.items() if m.steps}
-    tried = sorted({number for k in drawn for number in found.methods[k].steps})
+def _steps(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+    drawn = {k: _by_steps(findings, m) for k, m in findings.methods.items() if m.steps}
+    tried = sorted({number for k in drawn for number in findings.methods[k].steps})
     entries = {}
     for label, curve in drawn.items():
-        own = [number for number in curve if number not in found.methods[label].steps]
+        own = [
+            number for number in curve if number not in findings.methods[label].steps
+        ]
         entries[label] = [
             *(rate(curve[n]) if n in curve else NONE for n in tried),
             _own(rate(curve[own[0]]), own[0]) if own else NONE,
@@ -203,16 +209,18 @@ def _steps(found: AdaptationFindings, shown: Compared) -> report.Section | None:
     return sections.section(
         "steps",
         "Success by gradient steps",
-        f"from {counted(found.probe, 'demonstration')}, {shown.mean}",
+        f"from {counted(findings.probe, 'demonstration')}, {shown.mean}",
         report.Curve(shown.chart(drawn, "gradient step"), note),
         report.Table(shown.table([*heads, "own setting"], entries)),
     )
 
 
-def _by_steps(found: AdaptationFindings, method: MethodFindings) -> dict[int, Success]:
+def _by_steps(
+    findings: AdaptationFindings, method: MethodFindings
+) -> dict[int, Success]:
     """Success by gradient steps at the probed shots, including the method's own number."""
-    own = method.cost.get(found.probe)
-    usual = {int(own.steps): method.shots[found.probe]} if own and own.steps else {}
+    own = method.cost.get(findings.probe)
+    usual = {int(own.steps): method.shots[findings.probe]} if own and own.steps else {}
     return dict(sorted({**usual, **method.steps}.items()))
 
 
@@ -220,8 +228,8 @@ def _own(entry: Entry, number: int) -> Entry:
     return entry._replace(note=f"{entry.note}, {counted(number, 'step')}")
 
 
-def _tasks(found: AdaptationFindings, shown: Compared) -> report.Section | None:
-    tables = [report.Table(shown.task_table(k), title=k) for k in found.tasks]
+def _tasks(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+    tables = [report.Table(shown.task_table(k), title=k) for k in findings.tasks]
     return (
         sections.section(
             "tasks",
@@ -230,23 +238,29 @@ def _tasks(found: AdaptationFindings, shown: Compared) -> report.Section | None:
             report.Panels(shown.panels()),
             report.Folded("Success rates as tables", tables),
         )
-        if len(found.tasks) > 1
+        if len(findings.tasks) > 1
         else None
     )
 
 
 def _facts(
-    found: AdaptationFindings, request: Mapping[str, Any], made: Mapping[str, Any]
+    findings: AdaptationFindings,
+    request: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> report.Section:
-    settled = {"seeds": found.seeds, "tasks": found.tasks, "probe": found.probe}
+    settled = {
+        "seeds": findings.seeds,
+        "tasks": findings.tasks,
+        "probe": findings.probe,
+    }
     requested = {**request, **settled}
     settings = sections.settings(requested, leave=("methods", "settings"))
-    read = {name: made[name] for name in ("run", "support", "prior")}
-    return sections.facts("Comparison", settings, sections.run_facts(read, made))
+    read = {name: provenance[name] for name in ("run", "support", "prior")}
+    return sections.facts("Comparison", settings, sections.run_facts(read, provenance))
 
 
-def _config(found: AdaptationFindings) -> dict[str, Any]:
+def _config(findings: AdaptationFindings) -> dict[str, Any]:
     return {
         label: {"method": each.method, "objective": each.objective, **each.config}
-        for label, each in found.methods.items()
+        for label, each in findings.methods.items()
     }

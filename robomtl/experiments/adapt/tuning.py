@@ -188,11 +188,11 @@ def _labels(grid: Grid) -> dict[str, tuple[str, dict[str, Any]]]:
 
 def _tried(
     labels: Mapping[str, tuple[str, Mapping[str, Any]]],
-    found: Sequence[AdaptationFindings],
+    findings: Sequence[AdaptationFindings],
 ) -> dict[str, list[Tried]]:
     tried: dict[str, list[Tried]] = {}
     for label, (method, settings) in labels.items():
-        by_fold = [each.methods[label] for each in found]
+        by_fold = [each.methods[label] for each in findings]
         means = [one.task_mean for each in by_fold for one in each.shots.values()]
         known = [mean for mean in means if mean is not None]
         # Rates exclude adaptations that gave up, so the mean would favour such a setting.

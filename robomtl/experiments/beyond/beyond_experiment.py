@@ -105,12 +105,14 @@ class _Experiment:
         )
 
     def results(
-        self, found: ImprovementFindings, made: Mapping[str, Any]
+        self, findings: ImprovementFindings, provenance: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return {**plain(found), "made": made}
+        return {**plain(findings), "made": provenance}
 
-    def report(self, found: ImprovementFindings, made: Mapping[str, Any]) -> Report:
-        return beyond_report(found, made=made)
+    def report(
+        self, findings: ImprovementFindings, provenance: Mapping[str, Any]
+    ) -> Report:
+        return beyond_report(findings, provenance=provenance)
 
 
 @checked

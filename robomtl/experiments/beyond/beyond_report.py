@@ -14,50 +14,50 @@ from robomtl.pages.matrix import Entry, Matrix, matrix_of
 
 
 def beyond_report(
-    found: ImprovementFindings, *, made: Mapping[str, Any] | None = None
+    findings: ImprovementFindings, *, provenance: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: The findings.
-        made: Provenance of the experiment, as in ``results.json``; None if unknown.
+        findings: The findings.
+        provenance: Provenance of the experiment, as in ``results.json``; None if unknown.
     """
     shown = Compared(
         head="arm",
         letter="round",
-        names={label: label for label in found.success},
+        names={label: label for label in findings.success},
         baseline=EXPERT,
-        counts=tuple(range(1, found.design.rounds + 1)),
-        success=found.success,
-        tasks=found.tasks,
+        counts=tuple(range(1, findings.design.rounds + 1)),
+        success=findings.success,
+        tasks=findings.tasks,
     )
     return report.Report(
-        title=f"Beyond the demonstrator on {found.suite}",
-        lead=_lead(found),
+        title=f"Beyond the demonstrator on {findings.suite}",
+        lead=_lead(findings),
         sections=[
-            sections.answers("answer", _answers(found)),
-            *_compared(found, shown),
+            sections.answers("answer", _answers(findings)),
+            *_compared(findings, shown),
             sections.section(
                 "tasks",
                 "Tasks",
                 "success after the last round, in per cent",
-                report.Table(_tasks(found)),
+                report.Table(_tasks(findings)),
             ),
             sections.section(
                 "goals",
                 "Goals on which an arm and the expert differ",
                 "variations after the last round; + solved by the arm (all seeds) and not by"
                 " the expert, - solved by the expert and by no seed",
-                report.Table(_goals(found)),
+                report.Table(_goals(findings)),
             ),
-            sections.reasons_section(found.reasons, "training", "diverged"),
-            _facts(found, made) if made else None,
+            sections.reasons_section(findings.reasons, "training", "diverged"),
+            _facts(findings, provenance) if provenance else None,
         ],
         footer=[
             sections.footer(
                 "The expert, the first policy and the policies of all rounds play the same"
                 " trials",
-                confidence=found.confidence,
+                confidence=findings.confidence,
                 over="other seeds of training",
             )
         ],
@@ -65,12 +65,13 @@ def beyond_report(
 
 
 def _compared(
-    found: ImprovementFindings, shown: Compared
+    findings: ImprovementFindings, shown: Compared
 ) -> Iterator[report.Section | None]:
     """Sections with success by round and the differences to the expert."""
-    arms = {arm: found.success[arm] for arm in found.design.arms}
+    arms = {arm: findings.success[arm] for arm in findings.design.arms}
     against = {
-        arm: shown.differences(found.against_expert[arm]) for arm in found.design.arms
+        arm: shown.differences(findings.against_expert[arm])
+        for arm in findings.design.arms
     }
     yield sections.section(
         "success",
@@ -89,26 +90,26 @@ def _compared(
     )
 
 
-def _lead(found: ImprovementFindings) -> str:
-    design = found.design
+def _lead(findings: ImprovementFindings) -> str:
+    design = findings.design
     return (
-        f"{counted(len(found.tasks), 'task')} with {design.demonstrations} demonstrations"
+        f"{counted(len(findings.tasks), 'task')} with {design.demonstrations} demonstrations"
         f" each; {counted(design.rounds, 'round')} that add {design.episodes} episodes per"
         f" task; {counted(design.seeds, 'seed')} of training;"
         f" {counted(design.trials, 'trial')} per task."
     )
 
 
-def _answers(found: ImprovementFindings) -> Iterator[report.Text]:
+def _answers(findings: ImprovementFindings) -> Iterator[report.Text]:
     """A sentence per arm: whether it exceeds the expert, and on how many goals."""
-    for arm in found.design.arms:
-        last = found.against_expert[arm].get(found.design.rounds)
+    for arm in findings.design.arms:
+        last = findings.against_expert[arm].get(findings.design.rounds)
         if last is None:
             continue
         low, high = last.interval
         verdict = "exceeds" if low > 0 else "falls short of" if high < 0 else "equals"
         gained, lost = (
-            sum(len(getattr(each, kind)) for each in found.goals[arm].values())
+            sum(len(getattr(each, kind)) for each in findings.goals[arm].values())
             for kind in ("gained", "lost")
         )
         doubt = "" if low > 0 or high < 0 else ", as far as these trials show"
@@ -120,33 +121,39 @@ def _answers(found: ImprovementFindings) -> Iterator[report.Text]:
         )
 
 
-def _tasks(found: ImprovementFindings) -> Matrix:
+def _tasks(findings: ImprovementFindings) -> Matrix:
     last = {
-        label: rounds[max(rounds)] for label, rounds in found.success.items() if rounds
+        label: rounds[max(rounds)]
+        for label, rounds in findings.success.items()
+        if rounds
     }
-    rows = {task: [rate(each, task) for each in last.values()] for task in found.tasks}
+    rows = {
+        task: [rate(each, task) for each in last.values()] for task in findings.tasks
+    }
     return matrix_of("task", [*last], rows)
 
 
-def _goals(found: ImprovementFindings) -> Matrix:
+def _goals(findings: ImprovementFindings) -> Matrix:
     """Gained and lost variations by task and arm; tasks without any are left out."""
     rows = {
-        task: [_variations(found, arm, task) for arm in found.design.arms]
-        for task in found.tasks
-        if any(task in some for some in found.goals.values())
+        task: [_variations(findings, arm, task) for arm in findings.design.arms]
+        for task in findings.tasks
+        if any(task in some for some in findings.goals.values())
     }
-    return matrix_of("task", [*found.design.arms], rows)
+    return matrix_of("task", [*findings.design.arms], rows)
 
 
-def _variations(found: ImprovementFindings, arm: str, task: str) -> Entry:
-    goals = found.goals[arm].get(task)
+def _variations(findings: ImprovementFindings, arm: str, task: str) -> Entry:
+    goals = findings.goals[arm].get(task)
     if goals is None:
         return NONE
     named = [f"+{it}" for it in goals.gained] + [f"-{it}" for it in goals.lost]
     return Entry(f"+{len(goals.gained)} -{len(goals.lost)}", " ".join(named))
 
 
-def _facts(found: ImprovementFindings, made: Mapping[str, Any]) -> report.Section:
-    settings = sections.settings({**plain(found.design), "tasks": found.tasks})
-    read = {"demonstrations": made["demonstrations"]}
-    return sections.facts("Experiment", settings, sections.run_facts(read, made))
+def _facts(
+    findings: ImprovementFindings, provenance: Mapping[str, Any]
+) -> report.Section:
+    settings = sections.settings({**plain(findings.design), "tasks": findings.tasks})
+    read = {"demonstrations": provenance["demonstrations"]}
+    return sections.facts("Experiment", settings, sections.run_facts(read, provenance))

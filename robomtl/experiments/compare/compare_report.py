@@ -40,23 +40,23 @@ _PAIRED_FOOTER = (
 )
 
 
-def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Report:
+def paired_report(comparison: Comparison, pairs: Sequence[Pair] = ()) -> report.Report:
     """Report of a paired comparison: differences in the mean and by task, and trials.
 
     Args:
-        found: Findings of the comparison.
+        comparison: Findings of the comparison.
         pairs: Trials that both played, including those that ended in an error.
     """
-    rows = _paired_rows(found)
+    rows = _paired_rows(comparison)
     reach = reach_of([row.interval for row in rows if row.interval])
     return report.Report(
-        title=f"{found.a} and {found.b} on {found.suite}",
-        lead=f"{found.suite} · {_trials(found)}",
-        sides=(found.a, found.b),
+        title=f"{comparison.a} and {comparison.b} on {comparison.suite}",
+        lead=f"{comparison.suite} · {_trials(comparison)}",
+        sides=(comparison.a, comparison.b),
         sections=[
-            _paired_figures(found),
-            sections.warnings(warnings_of(found)),
-            sections.answers("conclusion", _conclusion(found)),
+            _paired_figures(comparison),
+            sections.warnings(warnings_of(comparison)),
+            sections.answers("conclusion", _conclusion(comparison)),
             sections.section(
                 "differences",
                 "Differences",
@@ -71,12 +71,12 @@ def paired_report(found: Comparison, pairs: Sequence[Pair] = ()) -> report.Repor
     )
 
 
-def _paired_rows(found: Comparison) -> list[report.Bar]:
+def _paired_rows(comparison: Comparison) -> list[report.Bar]:
     """Bars of the mean difference, then of each task's, the largest first."""
-    texts = _texts(found, (found.success_a, found.success_b))
-    mean = report.Bar("task mean", found.difference, found.interval, texts)
-    alpha = round(1 - found.confidence, 12)
-    tasks = sorted(found.tasks.items(), key=lambda item: -item[1].difference)
+    texts = _texts(comparison, (comparison.success_a, comparison.success_b))
+    mean = report.Bar("task mean", comparison.difference, comparison.interval, texts)
+    alpha = round(1 - comparison.confidence, 12)
+    tasks = sorted(comparison.tasks.items(), key=lambda item: -item[1].difference)
     return [mean, *(_task_row(name, each, alpha) for name, each in tasks)]
 
 
@@ -93,148 +93,153 @@ def _task_row(name: str, found: TaskDifference, alpha: float) -> report.Bar:
 
 
 def _texts(
-    found: Comparison | TaskDifference, sides: tuple[float, float], holm: str = ""
+    compared: Comparison | TaskDifference, sides: tuple[float, float], holm: str = ""
 ) -> list[str]:
     """Texts of the columns in ``_PAIRED``."""
     a, b = sides
     return [
-        points(found.difference),
-        change(found.interval),
+        points(compared.difference),
+        change(compared.interval),
         f"{100 * a:.1f} : {100 * b:.1f}",
-        f"{found.tally.a_alone} : {found.tally.b_alone}",
-        p_value(found.p_value),
+        f"{compared.tally.a_alone} : {compared.tally.b_alone}",
+        p_value(compared.p_value),
         holm,
     ]
 
 
-def _paired_figures(found: Comparison) -> report.Section:
-    tally, mean = found.tally, "Difference of the task means, A minus B"
+def _paired_figures(comparison: Comparison) -> report.Section:
+    tally, mean = comparison.tally, "Difference of the task means, A minus B"
     return sections.figures(
-        sections.lead(mean, found.difference, found.interval, found.confidence),
+        sections.lead(
+            mean, comparison.difference, comparison.interval, comparison.confidence
+        ),
         report.Figure(
             "McNemar's exact test",
-            f"p = {p_value(found.p_value)}",
+            f"p = {p_value(comparison.p_value)}",
             f"{tally.a_alone} trials solved by A alone, {tally.b_alone} by B alone",
             "second",
         ),
-        report.Figure("A", percent(found.success_a)),
-        report.Figure("B", percent(found.success_b)),
-        sections.counts("Pairs", tally.pairs, found.errors),
+        report.Figure("A", percent(comparison.success_a)),
+        report.Figure("B", percent(comparison.success_b)),
+        sections.counts("Pairs", tally.pairs, comparison.errors),
     )
 
 
-def _trials(found: Comparison) -> str:
+def _trials(comparison: Comparison) -> str:
     """Sentences on the trials that are compared and on those that are excluded."""
     return (
-        f"{counted(found.tally.pairs, 'trial')} that both played. Excluded: {found.errors}"
-        f" with an error, {found.only_a} that only A played, {found.only_b} that only B"
+        f"{counted(comparison.tally.pairs, 'trial')} that both played. Excluded: {comparison.errors}"
+        f" with an error, {comparison.only_a} that only A played, {comparison.only_b} that only B"
         " played."
     )
 
 
-def _conclusion(found: Comparison) -> Iterator[report.Text]:
-    yield report.Text(_settled(found), tone="strong")
+def _conclusion(comparison: Comparison) -> Iterator[report.Text]:
+    yield report.Text(_settled(comparison), tone="strong")
     yield report.Text(
-        f"A is worse in {counted(len(found.worse), 'task')} and better in"
-        f" {len(found.better)}, by McNemar's test with Holm's correction for"
-        f" {counted(len(found.tasks), 'task')}.",
+        f"A is worse in {counted(len(comparison.worse), 'task')} and better in"
+        f" {len(comparison.better)}, by McNemar's test with Holm's correction for"
+        f" {counted(len(comparison.tasks), 'task')}.",
         tone="small",
     )
-    if found.worse:
-        names = f", if B learned the tasks one by one: {', '.join(found.worse)}."
+    if comparison.worse:
+        names = f", if B learned the tasks one by one: {', '.join(comparison.worse)}."
         yield report.Text(names, "Negative transfer", "warn", id="worse")
 
 
-def _settled(found: Comparison) -> str:
+def _settled(comparison: Comparison) -> str:
     """Sentence on whether A and B differ, and on the trials that would settle it."""
-    level = f"{1 - found.confidence:.2g}"
-    if found.more_to_settle == 0:
+    level = f"{1 - comparison.confidence:.2g}"
+    if comparison.more_to_settle == 0:
         return f"They differ, at a level of {level}."
-    if found.more_to_settle is None:
+    if comparison.more_to_settle is None:
         return "No difference was observed that more trials could settle."
     return (
         f"Not settled at a level of {level}. If the observed rates persist,"
-        f" {found.more_to_settle:,} more trials of each would settle it with 80% power."
+        f" {comparison.more_to_settle:,} more trials of each would settle it with 80% power."
     )
 
 
-def verdict_report(found: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
+def verdict_report(verdict: Verdict, pairs: Sequence[Pair] = ()) -> report.Report:
     """Report of a sequential comparison: the verdict, and the evidence after each pair.
 
     Args:
-        found: Verdict of the comparison.
+        verdict: Verdict of the comparison.
         pairs: Trials that both played, including those that ended in an error.
     """
-    first, *others = _verdict_sentences(found)
+    first, *others = _verdict_sentences(verdict)
     conclusion = [report.Text(first, tone="strong"), report.Text(" ".join(others))]
-    level, rounds = f"{1 / found.alpha:.3g}", counted(found.rounds, "round")
+    level, rounds = f"{1 / verdict.alpha:.3g}", counted(verdict.rounds, "round")
     tasks = list(dict.fromkeys(pair.a.task for pair in pairs))
     return report.Report(
-        title=f"{found.a} and {found.b} on {found.suite}",
-        lead=f"{found.suite} · sequential comparison, {rounds}",
-        sides=(found.a, found.b),
+        title=f"{verdict.a} and {verdict.b} on {verdict.suite}",
+        lead=f"{verdict.suite} · sequential comparison, {rounds}",
+        sides=(verdict.a, verdict.b),
         sections=[
-            _verdict_figures(found, level),
+            _verdict_figures(verdict, level),
             sections.answers("conclusion", conclusion),
             sections.section(
                 "evidence",
                 "Evidence",
-                f"E after each pair, by the test of {found.test}, on a logarithmic scale",
-                report.Picture("plot tall", partial(_evidence, found)),
+                f"E after each pair, by the test of {verdict.test}, on a logarithmic scale",
+                report.Picture("plot tall", partial(_evidence, verdict)),
                 report.Text("Horizontal axis: pairs.", tone="soft"),
             ),
             _outcomes(pairs, tasks, "one cell per trial played"),
         ],
         footer=[
             "E may be inspected after every pair: for equal agents it reaches"
-            f" {level} in at most {100 * found.alpha:.4g}% of cases, however often it is"
+            f" {level} in at most {100 * verdict.alpha:.4g}% of cases, however often it is"
             " inspected. A trial is solved if the protocol counts it as solved."
         ],
     )
 
 
-def _verdict_figures(found: Verdict, level: str) -> report.Section:
-    tally, better = found.tally, {"a": "A", "b": "B", None: "not settled"}[found.better]
+def _verdict_figures(verdict: Verdict, level: str) -> report.Section:
+    tally, better = (
+        verdict.tally,
+        {"a": "A", "b": "B", None: "not settled"}[verdict.better],
+    )
     settled = f"settled from {level}"
     return sections.figures(
         report.Figure("Better", better, tone="main"),
-        report.Figure("Greatest E", f"{found.e_value:.3g}", settled, "second"),
+        report.Figure("Greatest E", f"{verdict.e_value:.3g}", settled, "second"),
         report.Figure("A alone", str(tally.a_alone)),
         report.Figure("B alone", str(tally.b_alone)),
-        sections.counts("Pairs", tally.pairs, found.errors),
+        sections.counts("Pairs", tally.pairs, verdict.errors),
         brief=True,
     )
 
 
-def _verdict_sentences(found: Verdict) -> Iterator[str]:
-    threshold = f"{1 / found.alpha:.3g}"
-    if found.better is None:
+def _verdict_sentences(verdict: Verdict) -> Iterator[str]:
+    threshold = f"{1 / verdict.alpha:.3g}"
+    if verdict.better is None:
         yield f"Not settled: E has not reached {threshold}."
     else:
         yield (
-            f"{found.better.upper()} is better: E reached {threshold} after"
-            f" {counted(found.settled_after or 0, 'pair')}. For equal agents this happens"
-            f" in at most {found.alpha:.0%} of cases."
+            f"{verdict.better.upper()} is better: E reached {threshold} after"
+            f" {counted(verdict.settled_after or 0, 'pair')}. For equal agents this happens"
+            f" in at most {verdict.alpha:.0%} of cases."
         )
-    if found.errors:
-        yield f"{counted(found.errors, 'further trial')} ended in an error."
+    if verdict.errors:
+        yield f"{counted(verdict.errors, 'further trial')} ended in an error."
     yield (
         "Success rates are biased in favour of the better agent, since the comparison"
         " stops depending on the result."
     )
 
 
-def _evidence(found: Verdict) -> Markup:
+def _evidence(verdict: Verdict) -> Markup:
     """Chart of the evidence after each pair."""
     # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.step_chart import evidence_chart
 
-    number, level = counted(len(found.evidence), "pair"), f"{1 / found.alpha:.3g}"
+    number, level = counted(len(verdict.evidence), "pair"), f"{1 / verdict.alpha:.3g}"
     return evidence_chart(
-        [e / math.log(10) for e in found.evidence],
-        threshold=-math.log10(found.alpha),
-        settled=found.settled_after,
-        summary=f"E reached {found.e_value:.3g} in {number}; settled from {level}",
+        [e / math.log(10) for e in verdict.evidence],
+        threshold=-math.log10(verdict.alpha),
+        settled=verdict.settled_after,
+        summary=f"E reached {verdict.e_value:.3g} in {number}; settled from {level}",
     )
 
 

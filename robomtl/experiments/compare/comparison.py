@@ -143,14 +143,14 @@ def task_differences(
     }
 
 
-def write_comparison(folder: Path, kind: str, found: Any, shown: Report) -> None:
+def write_comparison(folder: Path, kind: str, findings: Any, shown: Report) -> None:
     """Writes the findings and the page of a comparison, each file atomically.
 
     Args:
         folder: Output folder; made if missing.
         kind: ``paired``, ``seeds`` or ``sequential``.
-        found: Findings for ``comparison.json``, a dataclass.
+        findings: Findings for ``comparison.json``, a dataclass.
         shown: Report for ``comparison.html``.
     """
-    write_json(folder / COMPARISON, {"format": 1, "kind": kind, **plain(found)})
+    write_json(folder / COMPARISON, {"format": 1, "kind": kind, **plain(findings)})
     write_text(folder / PAGE, report_page(shown))

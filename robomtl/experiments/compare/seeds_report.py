@@ -21,27 +21,27 @@ _FOOTER = (
 )
 
 
-def seeds_report(found: SeedComparison) -> report.Report:
+def seeds_report(comparison: SeedComparison) -> report.Report:
     """Report of a comparison over seeds: aggregates of success over seeds and tasks."""
-    a, b = (", ".join(dict.fromkeys(names)) for names in (found.a, found.b))
-    difference = found.difference
+    a, b = (", ".join(dict.fromkeys(names)) for names in (comparison.a, comparison.b))
+    difference = comparison.difference
     texts = [points(difference.value), change(difference.interval)]
     row = report.Bar("IQM", difference.value, difference.interval, texts)
     reach = reach_of([difference.interval])
     return report.Report(
-        title=f"{a} and {b} on {found.suite}",
-        lead=f"{found.suite} · {len(found.a)} and {len(found.b)} seeds of training,"
-        f" {counted(len(found.tasks), 'task')}; {found.confidence:.0%} intervals over"
+        title=f"{a} and {b} on {comparison.suite}",
+        lead=f"{comparison.suite} · {len(comparison.a)} and {len(comparison.b)} seeds of training,"
+        f" {counted(len(comparison.tasks), 'task')}; {comparison.confidence:.0%} intervals over"
         " seeds and trials; rliable's definitions.",
         sides=(a, b),
         sections=[
-            _seed_figures(found),
-            sections.warnings(_seed_warnings(found)),
+            _seed_figures(comparison),
+            sections.warnings(_seed_warnings(comparison)),
             sections.section(
                 "aggregates",
                 "Success",
                 "over seeds and tasks",
-                report.Bars("", _RATES, _aggregates(found)),
+                report.Bars("", _RATES, _aggregates(comparison)),
                 brief=True,
             ),
             sections.section(
@@ -56,35 +56,37 @@ def seeds_report(found: SeedComparison) -> report.Report:
     )
 
 
-def _seed_figures(found: SeedComparison) -> report.Section:
-    mean, difference = "Difference of the IQM, A minus B", found.difference
-    errors = counted(found.errors, "error")
+def _seed_figures(comparison: SeedComparison) -> report.Section:
+    mean, difference = "Difference of the IQM, A minus B", comparison.difference
+    errors = counted(comparison.errors, "error")
     return sections.figures(
-        sections.lead(mean, difference.value, difference.interval, found.confidence),
+        sections.lead(
+            mean, difference.value, difference.interval, comparison.confidence
+        ),
         report.Figure(
             "A improves on B with probability",
-            percent(found.improvement.value),
-            f"interval {span(found.improvement.interval)}",
+            percent(comparison.improvement.value),
+            f"interval {span(comparison.improvement.interval)}",
             "second",
         ),
-        report.Figure("IQM of A", percent(found.iqm_a.value)),
-        report.Figure("IQM of B", percent(found.iqm_b.value)),
+        report.Figure("IQM of A", percent(comparison.iqm_a.value)),
+        report.Figure("IQM of B", percent(comparison.iqm_b.value)),
         report.Figure(
             "Seeds",
-            f"{len(found.a)} : {len(found.b)}",
+            f"{len(comparison.a)} : {len(comparison.b)}",
             errors,
-            "warn" if found.errors else "",
+            "warn" if comparison.errors else "",
         ),
     )
 
 
-def _aggregates(found: SeedComparison) -> list[report.Bar]:
+def _aggregates(comparison: SeedComparison) -> list[report.Bar]:
     return [
-        _rate("IQM of A", found.iqm_a, False),
-        _rate("IQM of B", found.iqm_b, True),
-        _rate("Mean of A", found.mean_a, False),
-        _rate("Mean of B", found.mean_b, True),
-        _rate("P(A improves on B)", found.improvement, False),
+        _rate("IQM of A", comparison.iqm_a, False),
+        _rate("IQM of B", comparison.iqm_b, True),
+        _rate("Mean of A", comparison.mean_a, False),
+        _rate("Mean of B", comparison.mean_b, True),
+        _rate("P(A improves on B)", comparison.improvement, False),
     ]
 
 
@@ -93,7 +95,7 @@ def _rate(name: str, estimate: Estimate, second: bool) -> report.Bar:
     return report.Bar(name, estimate.value, estimate.interval, texts, second=second)
 
 
-def _seed_warnings(found: SeedComparison) -> Iterator[str]:
-    if found.errors:
-        yield f"Trials that ended in an error, excluded from all rates: {found.errors}."
-    yield from warnings_of(found)
+def _seed_warnings(comparison: SeedComparison) -> Iterator[str]:
+    if comparison.errors:
+        yield f"Trials that ended in an error, excluded from all rates: {comparison.errors}."
+    yield from warnings_of(comparison)

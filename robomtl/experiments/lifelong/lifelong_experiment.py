@@ -87,12 +87,16 @@ class _Experiment:
         return findings_of(self.shared, finished)
 
     def results(
-        self, found: LifelongFindings, made: Mapping[str, Any]
+        self, findings: LifelongFindings, provenance: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return {**plain(found), "made": made}
+        return {**plain(findings), "made": provenance}
 
-    def report(self, found: LifelongFindings, made: Mapping[str, Any]) -> Report:
-        return lifelong_report(found, request=plain(self.shared.request), made=made)
+    def report(
+        self, findings: LifelongFindings, provenance: Mapping[str, Any]
+    ) -> Report:
+        return lifelong_report(
+            findings, request=plain(self.shared.request), provenance=provenance
+        )
 
 
 @checked

@@ -20,48 +20,50 @@ _MEASURES = ("final", "learned", "FWT", "NBT", "NBT/c", "AUC")
 
 
 def lifelong_report(
-    found: LifelongFindings,
+    findings: LifelongFindings,
     *,
     request: Mapping[str, Any] | None = None,
-    made: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: Findings to show.
+        findings: Findings to show.
         request: Settings of the experiment, as plain data.
-        made: Facts about the run, as in ``results.json``; None to leave them out.
+        provenance: Facts about the run, as in ``results.json``; None to leave them out.
     """
-    tasks = tuple(dict.fromkeys(found.stream))
+    tasks = tuple(dict.fromkeys(findings.stream))
     shown = Compared(
         head="method",
         letter="k",
-        names={label: each["name"] for label, each in found.definitions.items()},
+        names={label: each["name"] for label, each in findings.definitions.items()},
         baseline=None,
-        counts=tuple(range(1, len(found.stream) + 1)),
-        success={label: each.curve for label, each in found.methods.items()},
+        counts=tuple(range(1, len(findings.stream) + 1)),
+        success={label: each.curve for label, each in findings.methods.items()},
         tasks=tasks,
     )
     return report.Report(
-        title=f"Lifelong learning on {found.suite}",
-        lead=_lead(found),
+        title=f"Lifelong learning on {findings.suite}",
+        lead=_lead(findings),
         sections=[
-            _measures(found, shown),
+            _measures(findings, shown),
             _curve(shown),
-            _matrices(found),
-            _forgetting(found, tasks),
-            _cost(found, shown),
-            sections.reasons_section(found.reasons, "run", "diverged"),
-            _facts(found, request or {}, made) if made else None,
-            sections.folded("config", "Methods and their settings", found.definitions),
+            _matrices(findings),
+            _forgetting(findings, tasks),
+            _cost(findings, shown),
+            sections.reasons_section(findings.reasons, "run", "diverged"),
+            _facts(findings, request or {}, provenance) if provenance else None,
+            sections.folded(
+                "config", "Methods and their settings", findings.definitions
+            ),
         ],
         footer=[
             sections.footer(
                 "All methods learn from the same demonstrations, take the same number of"
                 " gradient steps on each task, and play the same trials after each",
-                confidence=found.confidence,
+                confidence=findings.confidence,
                 over="other orders, seeds of training",
-                alone="1 run" if found.orders * found.seeds == 1 else "",
+                alone="1 run" if findings.orders * findings.seeds == 1 else "",
             ),
             "A policy that has not changed for a task plays its trials once. NBT is exactly"
             " 0 where the policies that act on a task stay the same, bit for bit.",
@@ -69,20 +71,20 @@ def lifelong_report(
     )
 
 
-def _lead(found: LifelongFindings) -> str:
-    identity = "known" if found.task_id == "given" else "withheld"
+def _lead(findings: LifelongFindings) -> str:
+    identity = "known" if findings.task_id == "given" else "withheld"
     return (
-        f"{counted(len(found.stream), 'task')} learned one after the other by"
-        f" {counted(len(found.methods), 'method')}, in {counted(found.orders, 'order')}"
-        f" from {counted(found.seeds, 'seed')} of training, with"
-        f" {counted(found.demonstrations, 'demonstration')} of each task and"
-        f" {counted(found.trials, 'trial')} of each task after each stage; at test, the"
+        f"{counted(len(findings.stream), 'task')} learned one after the other by"
+        f" {counted(len(findings.methods), 'method')}, in {counted(findings.orders, 'order')}"
+        f" from {counted(findings.seeds, 'seed')} of training, with"
+        f" {counted(findings.demonstrations, 'demonstration')} of each task and"
+        f" {counted(findings.trials, 'trial')} of each task after each stage; at test, the"
         f" identity of the task is {identity}."
     )
 
 
-def _measures(found: LifelongFindings, shown: Compared) -> report.Section | None:
-    entries = {label: _entries(each) for label, each in found.methods.items()}
+def _measures(findings: LifelongFindings, shown: Compared) -> report.Section | None:
+    entries = {label: _entries(each) for label, each in findings.methods.items()}
     return sections.section(
         "measures",
         "Transfer and forgetting",
@@ -105,8 +107,12 @@ def _entries(each: Retained) -> list[Entry]:
     ]
 
 
-def _difference(found: Estimate | None) -> Entry:
-    return NONE if found is None else Entry(points(found.value), change(found.interval))
+def _difference(estimate: Estimate | None) -> Entry:
+    return (
+        NONE
+        if estimate is None
+        else Entry(points(estimate.value), change(estimate.interval))
+    )
 
 
 def _lost(each: Retained, task: str) -> Entry:
@@ -127,10 +133,10 @@ def _curve(shown: Compared) -> report.Section | None:
     )
 
 
-def _matrices(found: LifelongFindings) -> report.Section | None:
+def _matrices(findings: LifelongFindings) -> report.Section | None:
     pictures = {
-        label: report.Picture("plot tall", partial(_map, found, label))
-        for label, each in found.methods.items()
+        label: report.Picture("plot tall", partial(_map, findings, label))
+        for label, each in findings.methods.items()
         if each.matrix
     }
     note = (
@@ -146,25 +152,26 @@ def _matrices(found: LifelongFindings) -> report.Section | None:
     )
 
 
-def _map(found: LifelongFindings, label: str) -> Markup:
+def _map(findings: LifelongFindings, label: str) -> Markup:
     # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.success_map import success_map
 
-    rates = found.methods[label].matrix
+    rates = findings.methods[label].matrix
     words = [
         f"after {stage}: {', '.join(f'{t} {percent(r)}' for t, r in some.items())}"
         for stage, some in rates.items()
     ]
-    tasks = tuple(dict.fromkeys(found.stream))
+    tasks = tuple(dict.fromkeys(findings.stream))
     return success_map([*rates], tasks, rates, summary=f"{label}, {'; '.join(words)}")
 
 
 def _forgetting(
-    found: LifelongFindings, tasks: tuple[str, ...]
+    findings: LifelongFindings, tasks: tuple[str, ...]
 ) -> report.Section | None:
-    labels = [label for label, each in found.methods.items() if each.forgetting]
+    labels = [label for label, each in findings.methods.items() if each.forgetting]
     rows = {
-        task: [_lost(found.methods[label], task) for label in labels] for task in tasks
+        task: [_lost(findings.methods[label], task) for label in labels]
+        for task in tasks
     }
     return sections.section(
         "forgetting",
@@ -174,7 +181,7 @@ def _forgetting(
     )
 
 
-def _cost(found: LifelongFindings, shown: Compared) -> report.Section | None:
+def _cost(findings: LifelongFindings, shown: Compared) -> report.Section | None:
     entries = {
         label: [
             Entry(seconds(took.seconds)),
@@ -182,7 +189,7 @@ def _cost(found: LifelongFindings, shown: Compared) -> report.Section | None:
             Entry(f"{took.samples:,.0f}"),
             Entry(f"{took.parameters:,.0f}"),
         ]
-        for label, took in found.cost.items()
+        for label, took in findings.cost.items()
     }
     columns = ["training [s]", "steps", "samples", "parameters"]
     return sections.section(
@@ -194,9 +201,11 @@ def _cost(found: LifelongFindings, shown: Compared) -> report.Section | None:
 
 
 def _facts(
-    found: LifelongFindings, request: Mapping[str, Any], made: Mapping[str, Any]
+    findings: LifelongFindings,
+    request: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> report.Section:
-    requested = {**request, "stream": found.stream}
+    requested = {**request, "stream": findings.stream}
     settings = sections.settings(requested, leave=("methods", "settings"))
-    read = {"demonstrations": made["demonstrations"]}
-    return sections.facts("Experiment", settings, sections.run_facts(read, made))
+    read = {"demonstrations": provenance["demonstrations"]}
+    return sections.facts("Experiment", settings, sections.run_facts(read, provenance))

@@ -36,23 +36,23 @@ def affinity_section(found: Mapping[str, Affinity]) -> report.Section | None:
     )
 
 
-def _squares(found: Affinity) -> Markup:
+def _squares(affinity: Affinity) -> Markup:
     """Picture of the matrix, with the tree by which tasks were clustered."""
     # Matplotlib takes half a second to load, and the terminal shows no charts.
     from robomtl.pages.heat_map import heat_map
 
-    matrix = np.array(found.matrix)
+    matrix = np.array(affinity.matrix)
     others = matrix[~np.eye(len(matrix), dtype=bool)]
     texts = [
         f"A step on {one} {'lowers' if value >= 0 else 'raises'} the loss of {other} by"
         f" {100 * abs(value):.2f}%"
-        for one, values in zip(found.tasks, matrix.tolist(), strict=True)
-        for other, value in zip(found.tasks, values, strict=True)
+        for one, values in zip(affinity.tasks, matrix.tolist(), strict=True)
+        for other, value in zip(affinity.tasks, values, strict=True)
     ]
     return heat_map(
-        found.tasks,
+        affinity.tasks,
         matrix / (float(np.abs(others).max()) or 1.0),
         texts,
-        links=np.array(found.links),
+        links=np.array(affinity.links),
         summary="; ".join(texts),
     )

@@ -105,17 +105,21 @@ class _Experiment:
         return findings_of(self.shared, finished)
 
     def results(
-        self, found: MultitaskFindings, made: Mapping[str, Any]
+        self, findings: MultitaskFindings, provenance: Mapping[str, Any]
     ) -> dict[str, Any]:
-        results = plain(found)
+        results = plain(findings)
         # Present only for joint suites, and for learned mixtures.
         for name in ("suites", "mixture"):
             if not results[name]:
                 del results[name]
-        return {**results, "made": made}
+        return {**results, "made": provenance}
 
-    def report(self, found: MultitaskFindings, made: Mapping[str, Any]) -> Report:
-        return arms_report(found, request=plain(self.shared.request), made=made)
+    def report(
+        self, findings: MultitaskFindings, provenance: Mapping[str, Any]
+    ) -> Report:
+        return arms_report(
+            findings, request=plain(self.shared.request), provenance=provenance
+        )
 
 
 @checked

@@ -25,104 +25,104 @@ _EQUAL = {
 
 
 def arms_report(
-    found: MultitaskFindings,
+    findings: MultitaskFindings,
     *,
     request: Mapping[str, Any] | None = None,
-    made: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: Findings to show.
+        findings: Findings to show.
         request: Settings of the experiment, as plain data.
-        made: Facts about the run, as in ``results.json``; None to leave them out.
+        provenance: Facts about the run, as in ``results.json``; None to leave them out.
     """
-    shown = _compared(found)
+    shown = _compared(findings)
     return report.Report(
-        title=f"Multi-task learning on {found.suite}",
-        lead=_lead(found),
+        title=f"Multi-task learning on {findings.suite}",
+        lead=_lead(findings),
         sections=[
-            sections.answers("answer", _answers(found, shown)),
-            _side_by_side(found, shown),
+            sections.answers("answer", _answers(findings, shown)),
+            _side_by_side(findings, shown),
             shown.success_section(
-                found.area, "demonstrations of each task, on a logarithmic scale"
+                findings.area, "demonstrations of each task, on a logarithmic scale"
             ),
-            _differences(found, shown),
-            *_suites(found, shown),
+            _differences(findings, shown),
+            *_suites(findings, shown),
             sections.section(
                 "tasks",
                 "Tasks",
                 "success by demonstrations, in per cent",
                 report.Panels(shown.panels()),
             ),
-            affinity_section(found.affinity),
-            mixture_section(found.mixture),
-            _equal(found, shown),
-            _cost(found, shown),
-            sections.reasons_section(found.reasons, "training", "diverged"),
-            _facts(found, request or {}, made) if made else None,
-            sections.folded("config", "Arms and their settings", _config(found)),
+            affinity_section(findings.affinity),
+            mixture_section(findings.mixture),
+            _equal(findings, shown),
+            _cost(findings, shown),
+            sections.reasons_section(findings.reasons, "training", "diverged"),
+            _facts(findings, request or {}, provenance) if provenance else None,
+            sections.folded("config", "Arms and their settings", _config(findings)),
         ],
-        footer=[_footer(found), sections.NAUC],
+        footer=[_footer(findings), sections.NAUC],
     )
 
 
-def _compared(found: MultitaskFindings) -> Compared:
+def _compared(findings: MultitaskFindings) -> Compared:
     return Compared(
         head="arm",
         letter="N",
-        names={label: each.base for label, each in found.definitions.items()},
-        baseline=found.baseline,
-        counts=found.demonstrations,
-        success=found.arms,
-        tasks=found.tasks,
+        names={label: each.base for label, each in findings.definitions.items()},
+        baseline=findings.baseline,
+        counts=findings.demonstrations,
+        success=findings.arms,
+        tasks=findings.tasks,
     )
 
 
-def _cost(found: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _cost(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
     return sections.section(
         "cost",
         "Cost",
         "of all trainings of one seed, each with one thread; medians over seeds",
-        report.Table(shown.cost_table(found.cost)),
+        report.Table(shown.cost_table(findings.cost)),
     )
 
 
-def _footer(found: MultitaskFindings) -> str:
+def _footer(findings: MultitaskFindings) -> str:
     return sections.footer(
         "All arms learn from the same demonstrations and play the same trials",
-        confidence=found.confidence,
+        confidence=findings.confidence,
         over="other seeds of training",
-        alone="1 seed" if len(found.seeds) == 1 else "",
+        alone="1 seed" if len(findings.seeds) == 1 else "",
     )
 
 
-def _lead(found: MultitaskFindings) -> str:
-    kinds = {each.learned for each in found.definitions.values()}
+def _lead(findings: MultitaskFindings) -> str:
+    kinds = {each.learned for each in findings.definitions.values()}
     how = " and ".join(kind for kind in ("together", "apart", "alone") if kind in kinds)
     return (
-        f"{counted(len(found.tasks), 'task')} learned {how}:"
-        f" {counted(len(found.arms), 'arm')}, each from"
-        f" {counted(len(found.seeds), 'seed')} of training, with"
-        f" {', '.join(map(str, found.demonstrations))} demonstrations and"
-        f" {counted(found.trials, 'trial')} of every task."
+        f"{counted(len(findings.tasks), 'task')} learned {how}:"
+        f" {counted(len(findings.arms), 'arm')}, each from"
+        f" {counted(len(findings.seeds), 'seed')} of training, with"
+        f" {', '.join(map(str, findings.demonstrations))} demonstrations and"
+        f" {counted(findings.trials, 'trial')} of every task."
     )
 
 
-def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:
+def _answers(findings: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:
     """Conclusions: the crossover of each arm, and the tasks in which it gains or loses."""
-    for label, each in found.crossover.items():
-        yield report.Text(f" {each.sentence(_baseline(found))}.", label)
-    for label, some in found.gains.items():
+    for label, each in findings.crossover.items():
+        yield report.Text(f" {each.sentence(_baseline(findings))}.", label)
+    for label, some in findings.gains.items():
         if some:
             tasks = f"{counted(len(some), 'task')}: {shown.named(some)}"
             yield report.Text(f"{label} gains in {tasks}.", tone="small")
-    for label, some in found.losses.items():
+    for label, some in findings.losses.items():
         if some:
             tasks = f"{counted(len(some), 'task')}: {shown.named(some)}"
             text = f": {label} loses in {tasks}."
             yield report.Text(text, "Negative transfer", "warn")
-    if found.crossover and not any(found.losses.values()):
+    if findings.crossover and not any(findings.losses.values()):
         yield report.Text(
             "No negative transfer: no task is significantly worse after Holm's correction"
             " for all tasks and numbers of demonstrations.",
@@ -130,23 +130,25 @@ def _answers(found: MultitaskFindings, shown: Compared) -> Iterator[report.Text]
         )
 
 
-def _baseline(found: MultitaskFindings) -> str:
+def _baseline(findings: MultitaskFindings) -> str:
     """Name of the baseline in sentences."""
-    definition = found.definitions[found.baseline or ""]
-    alone = definition.base == BASELINE and found.baseline == BASELINE
-    return "single-task training" if alone else str(found.baseline)
+    definition = findings.definitions[findings.baseline or ""]
+    alone = definition.base == BASELINE and findings.baseline == BASELINE
+    return "single-task training" if alone else str(findings.baseline)
 
 
-def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _side_by_side(
+    findings: MultitaskFindings, shown: Compared
+) -> report.Section | None:
     """Section with a row for each arm, where there is no baseline; None with one."""
-    if found.baseline is not None:
+    if findings.baseline is not None:
         return None
-    most = max(found.demonstrations)
-    cost = {label: found.cost[label].get(most) for label in found.arms}
+    most = max(findings.demonstrations)
+    cost = {label: findings.cost[label].get(most) for label in findings.arms}
     entries = {
         label: [
-            rate(found.arms[label][most]),
-            Entry(f"{found.definitions[label].parameters_total:,}"),
+            rate(findings.arms[label][most]),
+            Entry(f"{findings.definitions[label].parameters_total:,}"),
             Entry(seconds(took.seconds if took else None)),
             NONE
             if took is None or took.act is None
@@ -154,7 +156,7 @@ def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section |
         ]
         for label, took in cost.items()
     }
-    budget = next(iter(found.definitions.values()))
+    budget = next(iter(findings.definitions.values()))
     columns = ["success", "parameters", "training [s]", "act [ms]"]
     return sections.section(
         "arms",
@@ -166,22 +168,22 @@ def _side_by_side(found: MultitaskFindings, shown: Compared) -> report.Section |
     )
 
 
-def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _differences(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
     entries = {
-        label: [*shown.differences(some), _crossing(found, label)]
-        for label, some in found.differences.items()
+        label: [*shown.differences(some), _crossing(findings, label)]
+        for label, some in findings.differences.items()
     }
     note = (
         "Crossover: where the difference falls to 0, along the logarithm of the"
         " demonstrations."
     )
     by_task = {
-        f"{label}, task by task": report.Table(_by_task(found, shown, some))
-        for label, some in found.differences.items()
+        f"{label}, task by task": report.Table(_by_task(findings, shown, some))
+        for label, some in findings.differences.items()
     }
     return sections.section(
         "differences",
-        f"Difference from {found.baseline}",
+        f"Difference from {findings.baseline}",
         "in percentage points, on the same trials",
         report.Table(shown.table([*shown.heads, "crossover"], entries)),
         report.Text(note, tone="soft"),
@@ -190,52 +192,52 @@ def _differences(found: MultitaskFindings, shown: Compared) -> report.Section | 
     )
 
 
-def _suites(found: MultitaskFindings, shown: Compared) -> Iterator[report.Section]:
+def _suites(findings: MultitaskFindings, shown: Compared) -> Iterator[report.Section]:
     """Sections of the differences in each suite of a joint suite."""
-    for number, (name, arms) in enumerate(found.suites.items()):
+    for number, (name, arms) in enumerate(findings.suites.items()):
         entries = {label: shown.differences(some) for label, some in arms.items()}
         if any(arms.values()):
             yield report.Section(
                 id=f"suite-{number}",
-                title=f"Difference from {found.baseline} in {name}",
+                title=f"Difference from {findings.baseline} in {name}",
                 parts=[report.Table(shown.table(shown.heads, entries))],
                 brief=True,
             )
 
 
-def _crossing(found: MultitaskFindings, label: str) -> Entry:
-    at = found.crossover[label].changes_sign
+def _crossing(findings: MultitaskFindings, label: str) -> Entry:
+    at = findings.crossover[label].changes_sign
     if at is None:
-        return Entry(f"none up to {found.crossover[label].most}")
-    fewest = found.demonstrations[0]
+        return Entry(f"none up to {findings.crossover[label].most}")
+    fewest = findings.demonstrations[0]
     return Entry(f"≤ {fewest}" if at <= fewest else f"{at:.3g}", "demonstrations")
 
 
 def _by_task(
-    found: MultitaskFindings, shown: Compared, some: Mapping[int, Difference]
+    findings: MultitaskFindings, shown: Compared, some: Mapping[int, Difference]
 ) -> Matrix:
     rows = {
-        task: [_change(some.get(n), task) for n in found.demonstrations]
-        for task in found.tasks
+        task: [_change(some.get(n), task) for n in findings.demonstrations]
+        for task in findings.tasks
     }
     return matrix_of("task", shown.heads, rows)
 
 
-def _change(found: Difference | None, task: str) -> Entry:
-    if found is None or task not in found.tasks:
+def _change(difference: Difference | None, task: str) -> Entry:
+    if difference is None or task not in difference.tasks:
         return NONE
-    each, warning = found.tasks[task], "worse" if task in found.worse else ""
+    each, warning = difference.tasks[task], "worse" if task in difference.worse else ""
     return Entry(points(each.value), change(each.interval), warning)
 
 
-def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _equal(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
     entries = {
         label: [Entry(f"{getattr(each, field):,}") for field in _EQUAL.values()]
-        for label, each in found.definitions.items()
+        for label, each in findings.definitions.items()
     }
     data = {
         f"{task}, first {count}": digest
-        for count, tasks in found.data.items()
+        for count, tasks in findings.data.items()
         for task, digest in tasks.items()
     }
     read = report.Config(sections.config(data))
@@ -249,17 +251,19 @@ def _equal(found: MultitaskFindings, shown: Compared) -> report.Section | None:
 
 
 def _facts(
-    found: MultitaskFindings, request: Mapping[str, Any], made: Mapping[str, Any]
+    findings: MultitaskFindings,
+    request: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> report.Section:
-    requested = {**request, "tasks": found.tasks}
+    requested = {**request, "tasks": findings.tasks}
     settings = sections.settings(requested, leave=("arms", "settings"))
-    read = {"demonstrations": ", ".join(made["demonstrations"])}
-    return sections.facts("Experiment", settings, sections.run_facts(read, made))
+    read = {"demonstrations": ", ".join(provenance["demonstrations"])}
+    return sections.facts("Experiment", settings, sections.run_facts(read, provenance))
 
 
-def _config(found: MultitaskFindings) -> dict[str, Any]:
+def _config(findings: MultitaskFindings) -> dict[str, Any]:
     names = ("base", "policy", "policy_config", "conditioning", "training")
     return {
         label: {name: getattr(each, name) for name in names}
-        for label, each in found.definitions.items()
+        for label, each in findings.definitions.items()
     }

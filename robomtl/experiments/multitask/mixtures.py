@@ -39,11 +39,11 @@ def mixtures_of(cells: Sequence[ArmCell], runs: Path) -> Mixtures:
     }
 
 
-def mixture_section(found: Mixtures) -> report.Section | None:
+def mixture_section(mixtures: Mixtures) -> report.Section | None:
     """Section with a table of the learned mixtures; None without one."""
     columns = {
         f"{label}, N = {count}": tasks
-        for label, counts in found.items()
+        for label, counts in mixtures.items()
         for count, tasks in counts.items()
     }
     names = dict.fromkeys(task for tasks in columns.values() for task in tasks)

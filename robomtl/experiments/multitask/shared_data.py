@@ -30,19 +30,19 @@ def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
     }
 
 
-def check_same(arm: str, folder: Path, found: Hashes, wanted: Hashes) -> None:
+def check_same(arm: str, folder: Path, hashes: Hashes, wanted: Hashes) -> None:
     """Checks that an arm reads the same demonstrations as the others.
 
     Args:
         arm: Label of the arm.
         folder: Folder of its demonstrations.
-        found: Hashes of its demonstrations.
+        hashes: Hashes of its demonstrations.
         wanted: Hashes of the others' demonstrations.
 
     Raises:
         InputError: If the demonstrations of a task differ.
     """
-    for count, tasks in found.items():
+    for count, tasks in hashes.items():
         for task, digest in tasks.items():
             if digest != wanted[count][task]:
                 raise InputError(

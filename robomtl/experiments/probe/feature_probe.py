@@ -96,12 +96,14 @@ class _Experiment:
         return findings_of(self.suite.name, finished)
 
     def results(
-        self, found: FeatureFindings, made: Mapping[str, Any]
+        self, findings: FeatureFindings, provenance: Mapping[str, Any]
     ) -> dict[str, Any]:
-        return {"format": 1, "kind": "features", **plain(found), **made}
+        return {"format": 1, "kind": "features", **plain(findings), **provenance}
 
-    def report(self, found: FeatureFindings, made: Mapping[str, Any]) -> Report:
-        return feature_report(found, made=made)
+    def report(
+        self, findings: FeatureFindings, provenance: Mapping[str, Any]
+    ) -> Report:
+        return feature_report(findings, provenance=provenance)
 
 
 @checked

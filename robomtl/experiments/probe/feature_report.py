@@ -20,56 +20,58 @@ _FOOTER = (
 
 
 def feature_report(
-    found: FeatureFindings, *, made: Mapping[str, Any] | None = None
+    findings: FeatureFindings, *, provenance: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: The findings.
-        made: Provenance of the measurement, as in ``results.json``; None if unknown.
+        findings: The findings.
+        provenance: Provenance of the measurement, as in ``results.json``; None if unknown.
     """
-    objectives = dict.fromkeys(each.objective for each in found.probed)
+    objectives = dict.fromkeys(each.objective for each in findings.probed)
     return report.Report(
         title="Features",
-        lead=f"{found.suite} · {counted(len(objectives), 'objective')}",
+        lead=f"{findings.suite} · {counted(len(objectives), 'objective')}",
         sections=[
             sections.section(
                 "probe",
                 "Linear probe",
                 "R² of positions, with 95% intervals",
-                report.Table(_positions(found)),
+                report.Table(_positions(findings)),
                 brief=True,
             ),
             sections.section(
                 "retrieval",
                 "Retrieval",
                 "instructions whose best match is an episode of their task",
-                report.Table(_retrieval(found)),
+                report.Table(_retrieval(findings)),
                 brief=True,
             ),
             sections.section(
                 "tasks",
                 "Tasks",
                 "R² of trained features, mean over seeds",
-                *sections.folds({k: report.Table(v) for k, v in _tasks(found).items()}),
+                *sections.folds(
+                    {k: report.Table(v) for k, v in _tasks(findings).items()}
+                ),
             ),
             sections.reasons_section(
-                {name: {why: 1} for name, why in found.reasons.items()},
+                {name: {why: 1} for name, why in findings.reasons.items()},
                 "policy",
                 "without features",
             ),
-            _facts(made) if made else None,
+            _facts(provenance) if provenance else None,
         ],
         footer=[_FOOTER],
     )
 
 
-def _facts(made: Mapping[str, Any]) -> report.Section:
-    request = sections.settings({"data": made["data"], **made["config"]})
-    return sections.facts("Probe", request, sections.run_facts({}, made))
+def _facts(provenance: Mapping[str, Any]) -> report.Section:
+    request = sections.settings({"data": provenance["data"], **provenance["config"]})
+    return sections.facts("Probe", request, sections.run_facts({}, provenance))
 
 
-def _positions(found: FeatureFindings) -> Matrix:
+def _positions(findings: FeatureFindings) -> Matrix:
     rows = {
         f"{each.objective}: {each.thing}, {each.layer}": [
             _r_squared(each.trained),
@@ -78,13 +80,13 @@ def _positions(found: FeatureFindings) -> Matrix:
             Entry(f"{each.tasks}"),
             Entry(f"{each.runs}"),
         ]
-        for each in found.probed
+        for each in findings.probed
     }
     columns = ["trained", "random", "difference", "tasks", "seeds"]
     return matrix_of("objective: thing, layer", columns, rows)
 
 
-def _retrieval(found: FeatureFindings) -> Matrix:
+def _retrieval(findings: FeatureFindings) -> Matrix:
     rows = {
         f"{each.objective}: {each.wordings} wordings": [
             entries.estimate(each.trained),
@@ -92,16 +94,16 @@ def _retrieval(found: FeatureFindings) -> Matrix:
             Entry(f"{each.chance:.1%}"),
             Entry(f"{each.queries}"),
         ]
-        for each in found.retrieved
+        for each in findings.retrieved
     }
     columns = ["trained", "random", "chance", "queries"]
     return matrix_of("objective: wordings", columns, rows)
 
 
-def _tasks(found: FeatureFindings) -> dict[str, Matrix]:
+def _tasks(findings: FeatureFindings) -> dict[str, Matrix]:
     """Tables by objective and layer, with a row per task and a column per body."""
     groups: dict[str, list[Probed]] = {}
-    for each in found.probed:
+    for each in findings.probed:
         groups.setdefault(f"{each.objective}, {each.layer}", []).append(each)
     return {name: _by_task(some) for name, some in groups.items()}
 
@@ -117,6 +119,6 @@ def _by_task(probed: Sequence[Probed]) -> Matrix:
     return matrix_of("task", [each.thing for each in probed], rows)
 
 
-def _r_squared(found: Estimate, sign: str = "") -> Entry:
-    low, high = found.interval
-    return Entry(f"{found.value:{sign}.2f}", f"{low:{sign}.2f} to {high:{sign}.2f}")
+def _r_squared(estimate: Estimate, sign: str = "") -> Entry:
+    low, high = estimate.interval
+    return Entry(f"{estimate.value:{sign}.2f}", f"{low:{sign}.2f} to {high:{sign}.2f}")

@@ -11,15 +11,15 @@ from robomtl.experiments.probe.probe_rates import InstructionFindings
 from robomtl.pages.trial_cells import Block, Grid, Row
 
 
-def kind_grid(found: InstructionFindings) -> Grid:
+def kind_grid(findings: InstructionFindings) -> Grid:
     """A block per task that shares a scene (per task if none does), a row per kind."""
-    shared = found.ambiguous
-    tasks = found.kinds[RIGHT].tasks if shared is None else shared.tasks
+    shared = findings.ambiguous
+    tasks = findings.kinds[RIGHT].tasks if shared is None else shared.tasks
     blocks = []
     for task in tasks:
         by_kind = {
             kind: [record for record in records if record.task == task]
-            for kind, records in found.records.items()
+            for kind, records in findings.records.items()
         }
         rows = [_row(task, kind, some) for kind, some in by_kind.items() if some]
         blocks.append(Block(title=task, rows=rows))

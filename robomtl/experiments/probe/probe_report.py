@@ -40,69 +40,69 @@ _FOOTER = (
 )
 
 
-def probe_report(found: InstructionFindings) -> report.Report:
+def probe_report(findings: InstructionFindings) -> report.Report:
     """The report of the findings."""
-    setting = found.setting
-    tasks = counted(len(found.kinds[RIGHT].tasks), "task")
-    conditioning = " and ".join(found.conditioning).replace("_", "-")
-    kinds = report.Config(_kinds(found))
+    setting = findings.setting
+    tasks = counted(len(findings.kinds[RIGHT].tasks), "task")
+    conditioning = " and ".join(findings.conditioning).replace("_", "-")
+    kinds = report.Config(_kinds(findings))
     return report.Report(
         title=setting.agent,
         lead=f"{setting.suite} · {tasks} · {setting.split} variations · conditioned on"
         f" {conditioning}",
         sections=[
-            _verdict(found),
-            _figures(found),
+            _verdict(findings),
+            _figures(findings),
             sections.section("kinds", "Kinds", "on the same trials", kinds, brief=True),
-            _differences(found),
+            _differences(findings),
             *(
-                _rates(name, each, found.families)
-                for name, each in _groups(found).items()
+                _rates(name, each, findings.families)
+                for name, each in _groups(findings).items()
             ),
-            *_tables(found),
+            *_tables(findings),
             sections.section(
                 "outcomes",
                 "Trials",
                 "one cell per trial, the same variations below each other; hover for details",
-                report.Trials(kind_grid(found)),
+                report.Trials(kind_grid(findings)),
             ),
-            sections.facts("Conditions", _conditions(found), machine(setting)),
+            sections.facts("Conditions", _conditions(findings), machine(setting)),
         ],
         footer=[_FOOTER],
     )
 
 
-def _verdict(found: InstructionFindings) -> report.Section:
-    verdict = report.Text(found.verdict.sentence, tone="strong")
-    warning = report.Text("", found.warning, "warn", id="warning")
+def _verdict(findings: InstructionFindings) -> report.Section:
+    verdict = report.Text(findings.verdict.sentence, tone="strong")
+    warning = report.Text("", findings.warning, "warn", id="warning")
     return report.Section(
         id="verdict",
-        parts=[verdict, *([warning] if found.warning else [])],
-        alert=found.verdict.word == "ignores",
+        parts=[verdict, *([warning] if findings.warning else [])],
+        alert=findings.verdict.word == "ignores",
         brief=True,
     )
 
 
-def _tables(found: InstructionFindings) -> Iterator[report.Section | None]:
+def _tables(findings: InstructionFindings) -> Iterator[report.Section | None]:
     yield sections.section(
         "tasks",
         "Tasks",
         "success by kind of instruction, with 95% intervals",
-        report.Table(_tasks(found)),
+        report.Table(_tasks(findings)),
         brief=True,
     )
     yield sections.section(
         "families",
         "Families",
         "right minus each kind, in percentage points, with 95% intervals",
-        report.Table(_families(found)),
+        report.Table(_families(findings)),
         brief=True,
     )
     yield sections.section(
         "others",
         "Instructions of other tasks",
         "trials that solved the task itself",
-        report.Config(_others(found)),
+        report.Config(_others(findings)),
         report.Text(
             "Doing another task may also solve this one: a policy instructed to pick and"
             " place also reaches the goal.",
@@ -111,18 +111,18 @@ def _tables(found: InstructionFindings) -> Iterator[report.Section | None]:
     )
 
 
-def _kinds(found: InstructionFindings) -> report.Pairs:
-    given = [(kind, rates.instruction) for kind, rates in found.kinds.items()]
-    return [*given, *((k, f"left out: {why}") for k, why in found.left_out.items())]
+def _kinds(findings: InstructionFindings) -> report.Pairs:
+    given = [(kind, rates.instruction) for kind, rates in findings.kinds.items()]
+    return [*given, *((k, f"left out: {why}") for k, why in findings.left_out.items())]
 
 
-def _figures(found: InstructionFindings) -> report.Section:
+def _figures(findings: InstructionFindings) -> report.Section:
     """Key figures over the tasks on which the verdict is based."""
-    group = found.ambiguous or _everything(found)
+    group = findings.ambiguous or _everything(findings)
     lead = group.differences.get(SHUFFLED)
     right, shuffled = group.kinds.get(RIGHT), group.kinds.get(SHUFFLED)
-    errors = sum(rates.errors for rates in found.kinds.values())
-    trials = sum(rates.trials for rates in found.kinds.values())
+    errors = sum(rates.errors for rates in findings.kinds.values())
+    trials = sum(rates.trials for rates in findings.kinds.values())
     interval = f"95% interval {span(right.interval if right else None)}"
     title = "Right minus shuffled"
     first = [sections.lead(title, lead.difference, lead.interval)] if lead else []
@@ -139,26 +139,26 @@ def _figures(found: InstructionFindings) -> report.Section:
     )
 
 
-def _everything(found: InstructionFindings) -> Shared:
-    tasks = tuple(found.kinds[RIGHT].tasks)
-    return Shared(tasks=tasks, kinds=found.kinds, differences=found.differences)
+def _everything(findings: InstructionFindings) -> Shared:
+    tasks = tuple(findings.kinds[RIGHT].tasks)
+    return Shared(tasks=tasks, kinds=findings.kinds, differences=findings.differences)
 
 
-def _groups(found: InstructionFindings) -> dict[str, Shared]:
+def _groups(findings: InstructionFindings) -> dict[str, Shared]:
     """All tasks, the tasks that share scenes, and each family; repeats are omitted."""
-    everything = _everything(found)
-    shared = {} if found.ambiguous is None else {SHARED: found.ambiguous}
+    everything = _everything(findings)
+    shared = {} if findings.ambiguous is None else {SHARED: findings.ambiguous}
     groups, seen = {"All tasks": everything}, {everything.tasks}
-    for name, each in {**shared, **found.families}.items():
+    for name, each in {**shared, **findings.families}.items():
         if each.tasks not in seen:
             groups[name] = each
         seen.add(each.tasks)
     return groups
 
 
-def _differences(found: InstructionFindings) -> report.Section | None:
+def _differences(findings: InstructionFindings) -> report.Section | None:
     """Right minus each kind; the tasks on which the verdict is based come first."""
-    shared, groups = found.ambiguous, {"All tasks": _everything(found)}
+    shared, groups = findings.ambiguous, {"All tasks": _everything(findings)}
     if shared is not None and shared.tasks != groups["All tasks"].tasks:
         groups = {"Tasks that share scenes": shared, **groups}
     every = [d for each in groups.values() for d in each.differences.values()]
@@ -227,14 +227,14 @@ def _rates(
     return sections.section(f"rates of {name}", name, note, bars)
 
 
-def _tasks(found: InstructionFindings) -> Matrix:
+def _tasks(findings: InstructionFindings) -> Matrix:
     """Success of each task by kind of instruction, with the means in the last rows."""
-    kinds = found.kinds
+    kinds = findings.kinds
     tasks = {
         task: [_entry(each.tasks.get(task)) for each in kinds.values()]
         for task in kinds[RIGHT].tasks
     }
-    shared = found.ambiguous.kinds if found.ambiguous else {}
+    shared = findings.ambiguous.kinds if findings.ambiguous else {}
     means = {
         name: [
             Entry(percent(some[kind].task_mean)) if kind in some else NONE
@@ -252,41 +252,41 @@ def _entry(rates: TaskRates | None) -> Entry:
     )
 
 
-def _families(found: InstructionFindings) -> Matrix:
+def _families(findings: InstructionFindings) -> Matrix:
     """Right minus each kind, over all tasks and by family."""
     rows = {
-        name: [_change(each.differences.get(kind)) for kind in found.differences]
-        for name, each in _groups(found).items()
+        name: [_change(each.differences.get(kind)) for kind in findings.differences]
+        for name, each in _groups(findings).items()
     }
-    return matrix_of("over", list(found.differences), rows)
+    return matrix_of("over", list(findings.differences), rows)
 
 
-def _change(found: Difference | None) -> Entry:
-    if found is None:
+def _change(difference: Difference | None) -> Entry:
+    if difference is None:
         return NONE
-    return Entry(points(found.difference), change(found.interval))
+    return Entry(points(difference.difference), change(difference.interval))
 
 
-def _others(found: InstructionFindings) -> report.Pairs:
+def _others(findings: InstructionFindings) -> report.Pairs:
     """Success of each task under the instructions of other tasks, as text, by kind."""
     rows: dict[str, list[str]] = {}
-    for kind, rates in found.kinds.items():
+    for kind, rates in findings.kinds.items():
         for task, counts in rates.of_others.items():
             each = [f"{name} {n.successes}/{n.trials}" for name, n in counts.items()]
             rows.setdefault(task, []).append(f"{kind}: {', '.join(each)}")
     return [(task, "; ".join(phrases)) for task, phrases in rows.items()]
 
 
-def _conditions(found: InstructionFindings) -> report.Pairs:
-    setting = found.setting
+def _conditions(findings: InstructionFindings) -> report.Pairs:
+    setting = findings.setting
     ends = "the first success" if setting.until == "success" else "their horizon"
     return [
         ("Suite", setting.suite),
         *((name, str(value)) for name, value in setting.options.items()),
-        ("Conditioning", " and ".join(found.conditioning)),
+        ("Conditioning", " and ".join(findings.conditioning)),
         ("Variations", f"{setting.split}, {setting.episodes} of each task"),
         ("Trials of a variation", str(setting.repeats)),
         ("Trials end at", ends),
-        ("Margin", f"{100 * found.verdict.margin:g} points"),
+        ("Margin", f"{100 * findings.verdict.margin:g} points"),
         ("Seed of shuffling", str(setting.seed)),
     ]

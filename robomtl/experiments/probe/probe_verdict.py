@@ -73,18 +73,18 @@ def judged(evidence: Evidence) -> Verdict:
     return _verdict(evidence, "ignores", sentence)
 
 
-def _shows(found: Difference | None, evidence: Evidence) -> bool:
+def _shows(difference: Difference | None, evidence: Evidence) -> bool:
     return (
-        found is not None
-        and found.interval.low > 0
-        and found.interval.high >= evidence.margin
+        difference is not None
+        and difference.interval.low > 0
+        and difference.interval.high >= evidence.margin
     )
 
 
-def _doubt(evidence: Evidence, group: Shared, found: Difference) -> str:
+def _doubt(evidence: Evidence, group: Shared, difference: Difference) -> str:
     """Reason why the verdict is undecided; empty if it is not."""
     right = group.kinds[RIGHT].task_mean or 0.0
-    if found.interval.high < 0 and found.interval.low < -evidence.margin:
+    if difference.interval.high < 0 and difference.interval.low < -evidence.margin:
         return (
             "success is higher under other instructions, which neither verdict explains"
         )
@@ -95,30 +95,30 @@ def _doubt(evidence: Evidence, group: Shared, found: Difference) -> str:
             f"since only {percent(right)} of trials succeed under the right instruction,"
             " there is little to lose"
         )
-    if max(-found.interval.low, found.interval.high) < evidence.margin:
+    if max(-difference.interval.low, difference.interval.high) < evidence.margin:
         return ""
-    return _needed(evidence, found)
+    return _needed(evidence, difference)
 
 
-def _needed(evidence: Evidence, found: Difference) -> str:
+def _needed(evidence: Evidence, difference: Difference) -> str:
     """Sentence with the number of trials for which the interval would fit the margin."""
-    low, high = found.interval
-    trials = math.ceil(found.pairs * ((high - low) / (2 * evidence.margin)) ** 2)
+    low, high = difference.interval
+    trials = math.ceil(difference.pairs * ((high - low) / (2 * evidence.margin)) ** 2)
     margin = f"the margin of {100 * evidence.margin:g} points"
-    more = max(2 * found.pairs, trials + 1)
+    more = max(2 * difference.pairs, trials + 1)
     return (
         f"the interval includes zero and exceeds {margin}; about {more:,} trials of each"
-        f" kind are needed for an interval within it, {found.pairs:,} so far"
+        f" kind are needed for an interval within it, {difference.pairs:,} so far"
     )
 
 
-def _sentence(evidence: Evidence, group: Shared, found: Difference) -> str:
+def _sentence(evidence: Evidence, group: Shared, difference: Difference) -> str:
     number = counted(len(group.tasks), "task")
     sharing = "shares its scene" if len(group.tasks) == 1 else "share scenes"
     over = number if evidence.ambiguous is None else f"the {number} that {sharing}"
     return (
-        f"right minus shuffled is {points(found.difference)} points"
-        f" ({change(found.interval)}) over {over}"
+        f"right minus shuffled is {points(difference.difference)} points"
+        f" ({change(difference.interval)}) over {over}"
     )
 
 

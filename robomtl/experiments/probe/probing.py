@@ -181,24 +181,24 @@ def _conditioning_of(agent: Agent) -> Conditioning:
 
 def _write(
     folder: Path,
-    found: InstructionFindings,
+    findings: InstructionFindings,
     task_infos: Mapping[str, Sequence[TaskInfo]],
 ) -> None:
     """Writes ``trials.parquet``, ``results.json`` and ``report.html``, each atomically.
 
     Args:
         folder: Folder of the files.
-        found: The findings.
+        findings: The findings.
         task_infos: Instructions of the records, by kind.
     """
     rows = [
         {"kind": kind, **asdict(record), "instructed": each.task, "goal": each.goal}
-        for kind, records in found.records.items()
+        for kind, records in findings.records.items()
         for record, each in zip(records, task_infos[kind], strict=True)
     ]
     write_table(folder / TRIALS, pa.Table.from_pylist(rows, schema=COLUMNS))
-    data = plain(found)
+    data = plain(findings)
     del data["records"]
     setting = {k: v for k, v in data.pop("setting").items() if k not in _NOT_OF_ALL}
     write_json(folder / RESULTS, {"format": 1, "kind": "probe", **data, **setting})
-    write_text(folder / REPORT, report_page(probe_report(found)))
+    write_text(folder / REPORT, report_page(probe_report(findings)))

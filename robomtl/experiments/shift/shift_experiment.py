@@ -94,11 +94,13 @@ class _Experiment:
     def conclude(self, finished: Sequence[Finished[ShiftCell]]) -> ShiftFindings:
         return findings_of(finished, self.suite.name, self.grid)
 
-    def results(self, found: ShiftFindings, made: Mapping[str, Any]) -> dict[str, Any]:
-        return {**plain(found), "kind": "shift", "made": made}
+    def results(
+        self, findings: ShiftFindings, provenance: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {**plain(findings), "kind": "shift", "made": provenance}
 
-    def report(self, found: ShiftFindings, made: Mapping[str, Any]) -> Report:
-        return shift_report(found, made=made)
+    def report(self, findings: ShiftFindings, provenance: Mapping[str, Any]) -> Report:
+        return shift_report(findings, provenance=provenance)
 
 
 @checked

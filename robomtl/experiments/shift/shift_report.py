@@ -16,108 +16,110 @@ from robomtl.pages.matrix import Matrix, matrix_of
 
 
 def shift_report(
-    found: ShiftFindings, *, made: Mapping[str, Any] | None = None
+    findings: ShiftFindings, *, provenance: Mapping[str, Any] | None = None
 ) -> report.Report:
     """The report of the findings.
 
     Args:
-        found: The findings.
-        made: Provenance of the experiment, as in ``results.json``; None if unknown.
+        findings: The findings.
+        provenance: Provenance of the experiment, as in ``results.json``; None if unknown.
     """
-    looks = {label: style(index) for index, label in enumerate(found.success)}
-    charts = [_chart(found, name, looks) for name in found.shifts]
+    looks = {label: style(index) for index, label in enumerate(findings.success)}
+    charts = [_chart(findings, name, looks) for name in findings.shifts]
     return report.Report(
-        title=f"Shifts of {found.suite}",
-        lead=_lead(found),
+        title=f"Shifts of {findings.suite}",
+        lead=_lead(findings),
         sections=[
-            sections.answers("answer", _answers(found)),
+            sections.answers("answer", _answers(findings)),
             sections.section(
                 "area",
                 "Area under success against magnitude",
                 "in per cent; 100 is success at every magnitude",
-                report.Table(_areas(found)),
+                report.Table(_areas(findings)),
                 brief=True,
             ),
-            _differences(found),
+            _differences(findings),
             sections.section(
                 "shifts",
                 "Success against magnitude",
-                f"mean over {counted(len(found.tasks), 'task')}, in per cent",
+                f"mean over {counted(len(findings.tasks), 'task')}, in per cent",
                 report.Panels([chart for chart in charts if chart]),
                 *sections.folds(
                     {
-                        f"{name}: {axis.line}": report.Table(_table(found, name, looks))
-                        for name, axis in found.shifts.items()
+                        f"{name}: {axis.line}": report.Table(
+                            _table(findings, name, looks)
+                        )
+                        for name, axis in findings.shifts.items()
                     }
                 ),
             ),
-            _facts(found, made) if made else None,
+            _facts(findings, provenance) if provenance else None,
         ],
-        footer=[_footer(found)],
+        footer=[_footer(findings)],
     )
 
 
-def _lead(found: ShiftFindings) -> str:
-    conditions = 1 + sum(len(each.magnitudes) - 1 for each in found.shifts.values())
-    number = len(found.success)
+def _lead(findings: ShiftFindings) -> str:
+    conditions = 1 + sum(len(each.magnitudes) - 1 for each in findings.shifts.values())
+    number = len(findings.success)
     return (
         f"{number} {'policy' if number == 1 else 'policies'} on"
-        f" {counted(len(found.tasks), 'task')}, each with"
-        f" {counted(len(found.seeds), 'seed')} of training;"
-        f" {counted(len(found.shifts), 'shift')} in {counted(conditions, 'condition')}, with"
-        f" {counted(found.trials, 'trial')} per task and condition."
+        f" {counted(len(findings.tasks), 'task')}, each with"
+        f" {counted(len(findings.seeds), 'seed')} of training;"
+        f" {counted(len(findings.shifts), 'shift')} in {counted(conditions, 'condition')}, with"
+        f" {counted(findings.trials, 'trial')} per task and condition."
     )
 
 
-def _answers(found: ShiftFindings) -> Iterator[report.Text]:
-    for label, some in found.differences.items():
+def _answers(findings: ShiftFindings) -> Iterator[report.Text]:
+    for label, some in findings.differences.items():
         every, none = some.get(EVERY), some.get(UNSHIFTED)
         if every is None or none is None:
             continue
         yield report.Text(
-            f" minus {found.baseline}: {points(every.difference)} points"
+            f" minus {findings.baseline}: {points(every.difference)} points"
             f" ({change(every.interval)}) of area over all shifts, and"
             f" {points(none.difference)} ({change(none.interval)}) without a shift.",
             label,
         )
 
 
-def _heads(found: ShiftFindings) -> dict[str, str]:
+def _heads(findings: ShiftFindings) -> dict[str, str]:
     return {
         EVERY: "all shifts",
         UNSHIFTED: "no shift",
-        **{name: name.replace("_", " ") for name in found.shifts},
+        **{name: name.replace("_", " ") for name in findings.shifts},
     }
 
 
-def _areas(found: ShiftFindings) -> Matrix:
+def _areas(findings: ShiftFindings) -> Matrix:
     """Areas with a row for each shift and a column for each policy."""
     rows = {
-        head: [estimate(some.get(key)) for some in found.area.values()]
-        for key, head in _heads(found).items()
+        head: [estimate(some.get(key)) for some in findings.area.values()]
+        for key, head in _heads(findings).items()
     }
-    return matrix_of("shift", [*found.area], rows)
+    return matrix_of("shift", [*findings.area], rows)
 
 
-def _differences(found: ShiftFindings) -> report.Section | None:
-    if not found.differences:
+def _differences(findings: ShiftFindings) -> report.Section | None:
+    if not findings.differences:
         return None
     rows = {
-        head: [difference(some.get(key)) for some in found.differences.values()]
-        for key, head in _heads(found).items()
+        head: [difference(some.get(key)) for some in findings.differences.values()]
+        for key, head in _heads(findings).items()
     }
-    matrix = matrix_of("shift", [*found.differences], rows)
+    matrix = matrix_of("shift", [*findings.differences], rows)
     return sections.section(
         "differences",
-        f"Area minus that of {found.baseline}",
+        f"Area minus that of {findings.baseline}",
         "in percentage points, on the same trials",
         report.Table(matrix),
         brief=True,
     )
 
 
-def _table(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Matrix:
-    axis = found.shifts[name]
+def _table(findings: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Matrix:
+    axis = findings.shifts[name]
     lines = [
         Row(
             name=label,
@@ -126,7 +128,7 @@ def _table(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Matri
                 NONE if each.task_mean is None else rate(each) for each in some[name]
             ],
         )
-        for label, some in found.success.items()
+        for label, some in findings.success.items()
     ]
     columns = [_magnitude(axis, at) for at in axis.magnitudes]
     return Matrix(head="policy", columns=columns, lines=lines)
@@ -136,11 +138,13 @@ def _magnitude(axis: Axis, at: float) -> str:
     return f"×{at:g}" if axis.unit == "×" else f"{at:g} {axis.unit}"
 
 
-def _chart(found: ShiftFindings, name: str, looks: Mapping[str, Style]) -> Chart | None:
-    axis = found.shifts[name]
+def _chart(
+    findings: ShiftFindings, name: str, looks: Mapping[str, Style]
+) -> Chart | None:
+    axis = findings.shifts[name]
     lines = [
         Line(name=label, style=looks[label], points=drawn)
-        for label, some in found.success.items()
+        for label, some in findings.success.items()
         if (drawn := [*_points(label, axis, some[name])])
     ]
     title = f"{name.replace('_', ' ')} [{axis.unit}]"
@@ -164,26 +168,26 @@ def _points(label: str, axis: Axis, every: tuple[Success, ...]) -> Iterator[Poin
             yield point_of(x, f"{label}, {_magnitude(axis, at)}", mean)
 
 
-def _facts(found: ShiftFindings, made: Mapping[str, Any]) -> report.Section:
+def _facts(findings: ShiftFindings, provenance: Mapping[str, Any]) -> report.Section:
     requested = {
-        "tasks": found.tasks,
-        "trials": found.trials,
+        "tasks": findings.tasks,
+        "trials": findings.trials,
         **{
             name: ", ".join(_magnitude(axis, at) for at in axis.magnitudes)
-            for name, axis in found.shifts.items()
+            for name, axis in findings.shifts.items()
         },
     }
-    run = sections.run_facts({"runs": ", ".join(made["runs"])}, made)
+    run = sections.run_facts({"runs": ", ".join(provenance["runs"])}, provenance)
     return sections.facts("Experiment", sections.settings(requested), run)
 
 
-def _footer(found: ShiftFindings) -> str:
+def _footer(findings: ShiftFindings) -> str:
     return (
         "A trial succeeds if the unshifted criterion of the task is met at any step. All"
         " policies play the same variations under every magnitude, with the same"
         " directions and noise. The area is the integral of the success, interpolated"
         " linearly between the magnitudes shown, divided by their range; for factors, on a"
         " log scale. All shifts: the mean of their areas. Differences are paired by trial;"
-        f" intervals have {100 * found.confidence:.4g}% confidence, for fixed tasks with"
+        f" intervals have {100 * findings.confidence:.4g}% confidence, for fixed tasks with"
         " equal weights."
     )
