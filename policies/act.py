@@ -137,8 +137,8 @@ class ChunkEncoder(nn.Module):
         actions = self.action(action * mask[..., None]) + self.position
         # Attention ignores order, so the learned token can be the last.
         tokens = torch.cat([self.state(state)[:, None], actions, first], dim=1)
-        seen = functional.pad(mask > 0, (1, 1), value=True)[:, None, None]
-        tokens = last_tokens(self.blocks, tokens, seen)
+        mask_with_ends = functional.pad(mask > 0, (1, 1), value=True)[:, None, None]
+        tokens = last_tokens(self.blocks, tokens, mask_with_ends)
         mean, log_variance = self.last(self.norm(tokens[:, 0])).float().chunk(2, dim=-1)
         return Latent(mean, log_variance)
 
@@ -228,15 +228,17 @@ class Act(Policy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor, latent: Tensor
     ) -> Tensor:
         """Actions before clipping to bounds; (batch, chunk, action)."""
-        tokens, seen = self._tokens(observation, task_embedding, latent)
+        tokens, attention_mask = self._tokens(observation, task_embedding, latent)
         for block in cast(Sequence[Block], self.trunk):
-            tokens = block.among(tokens, seen)
+            tokens = block.among(tokens, attention_mask)
         queries = self.query.expand(len(tokens), -1, -1)
-        if seen is not None:
-            seen = functional.pad(seen, (0, len(self.query)), value=True)
+        if attention_mask is not None:
+            attention_mask = functional.pad(
+                attention_mask, (0, len(self.query)), value=True
+            )
         for block in cast(Sequence[Block], self.decoder):  # Departure 3.
-            beside = torch.cat([tokens, queries], dim=1)
-            attended = Attended(*block.keys_and_values(beside), seen)
+            keys = torch.cat([tokens, queries], dim=1)
+            attended = Attended(*block.keys_and_values(keys), attention_mask)
             queries = block(queries, attended)
         predicted: Tensor = self.head.linear(self.norm(queries)).float()
         return self.head.gathered(predicted, observation.get(EMBODIMENT))
@@ -250,16 +252,19 @@ class Act(Policy):
             The tokens, (batch, token, width), and a mask that is True for present tokens,
             (batch, 1, 1, token); None if all are present.
         """
-        seen = observation_tokens(self, self.stem, observation, task_embedding)
+        stem_tokens = observation_tokens(self, self.stem, observation, task_embedding)
         task = task_tokens(self, observation, task_embedding)
         conditions = torch.stack([self.latent(latent), task.values[:, 0]], dim=1)
         observed = rearrange(
-            seen.values + self.time, "batch time token x -> batch (time token) x"
+            stem_tokens.values + self.time, "batch time token x -> batch (time token) x"
         )
         goals = task.values[:, 1:]
         tokens = torch.cat([conditions + self.kind, goals, observed], dim=1)
         if len(self.spec.embodiments) == 1 and self.goals is None:
             return tokens, None
-        present = [task.present[:, 1:], seen.present.repeat(1, self.spec.history)]
+        present = [
+            task.present[:, 1:],
+            stem_tokens.present.repeat(1, self.spec.history),
+        ]
         mask = functional.pad(torch.cat(present, dim=1), (2, 0), value=True)
         return tokens, mask[:, None, None]

@@ -167,8 +167,8 @@ class InContextTransformer(PromptedPolicy):
         query = query + self.encoder(task_embedding)
         tasks = len(attended[0].keys)
         tokens = rearrange(query, "(task n) width -> task n width", task=tasks)
-        for block, seen in zip(self.trunk, attended, strict=True):
-            tokens = block(tokens, seen)
+        for block, context in zip(self.trunk, attended, strict=True):
+            tokens = block(tokens, context)
         features: Tensor = self.norm(
             rearrange(tokens, "task n width -> (task n) width")
         )

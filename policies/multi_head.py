@@ -153,13 +153,13 @@ class MultiHead(HeadPolicy):
             "output (task feature) -> (task output) feature",
             task=self.spec.tasks,
         )
-        every = rearrange(
+        per_task = rearrange(
             functional.linear(features, weight),
             "batch (task output) -> batch task output",
             task=self.spec.tasks,
         )
         chosen = self._chosen(batch.task_embedding)
-        return (every * chosen[:, :, None]).sum(1) + linear.bias
+        return (per_task * chosen[:, :, None]).sum(1) + linear.bias
 
     def _features(
         self, observation: Mapping[str, Tensor], task_embedding: Tensor

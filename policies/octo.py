@@ -104,14 +104,14 @@ class Octo(HeadPolicy):
     ) -> Tokens:
         """Tokens of the task, of observations and of readouts, in this order."""
         task = task_tokens(self, observation, task_embedding)
-        seen = observation_tokens(self, self.stem, observation, task_embedding)
+        stem_tokens = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
-            seen.values + self.time, "b time token x -> b (time token) x"
+            stem_tokens.values + self.time, "b time token x -> b (time token) x"
         )
         readouts = self.readout.expand(len(values), -1, -1)
         present = [
             task.present,
-            seen.present.repeat(1, self.spec.history),
+            stem_tokens.present.repeat(1, self.spec.history),
             task.present.new_ones(readouts.shape[:2]),
         ]
         return Tokens(

@@ -88,11 +88,13 @@ class Compared(nn.Module):
         present = (positions != 0).any(-1)
         count = len(self.position_components)
         first, second = torch.triu_indices(count, count, 1, device=state.device)
-        both = (present[..., first] & present[..., second])[..., None]
-        apart = positions[..., second, :] - positions[..., first, :]
-        apart = (apart * both).flatten(-2) / self.near
-        logarithm = apart.sign() * apart.abs().log1p()
-        return torch.cat([logarithm, standardised[..., self.others], apart], dim=-1)
+        both_present = (present[..., first] & present[..., second])[..., None]
+        displacement = positions[..., second, :] - positions[..., first, :]
+        displacement = (displacement * both_present).flatten(-2) / self.near
+        logarithm = displacement.sign() * displacement.abs().log1p()
+        return torch.cat(
+            [logarithm, standardised[..., self.others], displacement], dim=-1
+        )
 
 
 def _check_positions(config: ComparedConfig, spec: Spec) -> None:

@@ -97,14 +97,14 @@ class RT1(HeadPolicy):
         """Tokens of goal images, then those of each observation; (batch, token, width)."""
         task = task_tokens(self, observation, task_embedding)
         scale, shift = self.film(task.values[:, 0])[:, None, None].chunk(2, dim=-1)
-        seen = observation_tokens(self, self.stem, observation, task_embedding)
+        stem_tokens = observation_tokens(self, self.stem, observation, task_embedding)
         # Absent tokens are set to zero, as the head reads the last token in any case.
-        observed = seen.values * seen.present[:, None, :, None]
+        observed = stem_tokens.values * stem_tokens.present[:, None, :, None]
         values = rearrange(
             observed * (1 + scale) + shift + self.time,
             "batch time token x -> batch (time token) x",
         )
-        present = seen.present.repeat(1, self.spec.history)
+        present = stem_tokens.present.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values[:, 1:], values], dim=1),
             torch.cat([task.present[:, 1:], present], dim=1),

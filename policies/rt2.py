@@ -154,9 +154,11 @@ class RT2(Policy):
         )
         index = logits[..., self._model.vocabulary :].argmax(-1)
         error = (value_of(index.view_as(target), self.config.bins) - batch.action).abs()
-        has = self._has(batch.observation.get(EMBODIMENT))
-        per_sample = masked_mean(elements.view_as(batch.action), batch.mask, has)
-        distance = masked_mean(error.detach(), batch.mask, has).mean()
+        component_mask = self._has(batch.observation.get(EMBODIMENT))
+        per_sample = masked_mean(
+            elements.view_as(batch.action), batch.mask, component_mask
+        )
+        distance = masked_mean(error.detach(), batch.mask, component_mask).mean()
         return Loss(per_sample, {"action_error": distance})
 
     def text_loss(self, questions: Sequence[str], answers: Sequence[str]) -> Tensor:
@@ -197,8 +199,10 @@ class RT2(Policy):
             following = self.head.linear(hidden).argmax(-1)
             tokens = torch.cat([tokens, following], dim=1)
         chunk = value_of(tokens, self.config.bins).view(rows, self.config.chunk, -1)
-        has = self._has(observation.get(EMBODIMENT))
-        return (chunk if has is None else chunk * has[:, None]), memory
+        component_mask = self._has(observation.get(EMBODIMENT))
+        return (
+            chunk if component_mask is None else chunk * component_mask[:, None]
+        ), memory
 
     def _continued(self, prefix: Tokens, tokens: Tensor) -> Tensor:
         """Hidden states of a prefix and the action tokens after it; (batch, token, width)."""
@@ -218,12 +222,12 @@ class RT2(Policy):
         """Soft tokens of the task and of observations, then the tokens of the prompt."""
         text = task_embedding[:, : self.spec.text]
         task = task_tokens(self, observation, task_embedding[:, self.spec.text :])
-        seen = observation_tokens(self, self.stem, observation, task_embedding)
+        stem_tokens = observation_tokens(self, self.stem, observation, task_embedding)
         values = rearrange(
-            seen.values + self.time, "batch time token x -> batch (time token) x"
+            stem_tokens.values + self.time, "batch time token x -> batch (time token) x"
         )
         words = self._words(text)
-        present = seen.present.repeat(1, self.spec.history)
+        present = stem_tokens.present.repeat(1, self.spec.history)
         return Tokens(
             torch.cat([task.values, values, words.values], dim=1),
             torch.cat([task.present, present, words.present], dim=1),

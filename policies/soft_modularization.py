@@ -125,8 +125,8 @@ class SoftModularization(HeadPolicy):
         routing = self._routing(state, task_embedding)
         for layer, weights in zip(self.trunk, routing, strict=True):
             modules = torch.einsum("btm,mbw->tbw", weights, layer(modules).relu())
-        beside = rearrange(modules, "module batch width -> batch (module width)")
-        features: Tensor = self.norm(beside)  # Departure 1.
+        concatenated = rearrange(modules, "module batch width -> batch (module width)")
+        features: Tensor = self.norm(concatenated)  # Departure 1.
         return features
 
     def _stem(

@@ -77,14 +77,14 @@ class Transformer(HeadPolicy):
         self, observation: Mapping[str, Tensor], task_embedding: Tensor
     ) -> Tensor:
         """Features from which the head predicts; (batch, width)."""
-        seen = observation_tokens(self, self.stem, observation, task_embedding)
+        stem_tokens = observation_tokens(self, self.stem, observation, task_embedding)
         tokens = rearrange(
-            seen.values + self.time, "batch time token x -> batch (time token) x"
+            stem_tokens.values + self.time, "batch time token x -> batch (time token) x"
         )
         task = task_tokens(self, observation, task_embedding)
         action = self.action.expand(len(tokens), -1, -1)
         tokens = torch.cat([task.values, tokens, action], dim=1)
-        last = last_tokens(self.trunk, tokens, self._mask(task, seen.present))
+        last = last_tokens(self.trunk, tokens, self._mask(task, stem_tokens.present))
         features: Tensor = self.norm(last)
         return features[:, 0]
 

@@ -52,8 +52,8 @@ class Evaluations:
     @property
     def due(self) -> bool:
         """Whether the policy is to be evaluated after the learner's last step."""
-        every, step = self.config.evaluate_every, self.learner.step
-        return every > 0 and step > 0 and step % every == 0
+        interval, step = self.config.evaluate_every, self.learner.step
+        return interval > 0 and step > 0 and step % interval == 0
 
     @property
     def stopped(self) -> bool:

@@ -58,8 +58,12 @@ def task_affinity(
     squares = gradients.gramian().diagonal()
     rows = []
     for index in range(len(tasks)):
-        own = squares[index]
-        scale = fraction * gradients.losses[index] / own if own > 0 else 0.0
+        squared_norm = squares[index]
+        scale = (
+            fraction * gradients.losses[index] / squared_norm
+            if squared_norm > 0
+            else 0.0
+        )
         gradient = gradients.combined(torch.eye(len(tasks)).to(squares)[index])
         stepped = {
             name: parameter.detach() - scale * layer

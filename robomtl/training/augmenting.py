@@ -80,14 +80,14 @@ class Augmenter:
                 change,
                 sign=torch.where(mirrored[:, None], signs, 1.0),
                 positive=tuple(
-                    (start, which[task] & mirrored)
-                    for start, which in self._layout.positive
+                    (start, mask[task] & mirrored)
+                    for start, mask in self._layout.positive
                 ),
             )
         if made.mirror or made.rotation or made.action_space != "own":
             turn = self._turn(mirrored, angle, draws[:, 3])
-            own = torch.eye(self._action, device=self._device)
-            turn = torch.where(changed[:, None, None], turn, own)
+            identity = torch.eye(self._action, device=self._device)
+            turn = torch.where(changed[:, None, None], turn, identity)
             change = replace(change, turn=turn)
         return change
 
@@ -109,8 +109,8 @@ class Augmenter:
         if not self.augmentation.rotation:
             return torch.zeros(samples, device=self._device)
         draw = torch.rand(samples, generator=generator, device=generator.device)
-        most = math.radians(self.augmentation.rotation)
-        return (most * (2 * draw - 1)).to(self._device)
+        largest = math.radians(self.augmentation.rotation)
+        return (largest * (2 * draw - 1)).to(self._device)
 
     def singly(self, task: Tensor, generator: Generator) -> Transform:
         """Transforms of single frames, drawn independently of each other.
@@ -198,8 +198,8 @@ class Augmenter:
         turn = torch.eye(self._action, device=draw.device).repeat(len(draw), 1, 1)
         displacement = turn[:, start : start + size, start : start + size]
         if self.augmentation.action_space == "permuted":
-            which = (draw * len(self._permutations)).long()
-            displacement[:] = self._permutations[which]
+            index = (draw * len(self._permutations)).long()
+            displacement[:] = self._permutations[index]
         if self.augmentation.action_space == "turned":
             displacement[:, :2, :2] = rotations(2 * math.pi * draw)
         if self.augmentation.action_space == "scaled":

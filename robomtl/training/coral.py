@@ -46,5 +46,5 @@ def coral(source: Tensor, target: Tensor) -> Tensor:
     Returns:
         Shape ().
     """
-    apart = torch.cov(source.T) - torch.cov(target.T)
-    return apart.square().sum() / (4 * source.shape[1] ** 2)
+    difference = torch.cov(source.T) - torch.cov(target.T)
+    return difference.square().sum() / (4 * source.shape[1] ** 2)

@@ -79,20 +79,20 @@ def _different_goals(
     """``goals_in`` for data sets with goals at different positions of their states."""
     if "goal" not in kinds:
         return None, {}
-    for each, (place, _) in zip(data.sets, found, strict=True):
-        if place is None:
+    for each, (goal, _) in zip(data.sets, found, strict=True):
+        if goal is None:
             raise InputError(
                 f"{each.path} hides the goal, which another data set of the mixture shows;"
                 " condition on language or one_hot."
             )
     own = {
-        data.tasks[index]: theirs.get(task, place)
-        for number, (each, (place, theirs)) in enumerate(
+        data.tasks[index]: theirs.get(task, goal)
+        for number, (each, (goal, theirs)) in enumerate(
             zip(data.sets, found, strict=True)
         )
         for task, index in zip(each.tasks, data.task_indices(number), strict=True)
     }
-    return found[0][0], {task: place for task, place in own.items() if place}
+    return found[0][0], {task: goal for task, goal in own.items() if goal}
 
 
 def goal_warning(data: Data, conditioning: Conditioning) -> str:

@@ -33,8 +33,8 @@ class Dividing(Combiner):
     def backward(self, scored: Scored, batch: Divided) -> Loss:
         """See ``Combiner``; returns the loss of the whole batch."""
         losses = [self._part(scored, part, len(batch.task)) for part in batch.parts]
-        own = torch.cat([loss.per_sample.detach() for loss in losses])
-        whole = whole_losses(own, batch, self._processes)
+        computed = torch.cat([loss.per_sample.detach() for loss in losses])
+        whole = whole_losses(computed, batch, self._processes)
         loss = Loss(whole, _mean_metrics(losses))
         check_finite(self._weighted(whole, batch.task).mean(), loss)
         return loss

@@ -137,9 +137,9 @@ class TargetDomain:
             for each in (batch.batch, batch.target)
         )
         acted = policy.head.loss(source, batch.batch)
-        apart = self.alignment(policy, Features(source, target), batch)
-        metrics = {**acted.metrics, "alignment": apart.detach()}
-        return Loss(acted.per_sample + self.weight * apart, metrics)
+        alignment_loss = self.alignment(policy, Features(source, target), batch)
+        metrics = {**acted.metrics, "alignment": alignment_loss.detach()}
+        return Loss(acted.per_sample + self.weight * alignment_loss, metrics)
 
     def alignment(
         self, policy: HeadPolicy, features: "Features", batch: Domains

@@ -230,9 +230,9 @@ class EpisodicSampler:
         ends = length.cumsum(0)
         draw = torch.rand(count, generator=generator) * ends[-1]
         position = draw.long().clamp(max=int(ends[-1]) - 1)
-        which = torch.searchsorted(ends, position, right=True)
-        offset = position - (ends - length)[which]
-        return start[which] + offset
+        episode = torch.searchsorted(ends, position, right=True)
+        offset = position - (ends - length)[episode]
+        return start[episode] + offset
 
     def _embeddings(self, rows: Tensor, generator: Generator) -> Tensor:
         """Fixed part of the task embedding of some frames; (sample, fixed)."""

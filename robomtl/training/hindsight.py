@@ -50,8 +50,8 @@ def without_instructions(
     """
     if "language" not in conditioning.kinds:
         return fixed
-    fixed, place = fixed.clone(), conditioning.slice_of("language")
-    fixed[:, place] *= (goal_image.to(fixed.device) < 0)[:, None]
+    fixed, columns = fixed.clone(), conditioning.slice_of("language")
+    fixed[:, columns] *= (goal_image.to(fixed.device) < 0)[:, None]
     return fixed
 
 

@@ -136,8 +136,8 @@ def shifted(image: Tensor, offset: Tensor, most: int) -> Tensor:
     # A view of every run of pixels as long as a row, so that whole rows are copied.
     runs = padded.as_strided((padded.numel() // 3 - width + 1, 3 * width), (3, 1))
     row = (down + torch.arange(height, device=image.device)).clamp(0, height - 1)
-    which = torch.arange(count, device=image.device)[:, None]
-    start = (which * height + row) * (width + 2 * most) + right + most
+    sample = torch.arange(count, device=image.device)[:, None]
+    start = (sample * height + row) * (width + 2 * most) + right + most
     return runs.index_select(0, start.flatten()).view(image.shape)
 
 
@@ -153,9 +153,9 @@ def recoloured(image: Tensor, change: Tensor) -> Tensor:
     change = repeat(change, "kind batch -> kind (batch time) 1 1", time=times)
     brightness, contrast, saturation = 1 + change[:3]
     towards_grey = grey.expand(3, 3)
-    own = torch.eye(3, device=image.device)
+    identity = torch.eye(3, device=image.device)
     matrix = _turned(change[3] * _TURN) @ (
-        towards_grey + saturation * (own - towards_grey)
+        towards_grey + saturation * (identity - towards_grey)
     )
     pixels = rearrange(flat, "image h w rgb -> image (h w) rgb").float()
     mean = (pixels.mean(1) @ grey)[:, None] * brightness[:, 0]  # (image, 1)

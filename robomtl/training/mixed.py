@@ -44,14 +44,14 @@ class Joined:
     def read(self, rows: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """See ``Table``; shorter features and actions are padded with zeros."""
         steps = rows.reshape(-1, rows.shape[-1])
-        which = torch.bucketize(
+        source = torch.bucketize(
             steps[:, 0].contiguous(), torch.tensor(self.first), right=True
         )
         count, device = len(steps), self.device
         observation = {n: _zeros(count, s, device) for n, s in self.shapes.items()}
         action = torch.zeros(*steps.shape, self.action, device=device)
         for number, table in enumerate(self.tables):
-            samples = (which == number + 1).nonzero()[:, 0]
+            samples = (source == number + 1).nonzero()[:, 0]
             if not len(samples):
                 continue
             observed, acted = table.read(steps[samples] - self.first[number])
@@ -61,7 +61,7 @@ class Joined:
             acted = self._shared(acted, number)
             action[samples, :, : acted.shape[-1]] = acted
         if self.several:
-            robot = torch.tensor(self.robot)[which - 1]
+            robot = torch.tensor(self.robot)[source - 1]
             observation[EMBODIMENT] = robot.to(device)
         shape = rows.shape[:-1]
         observed = {

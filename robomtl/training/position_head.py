@@ -80,11 +80,11 @@ class PositionHead(nn.Module):
             error along an axis, in the states' unit, ().
         """
         state = batch.observation[STATE]
-        wanted = self.normaliser(state[:, -1] if state.ndim > 2 else state)
+        target = self.normaliser(state[:, -1] if state.ndim > 2 else state)
         predicted = self(encoded, batch.task_embedding)
         shown = self.shown[batch.task]
-        error = functional.smooth_l1_loss(predicted, wanted, reduction="none") * shown
-        off = (predicted - wanted).detach().abs() * self.normaliser.std * shown
+        error = functional.smooth_l1_loss(predicted, target, reduction="none") * shown
+        off = (predicted - target).detach().abs() * self.normaliser.std * shown
         return error.sum(1) / shown.sum(1), off.sum() / shown.sum()
 
 

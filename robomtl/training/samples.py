@@ -151,11 +151,11 @@ class Sampler:
             generator=generator,
             device=generator.device,
         )
-        which = self.drawing.groups(draws[0])
-        offset = (draws[1] * self._counts[which]).long()
-        position = self._starts[which] + offset.minimum(self._counts[which] - 1)
+        group = self.drawing.groups(draws[0])
+        offset = (draws[1] * self._counts[group]).long()
+        position = self._starts[group] + offset.minimum(self._counts[group] - 1)
         frame = self._source.rows(position)
-        task = self._tasks[which].to(self._source.device)
+        task = self._tasks[group].to(self._source.device)
         fixed = self._wordings.sample(task, generator)
         change, augmenter = None, self._augmenter
         if augmenter is not None:
@@ -166,8 +166,8 @@ class Sampler:
         if goals is not None:
             fixed = without_instructions(fixed, goals, self._conditioning)
             change = replace(change or Transform(), goal_image=goals)
-        every = slice(0, len(task))
-        return _Drawn(frame, task, fixed, change, generator, every, len(task))
+        all_samples = slice(0, len(task))
+        return _Drawn(frame, task, fixed, change, generator, all_samples, len(task))
 
     def _gathered(self, drawn: _Drawn) -> Batch:
         batch = gather(

@@ -65,10 +65,10 @@ class Even:
     """
 
     def __init__(self, task: Tensor, weights: Tensor) -> None:
-        _, which = torch.unique_consecutive(task, return_inverse=True)
-        self._tasks = int(which[-1]) + 1
-        whole = weights.new_zeros(self._tasks).index_add(0, which, weights)
-        within = weights / whole[which]
+        _, task_index = torch.unique_consecutive(task, return_inverse=True)
+        self._tasks = int(task_index[-1]) + 1
+        task_total = weights.new_zeros(self._tasks).index_add(0, task_index, weights)
+        within = weights / task_total[task_index]
         self._edges = within.cumsum(0)  # A task's groups end at its number plus 1.
 
     def size(self, wanted: int) -> int:
@@ -112,13 +112,15 @@ def group_weights(
     """
     if weights is None:
         task, data = groups[:, 0], frames
-        _, which = torch.unique_consecutive(task, return_inverse=True)
-        whole = torch.zeros_like(data).index_add(0, which, data)[which]
-        return tempered(whole, temperature) * (data / whole)
-    own, source = tempered(frames, temperature), groups[:, 1]
-    weight = torch.tensor(weights, dtype=own.dtype, device=own.device)
-    whole = torch.zeros_like(weight).index_add(0, source, own)
-    return own * (weight / whole)[source]
+        _, task_index = torch.unique_consecutive(task, return_inverse=True)
+        task_total = torch.zeros_like(data).index_add(0, task_index, data)[task_index]
+        return tempered(task_total, temperature) * (data / task_total)
+    tempered_weights, source = tempered(frames, temperature), groups[:, 1]
+    weight = torch.tensor(
+        weights, dtype=tempered_weights.dtype, device=tempered_weights.device
+    )
+    source_total = torch.zeros_like(weight).index_add(0, source, tempered_weights)
+    return tempered_weights * (weight / source_total)[source]
 
 
 def by_loss(weights: Tensor, losses: Tensor) -> Tensor:

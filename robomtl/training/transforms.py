@@ -61,7 +61,7 @@ class Transform:
             for name, part in vars(self).items()
             if isinstance(part, Tensor)
         }
-        positive = tuple((start, change(which)) for start, which in self.positive)
+        positive = tuple((start, change(mask)) for start, mask in self.positive)
         return replace(self, **parts, positive=positive)
 
     def later(self, frame: Tensor, steps_left: Tensor) -> Tensor:
@@ -86,15 +86,15 @@ class Transform:
         if self.ahead is not None and later is not None:
             assert self.achieved is not None
             new = later.gather(1, self.achieved)
-            own = torch.arange(state.shape[1], device=state.device)
-            relabelled = (self.ahead >= 0)[:, None] & (self.achieved != own)
+            components = torch.arange(state.shape[1], device=state.device)
+            relabelled = (self.ahead >= 0)[:, None] & (self.achieved != components)
             state = torch.where(relabelled, new, state)
         if self.sign is not None:
             state = state * self.sign
-            for start, which in self.positive:
+            for start, mask in self.positive:
                 part = state[:, start : start + 4]
                 largest = part.gather(1, part.abs().argmax(1, keepdim=True))
-                part *= torch.where(which[:, None] & (largest < 0), -1.0, 1.0)
+                part *= torch.where(mask[:, None] & (largest < 0), -1.0, 1.0)
         if self.angle is not None:
             state = self._turned(state)
         if self.shift is not None:
@@ -105,9 +105,9 @@ class Transform:
         assert self.angle is not None
         assert self.paired is not None
         assert self.centre is not None
-        apart = state - self.centre
+        centred = state - self.centre
         along, across = self.angle.cos(), self.angle.sin()
-        return along * apart + across * apart.gather(1, self.paired) + self.centre
+        return along * centred + across * centred.gather(1, self.paired) + self.centre
 
     def action(self, action: Tensor) -> Tensor:
         """Transformed actions, clipped to [-1, 1]; (sample, chunk, action)."""

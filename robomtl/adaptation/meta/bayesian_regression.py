@@ -91,11 +91,11 @@ def predict(
     """
     mean, query = prior.mean.double(), query.double()
     root = weight.double().sqrt()[..., None]  # (…, sample, 1)
-    seen = _whitened(prior, features).mT * root
+    projected = _whitened(prior, features).mT * root
     queried = _whitened(prior, query)  # (…, feature, query)
-    eye = torch.eye(seen.shape[-2], dtype=seen.dtype, device=seen.device)
-    factor = torch.linalg.cholesky(seen @ seen.mT + eye)
-    across = torch.linalg.solve_triangular(factor, seen @ queried, upper=False)
+    eye = torch.eye(projected.shape[-2], dtype=projected.dtype, device=projected.device)
+    factor = torch.linalg.cholesky(projected @ projected.mT + eye)
+    across = torch.linalg.solve_triangular(factor, projected @ queried, upper=False)
     residual = root * (targets.double() - features.double() @ mean)
     learned = torch.linalg.solve_triangular(factor, residual, upper=False)
     return Prediction(
