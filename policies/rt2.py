@@ -154,7 +154,7 @@ class RT2(Policy):
         )
         index = logits[..., self._model.vocabulary :].argmax(-1)
         error = (value_of(index.view_as(target), self.config.bins) - batch.action).abs()
-        component_mask = self._has(batch.observation.get(EMBODIMENT))
+        component_mask = self._component_mask(batch.observation.get(EMBODIMENT))
         per_sample = masked_mean(
             elements.view_as(batch.action), batch.mask, component_mask
         )
@@ -199,7 +199,7 @@ class RT2(Policy):
             following = self.head.linear(hidden).argmax(-1)
             tokens = torch.cat([tokens, following], dim=1)
         chunk = value_of(tokens, self.config.bins).view(rows, self.config.chunk, -1)
-        component_mask = self._has(observation.get(EMBODIMENT))
+        component_mask = self._component_mask(observation.get(EMBODIMENT))
         return (
             chunk if component_mask is None else chunk * component_mask[:, None]
         ), memory
@@ -250,7 +250,7 @@ class RT2(Policy):
             self._prompts[instruction] = self._model.tokens(_QUESTION.format(aim))
         return self._prompts[instruction]
 
-    def _has(self, robot: Tensor | None) -> Tensor | None:
+    def _component_mask(self, robot: Tensor | None) -> Tensor | None:
         """True for the action components of a sample's robot; (batch, action)."""
         if robot is None or len(self.spec.actions) == 1:
             return None

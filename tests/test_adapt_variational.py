@@ -215,7 +215,7 @@ def test_the_loss_is_the_policy_s_told_a_draw_and_the_divergence(trained, posed)
     noise = torch.randn(24, 4)
     z = drawn.mean[rows] + drawn.variance[rows].sqrt() * noise
     task_embedding = query.task_embedding.clone()
-    task_embedding[:, posed.place] = z
+    task_embedding[:, posed.inferred_slice] = z
     alone = policy.loss(query._replace(task_embedding=task_embedding)).per_sample
     nats = kl_divergence(
         Normal(drawn.mean, drawn.variance.sqrt()),

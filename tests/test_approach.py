@@ -99,7 +99,9 @@ def batch_of(data, *, chunk=1, size=256, **augmentation):
 
 def starts_of(source):
     """The first frame of each episode."""
-    return torch.cat([torch.tensor([0]), (source.left == 1).nonzero()[:-1, 0] + 1])
+    return torch.cat(
+        [torch.tensor([0]), (source.steps_left == 1).nonzero()[:-1, 0] + 1]
+    )
 
 
 def test_a_way_begins_where_its_start_is_moved_to_and_ends_alike(data):
@@ -253,7 +255,7 @@ def test_meta_worlds_hands_are_beside_what_they_touch_first(task, tmp_path):
     made = augmenter_for(Augmentation(approach=0.1), shown, CPU)
     source = made.prepared(frames(shown, range(3), CPU))
     for start in starts_of(source):
-        episode = slice(start, start + int(source.left[start]))
+        episode = slice(start, start + int(source.steps_left[start]))
         apart = (source.state[episode, :3] - source.state[episode, 4:7]).norm(dim=1)
         touch = int(source.approach.before[episode].sum())
         assert apart[touch] < apart.min() + 0.07

@@ -88,11 +88,11 @@ class Glancing(Visitor):
     step = 0
 
     @property
-    def looks(self):
+    def reads_images(self):
         return self.step % 3 == 0
 
     def __call__(self, observations, running):
-        looked = self.looks
+        looked = self.reads_images
         for observation, runs in zip(observations, running, strict=False):
             assert ("top" in observation) == looked or not runs
         if looked:

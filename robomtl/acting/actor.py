@@ -41,11 +41,11 @@ class Actor(Protocol):
 
 
 @runtime_checkable
-class Looking(Protocol):
+class ReadsImages(Protocol):
     """Actor that tells whether it reads the next images; others need not be rendered."""
 
     @property
-    def looks(self) -> bool:
+    def reads_images(self) -> bool:
         """Whether the next call reads the images of the observations."""
         ...
 

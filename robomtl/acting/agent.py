@@ -95,8 +95,8 @@ class PolicyAgent:
         Raises:
             InputError: If one does not fit; names it.
         """
-        every = (*suite.train_tasks, *suite.held_out_tasks)
-        self.check_tasks(suite, [task.name for task in every])
+        all_tasks = (*suite.train_tasks, *suite.held_out_tasks)
+        self.check_tasks(suite, [task.name for task in all_tasks])
 
     def check_tasks(self, suite: Suite, tasks: Sequence[str]) -> None:
         """Refuses tasks whose observation, action, goal or name do not fit the policy.
@@ -104,8 +104,8 @@ class PolicyAgent:
         Raises:
             InputError: If one does not fit; names it.
         """
-        card, every = self.card, (*suite.train_tasks, *suite.held_out_tasks)
-        chosen = [task for task in every if task.name in tasks]
+        card, all_tasks = self.card, (*suite.train_tasks, *suite.held_out_tasks)
+        chosen = [task for task in all_tasks if task.name in tasks]
         for embodiment in embodiments_of(suite, [t.name for t in chosen]).values():
             try:
                 card.spec.serving(embodiment)
@@ -137,11 +137,11 @@ class PolicyAgent:
             trained = conditioning.goal_of(known) if task else conditioning.goal
             robot = spec.robot(robot_of(suite, task)) if task else 0
             state = spec.embodiments[robot].states[STATE]
-            here = goal_of(suite, state, task)
-            if trained != here:
+            goal = goal_of(suite, state, task)
+            if trained != goal:
                 raise InputError(
                     f"{self.name} is conditioned on the goal{' of ' * bool(task)}{task} at"
-                    f" {trained} of the state; {suite.name} has it at {here}."
+                    f" {trained} of the state; {suite.name} has it at {goal}."
                 )
 
     def load(self, suite: Suite) -> PolicyActor:

@@ -24,7 +24,7 @@ class GoalImages:
 
     def __init__(self, suite: Suite, names: Sequence[str]) -> None:
         self._suite, self._names = suite, names
-        self._seen: dict[tuple[str, int], Pictures] = {}
+        self._cache: dict[tuple[str, int], Pictures] = {}
 
     def of(
         self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]
@@ -45,14 +45,16 @@ class GoalImages:
             None if info.task is None else (info.task, trial.variation)
             for trial, info in zip(trials, task_infos, strict=True)
         ]
-        missing = {key for key in keys if key is not None} - self._seen.keys()
+        missing = {key for key in keys if key is not None} - self._cache.keys()
         for task in sorted({task for task, _ in missing}):
             with inspection_env(self._suite, task) as env:
                 for variation in sorted(v for name, v in missing if name == task):
-                    self._seen[task, variation] = self._played(env, task, variation)
-        return [None if key is None else self._seen[key] for key in keys]
+                    self._cache[task, variation] = self._success_images(
+                        env, task, variation
+                    )
+        return [None if key is None else self._cache[key] for key in keys]
 
-    def _played(self, env: Env, task: str, variation: int) -> Pictures:
+    def _success_images(self, env: Env, task: str, variation: int) -> Pictures:
         """Images at the expert's first success, or at the end if it never succeeds."""
         expert = make_expert(self._suite, task)
         observation, info = env.reset(seed=0, options={"variation": variation})

@@ -92,11 +92,11 @@ class PolicyActor:
         return task_info._replace(task=name)
 
     @property
-    def looks(self) -> bool:
+    def reads_images(self) -> bool:
         """Whether the next call reads images; before ``start``, whether any call does."""
         if self._episodes is None:
             return bool(self._card.spec.images)
-        return self._episodes.looks
+        return self._episodes.reads_images
 
     def __call__(
         self, observations: Sequence[Observation], running: NDArray[np.bool_]

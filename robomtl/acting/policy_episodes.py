@@ -82,7 +82,7 @@ class PolicyEpisodes:
             for row, each in enumerate(task_infos)
             if each.goal is not None and STATE in card.spec.states
         }
-        self._seen: deque[Features] = deque(maxlen=card.spec.history)
+        self._history: deque[Features] = deque(maxlen=card.spec.history)
         self._at_goal = self._goals_of(beginning.goal_images)
         self._execution = Execution(card.acting)
 
@@ -92,7 +92,7 @@ class PolicyEpisodes:
         return self._execution.due
 
     @property
-    def looks(self) -> bool:
+    def reads_images(self) -> bool:
         """Whether the next call of ``requests`` reads the images of the observations."""
         spec = self._card.spec
         return bool(spec.images) and (self.due or spec.history > 1)
@@ -105,7 +105,7 @@ class PolicyEpisodes:
         """
         due = self.due
         if due or self._card.spec.history > 1:
-            self._seen.append(self._features(observations))
+            self._history.append(self._features(observations))
         return self._grouped() if due else []
 
     def add(self, chunks: Sequence[NDArray[np.float32]]) -> None:
@@ -145,7 +145,7 @@ class PolicyEpisodes:
 
     def _grouped(self) -> list[PredictionRequest]:
         """Request for each group of rows, with the latest observations."""
-        now, rows = self._seen[-1], self._rows
+        now, rows = self._history[-1], self._rows
         state = torch.from_numpy(now.get(STATE, np.zeros((len(self._fixed), 0))))
         embedding = self._card.conditioning.embedding(self._fixed, state).numpy()
         read = {**self._window(), **self._at_goal}
@@ -169,8 +169,8 @@ class PolicyEpisodes:
         """
         history = self._card.spec.history
         if history == 1:
-            return self._seen[-1]
-        steps = [self._seen[0]] * (history - len(self._seen)) + [*self._seen]
+            return self._history[-1]
+        steps = [self._history[0]] * (history - len(self._history)) + [*self._history]
         window = {
             name: np.stack([step[name] for step in steps], axis=1) for name in steps[0]
         }

@@ -38,7 +38,7 @@ class PolicySession:
 
     def __init__(self, card: Card) -> None:
         self._card = card
-        self._given: dict[str, Any] = {}
+        self._conditioning: dict[str, Any] = {}
         """Conditioning of the running episode, by key of the message."""
         self._robot = card.spec.embodiments[0]
         self._episode: PolicyEpisodes | None = None
@@ -57,7 +57,9 @@ class PolicySession:
             MissingExtraError: If the instruction needs a language model that is missing.
         """
         of_episode = {*_OF_EPISODES, *self._card.spec.goals}
-        given = self._given | {k: v for k, v in message.items() if k in of_episode}
+        given = self._conditioning | {
+            k: v for k, v in message.items() if k in of_episode
+        }
         robot = self._embodiment(given)
         known = [*robot.observation, *sorted(of_episode), "reset"]
         for name in message:
@@ -67,9 +69,9 @@ class PolicySession:
             for name, feature in robot.observation.items()
         }
         reset = truth(message.get("reset", False), "'reset'", "The message")
-        if self._episode is None or reset or _differ(given, self._given):
-            self._episode = self._begun(given, robot)
-            self._given, self._robot = given, robot
+        if self._episode is None or reset or _differ(given, self._conditioning):
+            self._episode = self._new_episode(given, robot)
+            self._conditioning, self._robot = given, robot
         return self._episode.requests([observation])
 
     def actions(self, chunks: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -108,7 +110,9 @@ class PolicySession:
             raise InputError(f"Send the name of the robot as 'embodiment': {names}.")
         return robots[self._card.spec.index(name)]
 
-    def _begun(self, given: Mapping[str, Any], robot: Embodiment) -> PolicyEpisodes:
+    def _new_episode(
+        self, given: Mapping[str, Any], robot: Embodiment
+    ) -> PolicyEpisodes:
         spec, conditioning = self._card.spec, self._card.conditioning
         task_info = TaskInfo(
             _task(conditioning, given),

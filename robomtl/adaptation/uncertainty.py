@@ -66,12 +66,12 @@ class WatchedActor:
         self._actor, self._policy = actor, policy
         self._conditioning = conditioning
         self._fixed = torch.zeros(0, 0)
-        self._seen: list[NDArray[np.float64]] = []
+        self._variances: list[NDArray[np.float64]] = []
 
     def start(self, trials: Sequence[Trial], task_infos: Sequence[TaskInfo]) -> None:
         """Discards the record of earlier trials and starts new ones."""
         self._fixed = self._conditioning.fixed(task_infos)
-        self._seen = []
+        self._variances = []
         self._actor.start(trials, task_infos)
 
     def __call__(
@@ -84,15 +84,15 @@ class WatchedActor:
         variance = predictive_variance(
             self._policy, {"state": state}, embedding
         ).numpy()
-        self._seen.append(np.where(running, variance, np.nan))
+        self._variances.append(np.where(running, variance, np.nan))
         return self._actor(observations, running)
 
     @property
     def variance(self) -> NDArray[np.float64]:
         """Predictive variance [squared action], NaN after a trial's end; (trial, step)."""
-        if not self._seen:  # Every env failed before its first step.
+        if not self._variances:  # Every env failed before its first step.
             return np.zeros((len(self._fixed), 0))
-        return np.stack(self._seen, axis=1)
+        return np.stack(self._variances, axis=1)
 
 
 def early_variance(

@@ -152,7 +152,7 @@ def _brief(error: Exception) -> str:
 class _Checked(NamedTuple):
     """Result of the checks of a task."""
 
-    found: list[str]
+    violations: list[str]
     begun: Beginning | None
     """Beginning of the first ``fresh`` episode; None if a check failed."""
 
@@ -244,7 +244,7 @@ def check_suite(
     problems = [Problem("", sentence) for sentence in sentences(_SUITE_CHECKS, suite)]
     if any(sentences((_pickling,), suite)):  # No worker can receive it.
         for name in names:
-            found = _of_task(suite, limit, name).found
+            found = _of_task(suite, limit, name).violations
             problems += [Problem(name, sentence) for sentence in found]
         return problems
     return [*problems, *_once([*_in_workers(suite, names, limit)], names)]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import check_distinct, texts, whole
+from robomtl.demonstrations.columns import check_distinct, integers, texts
 from robomtl.demonstrations.driving import Labels
 from robomtl.demonstrations.files import inside
 from robomtl.errors import InputError
@@ -67,7 +67,7 @@ def read_tasks(folder: Path) -> dict[int, str]:
             index or an instruction.
     """
     path, table, column = tasks_table(folder)
-    indices = whole(table, "task_index", path).tolist()
+    indices = integers(table, "task_index", path).tolist()
     check_distinct(indices, "task_index", path)
     return dict(zip(indices, texts(table, column, path), strict=True))
 

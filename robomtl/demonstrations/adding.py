@@ -174,9 +174,9 @@ def add_cameras(
             " acted, not the executed actions, so they cannot be replayed; collect with"
             " --cameras."
         )
-    seen = suite(str(source.suite), **{**source.suite_options, **options})
+    camera_suite = suite(str(source.suite), **{**source.suite_options, **options})
     plan = _Plan(
-        request=_request(source, seen, video or layout.usual_video(options)),
+        request=_request(source, camera_suite, video or layout.usual_video(options)),
         source=source.fingerprint,
     )
     staging = Staging(located(out), plan)
@@ -184,21 +184,21 @@ def add_cameras(
         refuse_other(staging.out, read_request(staging.out), plan.request.plain())
         staging.remove()
         return Demonstrations(staging.out)
-    _check_draws(seen, source.tasks[0])
+    _check_draws(camera_suite, source.tasks[0])
     with staging.opened():
-        _draw(source, staging, plan, executor, seen)
+        _draw(source, staging, plan, executor, camera_suite)
         _write(source, staging, plan)
     return Demonstrations(staging.out)
 
 
-def _request(source: Demonstrations, seen: Suite, video: Video) -> Request:
+def _request(source: Demonstrations, camera_suite: Suite, video: Video) -> Request:
     """The request that collects the same episodes with images.
 
     Raises:
         InputError: If the recorded request is damaged, or lacks a task of the data.
     """
     where = f"{source.path / layout.ROBOMTL}, its request"
-    changed = {"video": video, "options": dict(seen.options)}
+    changed = {"video": video, "options": dict(camera_suite.options)}
     request = converted({**read_request(source.path), **changed}, Request, where=where)
     lacking = sorted({*source.tasks} - {*request.tasks})
     if lacking:
@@ -206,15 +206,15 @@ def _request(source: Demonstrations, seen: Suite, video: Video) -> Request:
     return request
 
 
-def _check_draws(seen: Suite, task: str) -> None:
-    env = make_env(seen, task)
+def _check_draws(camera_suite: Suite, task: str) -> None:
+    env = make_env(camera_suite, task)
     space: Any = env.observation_space
     draws = isinstance(env, Sighted)
     pictures = [name for name, each in space.spaces.items() if len(each.shape) == 3]
     close_broken(env)
     if not draws or not pictures:
         raise InputError(
-            f"{seen.name} with the options {dict(seen.options)} observes no images;"
+            f"{camera_suite.name} with the options {dict(camera_suite.options)} observes no images;"
             " name its cameras, or the size of its images (--cameras, --images)."
         )
 
@@ -224,14 +224,14 @@ def _draw(
     staging: Staging,
     plan: _Plan,
     executor: Executor,
-    seen: Suite,
+    camera_suite: Suite,
 ) -> None:
     """Renders the episodes that are not on disk yet."""
     episodes = [*_recorded(source, plan.request)]
-    left = [each for each in episodes if not staging.has(each.task, each.number)]
+    left = [each for each in episodes if not staging.contains(each.task, each.number)]
     total, frames, begun = int(source.episodes.length.sum()), 0, time.monotonic()
     done = total - sum(len(each.recorded.state) for each in left)
-    drawing = _Drawing(seen, plan.request)
+    drawing = _Drawing(camera_suite, plan.request)
     results = executor.map(drawing, left, kind=lambda each: each.task)
     drawn = cast(Generator[tuple[int, Block | str | Failure], None, None], results)
     with progress("Rendering", total, done=done) as advance, closing(drawn):

@@ -78,7 +78,7 @@ def scalars(table: Any, name: str, path: Path) -> NDArray[Any]:
     return values
 
 
-def whole(table: Any, name: str, path: Path) -> NDArray[np.int64]:
+def integers(table: Any, name: str, path: Path) -> NDArray[np.int64]:
     """A column of one integer per row, such as an index; (row,).
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import vectors, whole
+from robomtl.demonstrations.columns import integers, vectors
 from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.marks import Faults, Marks, marks_in
 from robomtl.demonstrations.metadata import Index, Info
@@ -127,7 +127,7 @@ class DataFiles:
         number = np.arange(*edges.tolist())
         length = index.length[episodes]
         start = index.start[episodes] - frames.start
-        count, owner, task = (whole(table, name, path) for name in _ORDER)
+        count, owner, task = (integers(table, name, path) for name in _ORDER)
         if not (
             np.array_equal(count, np.arange(frames.start, frames.stop))
             and np.array_equal(owner, np.repeat(number, length))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import truths, vectors, whole
+from robomtl.demonstrations.columns import integers, truths, vectors
 from robomtl.demonstrations.marks import ROUNDING, Marks
 from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
@@ -70,7 +70,9 @@ def _constant(paths: Sequence[Path], name: str) -> NDArray[np.int64]:
     Raises:
         InputError: If it changes within an episode, or its statistics are missing.
     """
-    low, high = (_column(paths, f"stats/{name}/{end}", whole) for end in ("min", "max"))
+    low, high = (
+        _column(paths, f"stats/{name}/{end}", integers) for end in ("min", "max")
+    )
     if not np.array_equal(low, high):
         raise InputError(f"'{name}' changes within an episode.")
     return low

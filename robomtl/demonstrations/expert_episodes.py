@@ -145,7 +145,7 @@ class Recorder:
                     frames.append(frame)
                 solved = any(frame.success for frame in frames)
                 if solved or self._driver.keeps_failures:
-                    frames = self._seen(bench, variation, key, frames)
+                    frames = self._with_images(bench, variation, key, frames)
             except ENDING:
                 raise
             except BaseException as raised:  # noqa: B036 - plug-ins raise anything.
@@ -156,13 +156,13 @@ class Recorder:
             return _Episode(SOLVED if solved else FAILED, kept)
         return _Episode(UNSTABLE, error=f"variation {variation}, {error}")
 
-    def _seen(
+    def _with_images(
         self, bench: _Bench, variation: int, key: int, frames: list[_Frame]
     ) -> list[_Frame]:
         """The frames with the images that the env renders on demand."""
         space: Any = bench.env.observation_space
-        seen = further_features(space)
-        if set(seen) == set(bench.others):
+        names = further_features(space)
+        if set(names) == set(bench.others):
             return frames
         states, executed = [f.state for f in frames], (f.executed for f in frames)
         pictures = redrawn(
@@ -172,7 +172,7 @@ class Recorder:
             beat=lambda: PULSE.beat(key),
         )
         return [
-            frame._replace(others={name: drawn[name] for name in seen})
+            frame._replace(others={name: drawn[name] for name in names})
             for frame, drawn in zip(frames, pictures, strict=True)
         ]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import truths, vectors, whole
+from robomtl.demonstrations.columns import integers, truths, vectors
 from robomtl.errors import InputError
 from robomtl.files.parquet import Parquet
 
@@ -78,7 +78,7 @@ def marks_in(
     """
     variation, success = np.full(len(task), -1), np.full(len(task), True)
     if layout.VARIATION in table.column_names:
-        variation = whole(table, layout.VARIATION, path)[start]
+        variation = integers(table, layout.VARIATION, path)[start]
     if layout.SUCCESS in table.column_names:
         success = np.logical_or.reduceat(truths(table, layout.SUCCESS, path), start)
     size = np.abs(action).max(1)
@@ -112,7 +112,7 @@ def read_marks(path: Path, episodes: int) -> Marks:
             f" {path.parent}, so that it is created again."
         )
     task, variation, step = (
-        whole(table, name, path) for name in ("task", "variation", "largest_step")
+        integers(table, name, path) for name in ("task", "variation", "largest_step")
     )
     success = truths(table, "success", path)
     largest = vectors(table, "largest", 1, path)[:, 0]

@@ -11,7 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import whole
+from robomtl.demonstrations.columns import integers
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.staging import STAGING
 from robomtl.errors import InputError
@@ -191,7 +191,7 @@ def read_index(folder: Path, info: Info) -> Index:
     parts = []
     for path, file in zip(paths, files, strict=True):
         table = file.table()
-        parts.append([whole(table, name, path) for name in LISTED])
+        parts.append([integers(table, name, path) for name in LISTED])
     listed = _Listed(*(np.concatenate(column) for column in zip(*parts, strict=True)))
     _check_listed(folder, info, listed)
     return Index(

@@ -35,7 +35,7 @@ class _Recording:
         return units
 
     def _kept(self, unit: Unit) -> bool:
-        return self.staging.has(unit.task, unit.start)
+        return self.staging.contains(unit.task, unit.start)
 
     def take(self, unit: Unit, block: Block) -> None:
         """Counts the episodes of a unit.

@@ -52,9 +52,9 @@ def redrawn(
     beat()
     observation = border.reset(env.reset(options={"variation": variation}))
     for step, state in enumerate(states):
-        seen = observation["state"].copy()
-        seen[hidden] = 0
-        if differing := difference(seen, state):
+        observed = observation["state"].copy()
+        observed[hidden] = 0
+        if differing := difference(observed, state):
             raise SimulationError(task, variation, step, differing)
         others = {name: it for name, it in observation.items() if name != "state"}
         yield others | border.pictures(env.pictures(), step)
@@ -64,15 +64,15 @@ def redrawn(
             observation = stepped.observation
 
 
-def difference(seen: NDArray[np.float32], recorded: NDArray[np.float32]) -> str:
+def difference(observed: NDArray[np.float32], recorded: NDArray[np.float32]) -> str:
     """The difference of a replayed from a recorded state, in words; empty if none."""
-    if seen.shape != recorded.shape:
-        return f"the state has {len(seen)} components, the recorded one {len(recorded)}"
-    apart = np.abs(seen - recorded)
+    if observed.shape != recorded.shape:
+        return f"the state has {len(observed)} components, the recorded one {len(recorded)}"
+    apart = np.abs(observed - recorded)
     worst = int(apart.argmax())
     if apart[worst] <= TOLERANCE:
         return ""
     return (
-        f"component {worst} of the state is {seen[worst]:.6g}, and {recorded[worst]:.6g}"
+        f"component {worst} of the state is {observed[worst]:.6g}, and {recorded[worst]:.6g}"
         f" in the recorded frame, {apart[worst]:.2g} apart"
     )

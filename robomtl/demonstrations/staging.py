@@ -83,7 +83,7 @@ class Staging:
                 save = np.savez_compressed if images else np.savez
                 save(file, **arrays)
 
-    def has(self, task: str, start: int) -> bool:
+    def contains(self, task: str, start: int) -> bool:
         """Whether the unit that begins at ``start`` is finished."""
         return self._path(task, start).exists()
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from robomtl.camera import Picture
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import scalars, whole
+from robomtl.demonstrations.columns import integers, scalars
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.frame_file import rows_of
 from robomtl.demonstrations.metadata import Index, Info
@@ -77,7 +77,7 @@ def read_clips(folder: Path, info: Info, index: Index, key: str) -> Clips:
     parts = []
     for path in index.listed_in:
         table = Parquet(path, columns).table()
-        numbers = [whole(table, name, path) for name in columns[:2]]
+        numbers = [integers(table, name, path) for name in columns[:2]]
         start = scalars(table, columns[2], path).astype(np.float64)
         if not (np.isfinite(start) & (start >= 0) & (start < 1e9)).all():
             raise InputError(

@@ -21,7 +21,7 @@ EXPERT = "expert"
 class _Experts:
     """Actor that lets the expert of each trial's task act; experts read no images."""
 
-    looks = False
+    reads_images = False
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite

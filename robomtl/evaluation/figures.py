@@ -30,7 +30,7 @@ def p_value(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
 
 
-def whole(number: float | None) -> str:
+def rounded(number: float | None) -> str:
     """Number without decimals."""
     return "–" if number is None else f"{number:.0f}"
 

@@ -90,7 +90,7 @@ def _choices(
                 task.name: [TaskInfo(task.name, task.instruction)] for task in tasks
             }
         case "train":
-            return {task.name: _each(task, task.instructions) for task in tasks}
+            return {task.name: _task_infos(task, task.instructions) for task in tasks}
         case "paraphrased":
             return {task.name: _paraphrased(task) for task in tasks}
         case "held-out":
@@ -107,7 +107,7 @@ def _choices(
     return _from_file(located(instructions), suite, tasks)
 
 
-def _each(task: Task, wordings: Sequence[str]) -> list[TaskInfo]:
+def _task_infos(task: Task, wordings: Sequence[str]) -> list[TaskInfo]:
     return [TaskInfo(task.name, wording) for wording in wordings]
 
 
@@ -117,7 +117,7 @@ def _paraphrased(task: Task) -> list[TaskInfo]:
             f"Task '{task.name}' has one wording to train on, so no paraphrase; add"
             " wordings to the suite, or give a file of them."
         )
-    return _each(task, task.instructions[1:])
+    return _task_infos(task, task.instructions[1:])
 
 
 def _held_out(task: Task) -> list[TaskInfo]:
@@ -125,7 +125,7 @@ def _held_out(task: Task) -> list[TaskInfo]:
         raise InputError(
             f"Task '{task.name}' has no held-out wording; give a file of wordings."
         )
-    return _each(task, task.held_out_instructions)
+    return _task_infos(task, task.held_out_instructions)
 
 
 def _shuffled(
@@ -184,7 +184,7 @@ def _from_file(
     missing = [task.name for task in tasks if task.name not in wordings]
     if missing:
         raise InputError(f"{path} has no wording for: {', '.join(missing)}.")
-    return {task.name: _each(task, wordings[task.name]) for task in tasks}
+    return {task.name: _task_infos(task, wordings[task.name]) for task in tasks}
 
 
 def _read(path: Path) -> dict[str, list[str]]:

@@ -55,8 +55,8 @@ def eval_info(results: Results, folder: Path) -> dict[str, Any]:
         group = results.task_tiers[task] or results.setting.suite
         metrics = _metrics(results, records, videos, folder)
         groups.setdefault(group, []).append((task, metrics))
-    every = [metrics for group in groups.values() for _, metrics in group]
-    overall, seconds = _aggregated(every), results.setting.seconds
+    all_metrics = [metrics for group in groups.values() for _, metrics in group]
+    overall, seconds = _aggregated(all_metrics), results.setting.seconds
     overall |= {
         "eval_s": seconds,
         "eval_ep_s": seconds / max(1, overall["n_episodes"]),

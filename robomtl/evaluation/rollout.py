@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.acting.actor import Actor, Looking
+from robomtl.acting.actor import Actor, ReadsImages
 from robomtl.border import Border
 from robomtl.errors import (
     GaveUpError,
@@ -175,7 +175,7 @@ def roll(
     """
     for env in envs:
         if isinstance(env, Sighted):
-            env.blind = isinstance(actor, Looking)
+            env.blind = isinstance(actor, ReadsImages)
     episodes = [
         _Episode(env, trial, until)
         for env, trial in zip(envs, chunk.trials, strict=False)
@@ -192,7 +192,7 @@ def roll(
         begun()
     running = np.zeros(CHUNK, np.bool_)
     while any(episode.running for episode in episodes):
-        if isinstance(actor, Looking) and actor.looks:
+        if isinstance(actor, ReadsImages) and actor.reads_images:
             for episode in episodes:
                 if episode.running:
                     episode.look()

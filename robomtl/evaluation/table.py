@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from robomtl.evaluation.figures import counted, percent, span, whole
+from robomtl.evaluation.figures import counted, percent, rounded, span
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 
@@ -38,7 +38,7 @@ def _cells(rates: TaskRates | GroupRates) -> tuple[str | Text, ...]:
         f"{rates.successes}/{rates.trials}",
         span(rates.interval),
         percent(rates.success_at_end),
-        whole(rates.mean_steps_to_success),
+        rounded(rates.mean_steps_to_success),
         Text(str(rates.errors), "red") if rates.errors else "",
     )
 

@@ -96,8 +96,10 @@ class _Filming:
 class _FilmReel:
     """Films the trials of reels, in a worker process."""
 
-    def __init__(self, agent: Agent, suite: Suite, seen: Suite, until: Until) -> None:
-        self._replay = Replay(agent, suite, seen, until)
+    def __init__(
+        self, agent: Agent, suite: Suite, camera_suite: Suite, until: Until
+    ) -> None:
+        self._replay = Replay(agent, suite, camera_suite, until)
 
     def __call__(self, reel: _Reel) -> list[_Take]:
         filming = {row: _Filming(length) for row, length in reel.lengths.items()}
@@ -146,14 +148,14 @@ def check_filming(suite: Suite, camera: Camera) -> Suite:
             to install it.
     """
     load_av()
-    seen = with_camera(suite, camera)
-    task = first_task(seen).name
-    variation = seen.variations(task, "fresh")[0]
-    with inspection_env(seen, task) as env:
-        with calling(f"No picture of '{task}' of {seen.name} can be taken"):
+    camera_suite = with_camera(suite, camera)
+    task = first_task(camera_suite).name
+    variation = camera_suite.variations(task, "fresh")[0]
+    with inspection_env(camera_suite, task) as env:
+        with calling(f"No picture of '{task}' of {camera_suite.name} can be taken"):
             env.reset(options={"variation": variation})
             take_picture(env)
-    return seen
+    return camera_suite
 
 
 def check_number(trials: VideoSelection) -> None:
@@ -207,7 +209,7 @@ def film(
     chosen = list(
         _chosen(recorded_trials(results, agent, suite), trials, setting.criterion)
     )
-    seen = check_filming(suite, camera)
+    camera_suite = check_filming(suite, camera)
     with locked(path):
         claim_camera(path / VIDEOS, camera)
         for each in {video_path(path, trial.record).parent for trial in chosen}:
@@ -215,7 +217,7 @@ def film(
         missing = [
             each for each in chosen if not video_path(path, each.record).exists()
         ]
-        work = _FilmReel(agent, suite, seen, setting.until)
+        work = _FilmReel(agent, suite, camera_suite, setting.until)
         faults = _shoot(path, missing, work, executor)
     return tuple(
         Film(

@@ -85,14 +85,16 @@ class Replay:
     Args:
         agent: Agent, loaded once with the first chunk.
         suite: Suite of the envs without an observer.
-        seen: Suite of the envs with an observer, such as with a camera.
+        observed_suite: Suite of the envs with an observer, such as with a camera.
         until: Rule by which a trial ends; see ``roll``.
     """
 
-    def __init__(self, agent: Agent, suite: Suite, seen: Suite, until: Until) -> None:
+    def __init__(
+        self, agent: Agent, suite: Suite, observed_suite: Suite, until: Until
+    ) -> None:
         self._actor = KeptActor(agent, suite)
-        self._unseen = KeptEnvs(suite)
-        self._seen = KeptEnvs(seen)
+        self._plain_envs = KeptEnvs(suite)
+        self._observed_envs = KeptEnvs(observed_suite)
         self._until: Until = until
 
     def __call__(self, chunk: Chunk, watches: Mapping[int, Watch]) -> list[Outcome]:
@@ -103,8 +105,8 @@ class Replay:
             watches: Observers, by row of the chunk.
         """
         others = len(chunk.trials) - len(watches)
-        unseen = iter(self._unseen.of(chunk.task, others))
-        seen = iter(self._seen.of(chunk.task, len(watches)))
+        unseen = iter(self._plain_envs.of(chunk.task, others))
+        seen = iter(self._observed_envs.of(chunk.task, len(watches)))
         envs = [
             _Watched(next(seen), watches[row]) if row in watches else next(unseen)
             for row in range(len(chunk.trials))

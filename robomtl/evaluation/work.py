@@ -26,7 +26,7 @@ def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outco
         draws = SharedDraws()
         begun = draws.begin if envs.watch(chunk) else None
         outcomes = roll(current, actor, chunk, until=until, begun=begun)
-        if draws.seen():
+        if draws.changed():
             warn(WARNING)
         played = zip(chunk.trials, outcomes, strict=True)
         if not any(it.error for trial, it in played if trial.seed not in PULSE.lost):

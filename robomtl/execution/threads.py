@@ -132,10 +132,10 @@ class Threads:
             remark(f"Threads from step {step} on: {count}.")
 
 
-def _worthwhile(rehearse: Callable[[], object], most: int) -> int:
+def _worthwhile(rehearse: Callable[[], object], max_threads: int) -> int:
     """Number of threads: 1, doubled as long as that pays."""
     count = 1
-    while 2 * count <= most and _pays(rehearse, count, 2 * count, times=_PAYS):
+    while 2 * count <= max_threads and _pays(rehearse, count, 2 * count, times=_PAYS):
         count *= 2
     return count
 

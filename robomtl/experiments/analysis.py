@@ -30,18 +30,18 @@ CONFIDENCE = 0.95
 Key = TypeVar("Key", bound=Hashable)
 
 
-def success_of(every: Mapping[str, Scores]) -> Success:
+def success_of(by_task: Mapping[str, Scores]) -> Success:
     """Mean success over tasks and success in each task, with intervals and counts.
 
     Args:
-        every: Scores by task. A task without any outcome is counted in ``errors`` only.
+        by_task: Scores by task. A task without any outcome is counted in ``errors`` only.
     """
-    tasks = known(every)
+    tasks = known(by_task)
     return Success(
         task_mean=mean_success(tasks) if tasks else None,
         interval=success_interval(tasks, CONFIDENCE) if tasks else None,
-        trials=sum(outcomes_in(scores) for scores in every.values()),
-        errors=sum(int(np.isnan(scores).sum()) for scores in every.values()),
+        trials=sum(outcomes_in(scores) for scores in by_task.values()),
+        errors=sum(int(np.isnan(scores).sum()) for scores in by_task.values()),
         tasks={
             task: TaskSuccess(
                 success=float(np.nanmean(scores)),

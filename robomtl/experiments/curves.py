@@ -42,7 +42,7 @@ def area_weights(positions: Sequence[float], *, factor: bool = True) -> list[flo
 
 
 def shots_for(
-    wanted: float, shots: Sequence[int], success: Sequence[float]
+    target: float, shots: Sequence[int], success: Sequence[float]
 ) -> float | None:
     """Number of demonstrations at which success reaches a target; None if it does not.
 
@@ -50,16 +50,16 @@ def shots_for(
     where the fewest shots suffice, they are returned as an upper bound.
 
     Args:
-        wanted: Target success.
+        target: Target success.
         shots: Numbers of demonstrations, ascending.
         success: Success at each number.
     """
-    if success[0] >= wanted:
+    if success[0] >= target:
         return float(shots[0])
     for index in range(1, len(shots)):
         low, high = success[index - 1], success[index]
-        if high >= wanted:
-            fraction = (wanted - low) / (high - low)
+        if high >= target:
+            fraction = (target - low) / (high - low)
             before, after = math.log(shots[index - 1]), math.log(shots[index])
             return math.exp(before + fraction * (after - before))
     return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.evaluation.figures import counted, duration, percent, span, whole
+from robomtl.evaluation.figures import counted, duration, percent, rounded, span
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
 from robomtl.evaluation.panels import Panels, panels
@@ -115,7 +115,7 @@ def _figures(summary: Summary) -> report.Section:
         report.Figure("Task mean", percent(all_.success), mean, "main"),
         *([tier] if summary.tiers else []),
         *([at_end] if all_.success_at_end is not None else []),
-        report.Figure("Steps to success", whole(all_.mean_steps_to_success)),
+        report.Figure("Steps to success", rounded(all_.mean_steps_to_success)),
         sections.counts("Trials", all_.trials, all_.errors),
     )
 
@@ -138,7 +138,7 @@ def _bar(name: str, rates: TaskRates | GroupRates) -> report.Bar:
         f"{rates.successes}/{rates.trials}",
         span(rates.interval),
         percent(rates.success_at_end),
-        whole(rates.mean_steps_to_success),
+        rounded(rates.mean_steps_to_success),
     ]
     badge = counted(rates.errors, "error") if rates.errors else ""
     return report.Bar(name, rates.success, rates.interval, texts, badge)

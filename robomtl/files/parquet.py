@@ -58,19 +58,19 @@ def check_size(where: Path, declared: int, disk: int) -> None:
         )
 
 
-def check_rows(where: Path, rows: int, most: int) -> None:
+def check_rows(where: Path, rows: int, max_rows: int) -> None:
     """Refuses too many rows of a table that is converted to Python objects.
 
     Args:
         where: File or folder, for the message.
         rows: Number of rows that the footers declare.
-        most: Largest number of rows that is read.
+        max_rows: Largest number of rows that is read.
 
     Raises:
         InputError: If there are more rows.
     """
-    if rows > most:
-        raise InputError(f"{where} has {rows:,} rows; at most {most:,} are read.")
+    if rows > max_rows:
+        raise InputError(f"{where} has {rows:,} rows; at most {max_rows:,} are read.")
 
 
 class Parquet:

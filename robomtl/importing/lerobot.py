@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from robomtl.demonstrations import layout
-from robomtl.demonstrations.columns import vectors, whole
+from robomtl.demonstrations.columns import integers, vectors
 from robomtl.demonstrations.files import inside
 from robomtl.demonstrations.videos import (
     Clips,
@@ -147,7 +147,7 @@ class LeRobot:
             )
         length = int(index.length[number])
         part = table.slice(int(index.start[number]) - first, length)
-        if (whole(part, "episode_index", path) != number).any():
+        if (integers(part, "episode_index", path) != number).any():
             raise InputError(f"{path} does not contain the frames of episode {number}.")
         return path, part
 
@@ -169,7 +169,7 @@ class LeRobot:
         return rows
 
     def _instruction(self, number: int, path: Path, table: Any) -> str:
-        task = whole(table, layout.TASK_INDEX, path)
+        task = integers(table, layout.TASK_INDEX, path)
         changed = np.flatnonzero(task != task[0])
         if len(changed):
             raise InputError(

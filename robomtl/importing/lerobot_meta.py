@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from robomtl.demonstrations import layout
 from robomtl.demonstrations.about import tasks_table
-from robomtl.demonstrations.columns import whole
+from robomtl.demonstrations.columns import integers
 from robomtl.demonstrations.files import check_template, inside, paths_of
 from robomtl.demonstrations.metadata import Index, Info, read_index, read_info
 from robomtl.demonstrations.videos import Clips, read_clips
@@ -182,5 +182,5 @@ def _tasks_of_parquet(folder: Path) -> dict[int, str]:
     codes = [-1 if code is None else code for code in column.indices.to_pylist()]
     instructions = [known[code] if code >= 0 else "" for code in codes]
     return dict(
-        zip(whole(table, "task_index", path).tolist(), instructions, strict=True)
+        zip(integers(table, "task_index", path).tolist(), instructions, strict=True)
     )

@@ -17,7 +17,7 @@ _FILTERS = (
     figures.percent,
     figures.points,
     figures.span,
-    figures.whole,
+    figures.rounded,
 )
 
 

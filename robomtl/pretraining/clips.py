@@ -137,13 +137,13 @@ def spaced(count: int, stride: int) -> Times:
     return times
 
 
-def nearby(most: int) -> Times:
-    """Times that draw a step, and another one 0 to ``most`` steps after it."""
+def nearby(max_offset: int) -> Times:
+    """Times that draw a step, and another one 0 to ``max_offset`` steps after it."""
 
     def times(length: Tensor, generator: Generator) -> Tensor:
         draws = torch.rand(2, len(length), generator=generator)
         first = (draws[0] * length).long().minimum(length - 1)
-        ahead = (draws[1] * (1 + most)).long().minimum(length - 1 - first)
+        ahead = (draws[1] * (1 + max_offset)).long().minimum(length - 1 - first)
         return torch.stack([first, first + ahead], dim=1)
 
     return times

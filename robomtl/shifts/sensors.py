@@ -41,7 +41,7 @@ class _Noise(Effect):
         self._size, self._generator = size, generator
         self._bodies = scene.geometry.objects
         self._dimensions = scene.geometry.dimensions
-        self._seen: list[State] = []
+        self._offsets: list[State] = []
         """Offsets of the last steps, latest first; each (object, axis)."""
 
     def observed(self, state: State) -> State:
@@ -49,10 +49,10 @@ class _Noise(Effect):
         shape = len(self._bodies), self._dimensions
         drawn = self._size * self._generator.standard_normal(shape)
         length = max((len(body.positions) for body in self._bodies), default=1)
-        self._seen = [drawn.astype(np.float32), *self._seen][:length]
+        self._offsets = [drawn.astype(np.float32), *self._offsets][:length]
         for number, body in enumerate(self._bodies):
             for age, start in enumerate(body.positions):
-                offset = self._seen[min(age, len(self._seen) - 1)][number]
+                offset = self._offsets[min(age, len(self._offsets) - 1)][number]
                 state[start : start + self._dimensions] += offset
         return state
 

@@ -52,7 +52,7 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
             self.env.alter(self._alter)
         if isinstance(self.env, Repaintable):
             self.env.repaint(self._paint)
-        return self._seen(observation), info
+        return self._observed(observation), info
 
     def step(
         self, action: Action
@@ -61,7 +61,7 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         for effect in self._effects:
             action = effect.executed(action)
         observation, reward, terminated, truncated, info = self.env.step(action)
-        return self._seen(observation), reward, terminated, truncated, info
+        return self._observed(observation), reward, terminated, truncated, info
 
     def _begin(self, variation: Any) -> None:
         """Draws the magnitudes of an episode and makes their effects."""
@@ -85,7 +85,7 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         for effect in self._effects:
             effect.paint(scene)
 
-    def _seen(self, observation: Observation) -> Observation:
+    def _observed(self, observation: Observation) -> Observation:
         self.expert_observation = observation
         state = observation["state"].copy()
         for effect in self._effects:

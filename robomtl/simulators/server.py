@@ -90,7 +90,7 @@ class Slot:
 
     def reset(self, seed: int | None, options: dict[str, Any]) -> dict[str, bool]:
         """Begins an episode; returns the success in its info, if any."""
-        arrays = self._seen()
+        arrays = self._arrays_to_fill()
         result = self.env.reset(seed=seed, options=options)
         if type(result) is not tuple or len(result) != 2:
             raise Refused(
@@ -104,7 +104,7 @@ class Slot:
 
     def step(self) -> None:
         """Takes a step with the action in the shared memory; writes its results there."""
-        arrays = self._seen()
+        arrays = self._arrays_to_fill()
         result = self.env.step(self.action.copy())
         if type(result) is not tuple or len(result) != 5:
             raise Refused(
@@ -135,7 +135,7 @@ class Slot:
             raise Refused(f"render returned {_kind(picture)}; expected a uint8 picture")
         return np.ascontiguousarray(picture)
 
-    def _seen(self) -> _Arrays:
+    def _arrays_to_fill(self) -> _Arrays:
         """Arrays that the next observation fills, after passing on the flag ``blind``."""
         if not self.sighted:
             return self.arrays

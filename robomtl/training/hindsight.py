@@ -56,23 +56,23 @@ def without_instructions(
 
 
 def goal_images(
-    source: Frames, frame: Tensor, left: Tensor, goal_image: Tensor | None
+    source: Frames, frame: Tensor, steps_left: Tensor, goal_image: Tensor | None
 ) -> dict[str, Tensor]:
     """The goal images of samples, by the names of the policy's features.
 
     Args:
         source: Frames to read.
         frame: Row of each sample's first step; (sample,).
-        left: Steps left in the sample's episode, its first step included; (sample,).
+        steps_left: Steps left in the sample's episode, its first step included; (sample,).
         goal_image: Times of the goal images, see ``Transform.goal_image``; None for the
             last step of each episode.
 
     Returns:
         Images, zero in samples without a goal image; (sample, height, width, 3).
     """
-    steps = left - 1
+    steps = steps_left - 1
     if goal_image is not None:
-        steps = steps_ahead(goal_image.to(left.device).clamp(min=0), left)
+        steps = steps_ahead(goal_image.to(steps_left.device).clamp(min=0), steps_left)
     later, _ = source.table.read((frame + steps)[:, None])
     images = {n: each for n, each in later.items() if each.dtype == torch.uint8}
     if goal_image is not None:

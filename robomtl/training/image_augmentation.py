@@ -118,26 +118,26 @@ def augmented(
     return batch._replace(observation=changed)
 
 
-def shifted(image: Tensor, offset: Tensor, most: int) -> Tensor:
+def shifted(image: Tensor, offset: Tensor, max_shift: int) -> Tensor:
     """Images shifted by whole pixels, with their border repeated.
 
     Args:
         image: Images; (batch, …, height, width, 3).
         offset: Row and column of the image at which the new one begins; (2, batch).
-        most: Largest offset in either direction [px].
+        max_shift: Largest offset in either direction [px].
     """
     flat, times = _flat(image)
     count, height, width, _ = flat.shape
     down, right = repeat(offset, "two batch -> two (batch time) 1", time=times)
     first, last = (
-        each.expand(-1, -1, most, -1) for each in (flat[:, :, :1], flat[:, :, -1:])
+        each.expand(-1, -1, max_shift, -1) for each in (flat[:, :, :1], flat[:, :, -1:])
     )
     padded = torch.cat([first, flat, last], dim=2).flatten()
     # A view of every run of pixels as long as a row, so that whole rows are copied.
     runs = padded.as_strided((padded.numel() // 3 - width + 1, 3 * width), (3, 1))
     row = (down + torch.arange(height, device=image.device)).clamp(0, height - 1)
     sample = torch.arange(count, device=image.device)[:, None]
-    start = (sample * height + row) * (width + 2 * most) + right + most
+    start = (sample * height + row) * (width + 2 * max_shift) + right + max_shift
     return runs.index_select(0, start.flatten()).view(image.shape)
 
 

@@ -22,8 +22,8 @@ from robomtl.training.balancing import Sampling
 class Drawing(Protocol):
     """Draws a group for each sample of a batch."""
 
-    def size(self, wanted: int) -> int:
-        """Number of samples in a batch; about ``wanted``."""
+    def size(self, requested: int) -> int:
+        """Number of samples in a batch; about ``requested``."""
         ...
 
     def groups(self, draws: Tensor) -> Tensor:
@@ -45,9 +45,9 @@ class Weighted:
     def __init__(self, weights: Tensor) -> None:
         self._edges = (weights.cumsum(0) / weights.sum()).float()
 
-    def size(self, wanted: int) -> int:
+    def size(self, requested: int) -> int:
         """The number of samples wanted."""
-        return wanted
+        return requested
 
     def groups(self, draws: Tensor) -> Tensor:
         """See ``Drawing``."""
@@ -71,9 +71,9 @@ class Even:
         within = weights / task_total[task_index]
         self._edges = within.cumsum(0)  # A task's groups end at its number plus 1.
 
-    def size(self, wanted: int) -> int:
-        """The largest multiple of the number of tasks up to ``wanted``; at least 1 each."""
-        return max(wanted - wanted % self._tasks, self._tasks)
+    def size(self, requested: int) -> int:
+        """The largest multiple of the number of tasks up to ``requested``; at least 1 each."""
+        return max(requested - requested % self._tasks, self._tasks)
 
     def groups(self, draws: Tensor) -> Tensor:
         """See ``Drawing``; each draw chooses among the groups of one task."""

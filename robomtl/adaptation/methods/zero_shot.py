@@ -18,7 +18,7 @@ class ZeroShot:
     trains_head: ClassVar[bool] = False
     """Whether the action head is trained; if not, policies without one are refused."""
     steps: ClassVar[int] = 0
-    looks_at_support: ClassVar[bool] = False
+    uses_support: ClassVar[bool] = False
     """Whether the result depends on the support; if not, a comparison evaluates it once."""
 
     def adapt(

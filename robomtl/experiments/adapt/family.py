@@ -44,14 +44,14 @@ class Family:
         return self.members.get(objective, {})
 
     @property
-    def every(self) -> tuple[Member, ...]:
+    def all_members(self) -> tuple[Member, ...]:
         """All policies, grouped by objective."""
         return tuple(it for some in self.members.values() for it in some.values())
 
     @property
     def prior(self) -> Path | None:
         """Folder ``demonstrations`` in the family's or a run's folder; None if missing."""
-        runs = [member.run for member in self.every]
+        runs = [member.run for member in self.all_members]
         paths = [folder / "demonstrations" for folder in (self.folder, *runs)]
         return next((path for path in paths if path.exists()), None)
 

@@ -30,7 +30,7 @@ def adapted_in(family: Family, suite: Suite) -> Suite:
     every = (*suite.train_tasks, *suite.held_out_tasks)
     robots = {robot_of(suite, task.name) for task in every}
     unseen = False
-    for member in family.every:
+    for member in family.all_members:
         card = member.trained.card
         if card.suite in ("", suite.name) or suite.name in options_in(card.suite, {}):
             continue

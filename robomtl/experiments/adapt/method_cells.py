@@ -13,9 +13,9 @@ from robomtl.task import Suite, Trial
 from robomtl.training.objective import trains_actions
 
 
-def looks(method: Method) -> bool:
+def uses_support(method: Method) -> bool:
     """Whether a method uses its support, so that shots and draws matter."""
-    return bool(getattr(method, "looks_at_support", True))
+    return bool(getattr(method, "uses_support", True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +145,8 @@ def _of_method(
     request: AdaptRequest, method: Method, first: MethodCell
 ) -> Iterator[MethodCell]:
     """The cells of one method, seed and problem."""
-    draws = range(request.supports) if looks(method) else (0,)
-    for shots in request.shots if looks(method) else (0,):
+    draws = range(request.supports) if uses_support(method) else (0,)
+    for shots in request.shots if uses_support(method) else (0,):
         probed = shots in (request.probed, 0)
         for draw in draws:
             cell = replace(first, shots=shots, draw=draw, retained=0)
@@ -174,6 +174,6 @@ def _probes(
     if method.steps:
         for steps in request.steps:
             yield steps, "none"
-    if looks(method):
+    if uses_support(method):
         for control in request.controls:
             yield None, control

@@ -9,13 +9,13 @@ from robomtl.suites import suite
 from robomtl.task import Suite
 
 
-def goal_warnings(every: Iterable[Results]) -> tuple[str, ...]:
+def goal_warnings(evaluations: Iterable[Results]) -> tuple[str, ...]:
     """Distinct warnings that goals do not identify the tasks; see ``robomtl.goals``.
 
     Evaluations are skipped if they do not record the conditioning of their policy, or if
     their suite is not registered here.
     """
-    sentences = [_goal_warning(results) for results in every]
+    sentences = [_goal_warning(results) for results in evaluations]
     return tuple(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 

@@ -117,21 +117,21 @@ def pair_of(
 
 
 def check_conditions(
-    every: Mapping[str, Results], *, across: bool = False
+    evaluations: Mapping[str, Results], *, across: bool = False
 ) -> tuple[str, ...]:
     """Phrases on the conditions in which evaluations differ from the first.
 
     Args:
-        every: Evaluations by their names in messages.
+        evaluations: Evaluations by their names in messages.
         across: Whether conditions may differ.
 
     Raises:
         ValueError: If conditions differ, naming them, unless ``across``.
     """
-    first, *others = every
+    first, *others = evaluations
     phrases: list[str] = []
     for name in others:
-        two = {first: every[first], name: every[name]}
+        two = {first: evaluations[first], name: evaluations[name]}
         phrases += (
             _differing(two, CONDITIONS)
             or _differing_suites(two)

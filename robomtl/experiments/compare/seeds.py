@@ -107,10 +107,10 @@ def _evaluations(
     return every
 
 
-def _check_trials(every: Mapping[str, Results]) -> None:
-    first, *others = every
+def _check_trials(evaluations: Mapping[str, Results]) -> None:
+    first, *others = evaluations
     for name in others:
-        if differ := len(_trials(every[first]) ^ _trials(every[name])):
+        if differ := len(_trials(evaluations[first]) ^ _trials(evaluations[name])):
             raise InputError(
                 f"{first} and {name} differ in {differ} trials; evaluate all seeds on the"
                 " same trials, or request a comparison across conditions (--across)."
@@ -121,19 +121,19 @@ def _trials(results: Results) -> set[tuple[str, int, int]]:
     return {(row.task, row.variation, row.repeat) for row in results.records}
 
 
-def _tasks(every: Sequence[Results]) -> tuple[str, ...]:
+def _tasks(evaluations: Sequence[Results]) -> tuple[str, ...]:
     tasks = tuple(
         name
-        for name in every[0].tasks
-        if all(name in each.tasks and each.tasks[name].trials for each in every)
+        for name in evaluations[0].tasks
+        if all(name in each.tasks and each.tasks[name].trials for each in evaluations)
     )
     if not tasks:
         raise InputError("No task has an outcome in all evaluations.")
     return tasks
 
 
-def _left_out(every: Sequence[Results], tasks: Sequence[str]) -> tuple[str, ...]:
-    names = dict.fromkeys(name for results in every for name in results.tasks)
+def _left_out(evaluations: Sequence[Results], tasks: Sequence[str]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for results in evaluations for name in results.tasks)
     return tuple(name for name in names if name not in tasks)
 
 

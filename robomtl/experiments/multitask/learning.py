@@ -17,7 +17,7 @@ from robomtl.experiments.multitask.affinities import Kept, summed_up
 from robomtl.experiments.multitask.arm_cells import ArmCell
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
 from robomtl.experiments.multitask.arms import Arm
-from robomtl.experiments.multitask.parameters import Size
+from robomtl.experiments.multitask.parameters import PolicySize
 from robomtl.experiments.multitask.shared_data import Hashes, read
 from robomtl.experiments.playing import play_trials
 from robomtl.files.request import plain
@@ -44,7 +44,7 @@ class Shared:
     """Names of the tasks that are compared."""
     arms: Mapping[str, Arm]
     """Arms by label."""
-    sizes: Mapping[str, Size]
+    sizes: Mapping[str, PolicySize]
     """Sizes of the arms' policies, by label."""
     data: Mapping[str, Path]
     """Folder of the demonstrations of each arm, by label."""

@@ -17,7 +17,7 @@ from robomtl.training.objective import Cloning
 
 
 @dataclass(frozen=True, kw_only=True)
-class Size:
+class PolicySize:
     """Number and size of an arm's policies."""
 
     networks: int
@@ -34,7 +34,7 @@ Groups = Sequence[tuple[str, ...]]
 """The tasks of each policy of an arm."""
 
 
-def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
+def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> PolicySize:
     """Number and size of an arm's policies.
 
     Args:
@@ -55,18 +55,20 @@ def size_of(label: str, arm: Arm, data: Data, groups: Groups) -> Size:
     return _divided(label, arm, most, data, groups)
 
 
-def _size(arm: Arm, config: Mapping[str, Any], data: Data, groups: Groups) -> Size:
+def _size(
+    arm: Arm, config: Mapping[str, Any], data: Data, groups: Groups
+) -> PolicySize:
     """Number and size of an arm's policies with a config of the architecture."""
     if isinstance(data, Mixture):  # Policies of different robots differ in size.
         every = [_parameters(arm, config, data.select(some)) for some in groups]
     else:
         every = [_parameters(arm, config, data)] * len(groups)
-    return Size(
+    return PolicySize(
         networks=len(groups), each=max(every), total=sum(every), policy_config=config
     )
 
 
-def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Size:
+def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> PolicySize:
     """The widest policies that have at most ``most`` parameters together.
 
     All widths of the architecture shrink by the same factor: if the task encoder kept its
@@ -85,7 +87,7 @@ def _divided(label: str, arm: Arm, most: int, data: Data, groups: Groups) -> Siz
         )
     widest = max(widths.values())
 
-    def at(width: int) -> Size:
+    def at(width: int) -> PolicySize:
         smaller = {k: max(1, round(w * width / widest)) for k, w in widths.items()}
         return _size(arm, {**arm.policy_config, **smaller}, data, groups)
 

@@ -30,30 +30,32 @@ def hashes(data: Data, amounts: Mapping[int, Mapping[str, int]]) -> Hashes:
     }
 
 
-def check_same(arm: str, folder: Path, hashes: Hashes, wanted: Hashes) -> None:
+def check_same(arm: str, folder: Path, hashes: Hashes, expected: Hashes) -> None:
     """Checks that an arm reads the same demonstrations as the others.
 
     Args:
         arm: Label of the arm.
         folder: Folder of its demonstrations.
         hashes: Hashes of its demonstrations.
-        wanted: Hashes of the others' demonstrations.
+        expected: Hashes of the others' demonstrations.
 
     Raises:
         InputError: If the demonstrations of a task differ.
     """
     for count, tasks in hashes.items():
         for task, digest in tasks.items():
-            if digest != wanted[count][task]:
+            if digest != expected[count][task]:
                 raise InputError(
                     f"The arm {arm} reads other demonstrations of {task} than the others:"
                     f" sha256 of the first {count} in {folder} is {digest[:12]}, not"
-                    f" {wanted[count][task][:12]}. Arms are compared on the same files;"
+                    f" {expected[count][task][:12]}. Arms are compared on the same files;"
                     " give the arm those, or start again in another folder."
                 )
 
 
-def read(data: Data, amounts: Mapping[str, int], cell: ArmCell, wanted: Hashes) -> Data:
+def read(
+    data: Data, amounts: Mapping[str, int], cell: ArmCell, expected: Hashes
+) -> Data:
     """Demonstrations that a cell learns from: the first ones of its tasks.
 
     All tasks of a single data set keep their index, so that the task embedding of a
@@ -64,14 +66,14 @@ def read(data: Data, amounts: Mapping[str, int], cell: ArmCell, wanted: Hashes) 
         data: Recorded demonstrations.
         amounts: Demonstrations of each task of the experiment, by its name.
         cell: Cell whose tasks are learned.
-        wanted: Hashes of the demonstrations that all cells read.
+        expected: Hashes of the demonstrations that all cells read.
 
     Raises:
         ValueError: If the demonstrations have changed.
     """
     own = {task: amounts[task] for task in cell.tasks}
     found = hashes(data, {cell.demonstrations: own})
-    check_same(cell.arm, data.path, found, wanted)
+    check_same(cell.arm, data.path, found, expected)
     if isinstance(data, Mixture):
         return data.select(cell.tasks, own)
     chosen = data.select([*amounts], amounts)

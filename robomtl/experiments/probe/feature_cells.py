@@ -71,7 +71,7 @@ class MeasureCell:
     """Suite that defines the indices of positions in its states."""
     data: Path
     """Data set of the episodes."""
-    every: int
+    stride: int
     """Steps between two frames that are read."""
     held_out: float
     """Fraction of each task's episodes that are held out from the fit."""
@@ -93,7 +93,7 @@ class MeasureCell:
         subject = subject_of(trained, episodes)
         if cell.weights == "random":
             subject = replace(subject, policy=initialised(trained, cell.seed))
-        read = read_frames(subject, self.every)
+        read = read_frames(subject, self.stride)
         task = subject.material.frames.episodes.task.numpy()
         fitted = fitted_of(episodes, self.held_out)
         errors = {

@@ -82,7 +82,10 @@ class _Experiment:
     @property
     def play(self) -> MeasureCell:
         return MeasureCell(
-            suite=self.suite, data=self.data.path.absolute(), **vars(self.config)
+            suite=self.suite,
+            data=self.data.path.absolute(),
+            stride=self.config.every,
+            held_out=self.config.held_out,
         )
 
     def about(self) -> dict[str, Any]:

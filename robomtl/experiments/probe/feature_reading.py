@@ -103,15 +103,15 @@ def initialised(trained: TrainedPolicy, seed: int) -> Policy:
     return made.eval().requires_grad_(False)
 
 
-def read_frames(subject: Subject, every: int) -> Read:
+def read_frames(subject: Subject, stride: int) -> Read:
     """Features of every n-th frame of all episodes, under the canonical instructions.
 
     Args:
         subject: The policy and its episodes.
-        every: Steps n between two frames of an episode.
+        stride: Steps n between two frames of an episode.
     """
     spans = subject.material.frames.episodes
-    lengths = [range(0, int(length), every) for length in spans.length]
+    lengths = [range(0, int(length), stride) for length in spans.length]
     rows = torch.cat(
         [
             int(first) + torch.tensor(own)

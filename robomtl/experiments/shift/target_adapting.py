@@ -45,18 +45,20 @@ States = Mapping[tuple[str, int], Sequence[Observation]]
 class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     """An env wrapper that records the observations of each episode."""
 
-    def __init__(self, env: Env, task: str, seen: dict[tuple[str, int], Any]) -> None:
+    def __init__(
+        self, env: Env, task: str, episodes: dict[tuple[str, int], Any]
+    ) -> None:
         super().__init__(env)
-        self._task, self._every = task, seen
-        self._seen: list[Observation] = []
+        self._task, self._episodes = task, episodes
+        self._episode: list[Observation] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode and its record."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._seen = [observation]
-        self._every[self._task, (options or {})["variation"]] = self._seen
+        self._episode = [observation]
+        self._episodes[self._task, (options or {})["variation"]] = self._episode
         return observation, info
 
     def step(
@@ -64,7 +66,7 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
     ) -> tuple[Observation, Any, bool, bool, dict[str, Any]]:
         """Executes an action and records the observation."""
         observation, *rest = self.env.step(action)
-        self._seen.append(observation)
+        self._episode.append(observation)
         return observation, *rest  # type: ignore[return-value]
 
 
@@ -74,11 +76,11 @@ class _WatchedEnvs(ShiftedEnvs):
     def __init__(self, suite: Suite, ranges: Mapping[str, Range]) -> None:
         super().__init__(suite)
         self.ranges = ranges
-        self.seen: dict[tuple[str, int], Any] = {}
+        self.episodes: dict[tuple[str, int], Any] = {}
 
     def of(self, task: str, count: int) -> list[Env]:
         """At least ``count`` recording envs of a task."""
-        return [_Watched(env, task, self.seen) for env in super().of(task, count)]
+        return [_Watched(env, task, self.episodes) for env in super().of(task, count)]
 
 
 def episodes_under(
@@ -102,7 +104,7 @@ def episodes_under(
     trials = trials_plan(suite, tasks, split="train", episodes=episodes)
     play_trials(trained, suite, trials, envs)
     envs.close()
-    return envs.seen
+    return envs.episodes
 
 
 def renormalised(
