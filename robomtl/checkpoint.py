@@ -16,7 +16,7 @@ from robomtl.arguments import checked
 from robomtl.conditioning import Conditioning
 from robomtl.earlier import present_card, present_tensors
 from robomtl.errors import InputError
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.execution.machine import memory
 from robomtl.files.durable import replacing, write_json
 from robomtl.files.folder_kinds import POLICY, holding

@@ -23,8 +23,8 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from robomtl.border import succeeded, unpacked_reset, unpacked_step
 from robomtl.camera import resized, take_picture
+from robomtl.env_contract import succeeded, unpacked_reset, unpacked_step
 from robomtl.errors import InputError, SimulationError
 from robomtl.features import STATE
 from robomtl.gymnasium_make import check_reset, give_time

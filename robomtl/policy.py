@@ -12,8 +12,8 @@ from robomtl.conditioning.conditioning import Wording
 from robomtl.features import STATE
 from robomtl.layers.normaliser import Moments
 from robomtl.layers.normaliser import Normaliser as Normaliser
-from robomtl.layers.observing import EMBODIMENT as EMBODIMENT
-from robomtl.layers.observing import Observer
+from robomtl.layers.observer import EMBODIMENT as EMBODIMENT
+from robomtl.layers.observer import Observer
 from robomtl.layers.task_layer import task_layer as task_layer
 from robomtl.spec import Spec as Spec
 

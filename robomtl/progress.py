@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.terminal import Terminal, say, visible
 
 _LINE_EVERY = 5.0  # [s] Between lines if the output is not a terminal.
@@ -51,8 +51,8 @@ _HEARD: ContextVar[Callable[[int, float], None] | None] = ContextVar(
 def quiet() -> Iterator[None]:
     """Suppresses progress lines and remarks in the block.
 
-    A worker process records its progress in its pulse instead, see
-    ``robomtl.execution.pulse``.
+    A worker process records its progress in its heartbeat instead, see
+    ``robomtl.execution.heartbeat``.
     """
     token = _QUIET.set(True)
     try:
@@ -152,14 +152,14 @@ def _live(title: str, total: int, done: int) -> Iterator[Advance]:
 
 
 class _Quiet:
-    """Records the progress of an item in the pulse of this process, without printing."""
+    """Records the progress of an item in the heartbeat of this process, without printing."""
 
     def __init__(self, total: int, done: int) -> None:
         self._total, self._done = total, done
 
     def __call__(self, units: int = 1, *, note: str = "") -> None:
         self._done += units
-        PULSE.reach(_WITHIN * self._done / max(self._total, 1))
+        HEARTBEAT.reach(_WITHIN * self._done / max(self._total, 1))
 
 
 class _Lines:

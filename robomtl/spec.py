@@ -140,7 +140,7 @@ class Spec:
 
     @property
     def inputs(self) -> int:
-        """Length of the input vector of a network; see ``robomtl.layers.observing``."""
+        """Length of the input vector of a network; see ``robomtl.layers.observer``."""
         robots = len(self.embodiments)
         goals = self.vision.features * len(self.goals)
         return int(self.history * self.observed + robots * (robots > 1) + goals)

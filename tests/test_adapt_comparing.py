@@ -13,7 +13,7 @@ from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Failure
 from robomtl.experiments.adapt import AdaptRequest, Supports, compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
-from robomtl.experiments.brief import tables_of
+from robomtl.experiments.terminal_report import tables_of
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

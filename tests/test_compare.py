@@ -8,9 +8,9 @@ from rich.console import Console
 
 import robomtl
 from robomtl.evaluation.results import Results
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compare.compare_report import paired_report
 from robomtl.experiments.paired import Tally, difference_interval, mcnemar
+from robomtl.experiments.terminal_report import tables_of
 
 A = evaluation({"push": "1111111111", "reach": "1101101x00"}, agent="new")
 B = evaluation(

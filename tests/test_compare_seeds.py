@@ -10,13 +10,13 @@ from rich.console import Console
 import robomtl
 from robomtl.evaluation.statistics import wilson
 from robomtl.experiments.aggregates import improvements, iqm, trimmed
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compare.seeds_report import seeds_report
 from robomtl.experiments.seed_estimates import (
     improvement_estimate,
     iqm_difference,
     mean_estimate,
 )
+from robomtl.experiments.terminal_report import tables_of
 
 # Scores (seed, task), and what rliable 1.2.0 says of them: metrics.aggregate_iqm,
 # metrics.probability_of_improvement.

@@ -18,12 +18,12 @@ from robomtl.evaluation.rollout import Outcome, roll
 from robomtl.evaluation.work import PlayChunk
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import LocalExecutor
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.compare import SequentialConfig
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.rounds import rounds_of
 from robomtl.experiments.compare.sequential import Both, PlayBoth
 from robomtl.experiments.compare.verdict import Judge
+from robomtl.experiments.terminal_report import tables_of
 from robomtl.files.lock import locked
 
 pytestmark = pytest.mark.usefixtures("forked_workers")

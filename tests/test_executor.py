@@ -21,7 +21,7 @@ from robomtl.errors import (
     StartError,
 )
 from robomtl.execution.executor import Failure, LocalExecutor
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 """For tests of items; tests of starting workers spawn them."""
@@ -148,7 +148,7 @@ def hang(item):
 def work_slowly(item):
     """Takes 7 seconds, and progresses all the while."""
     for _ in range(14):
-        PULSE.beat()
+        HEARTBEAT.beat()
         time.sleep(0.5)
     return item
 
@@ -178,12 +178,12 @@ def eventually(condition, seconds=20):
 def play_trials(item):
     """Is at one trial after the other, each slow; one of them is deadly."""
     every = range(1, item["trials"] + 1)
-    for trial in [trial for trial in every if trial not in PULSE.lost]:
-        PULSE.beat(trial)
+    for trial in [trial for trial in every if trial not in HEARTBEAT.lost]:
+        HEARTBEAT.beat(trial)
         if trial == item["deadly"]:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(item["pause"])
-    return dict(PULSE.lost)
+    return dict(HEARTBEAT.lost)
 
 
 def blocks_ctrl_c(folder, item):

@@ -8,11 +8,11 @@ from gymnasium.wrappers import Autoreset, TimeLimit
 
 import robomtl
 import robomtl.suites
-from robomtl.border import Border
 from robomtl.camera import resized
 from robomtl.checking.checking import check_suite as check
 from robomtl.cli.main import main
 from robomtl.demonstrations import Demonstrations
+from robomtl.env_contract import EnvContract
 from robomtl.errors import InputError
 from robomtl.features import embodiments_of
 from robomtl.gymnasium_success import Outcome
@@ -354,10 +354,10 @@ def test_rendered_pictures_are_a_feature_on_demand():
     assert seen["image.render"].shape == (20, 20, 3)
     assert (seen["image.render"] == colour).all()
     env.blind = True
-    border = Border(env, "a", 3)
-    blind = border.reset(env.reset(options={"variation": 3}))
+    contract = EnvContract(env, "a", 3)
+    blind = contract.reset(env.reset(options={"variation": 3}))
     assert list(blind) == ["state"]
-    assert (border.pictures(env.pictures(), 0)["image.render"] == colour).all()
+    assert (contract.pictures(env.pictures(), 0)["image.render"] == colour).all()
     assert suite.options == {"cameras": ["render"], "size": 20}
     assert suite.embodiment("a").images["image.render"].shape == (20, 20, 3)
     assert check(suite) == []

@@ -15,7 +15,7 @@ import robomtl
 from robomtl.cli.lifelong import Lifelong, request_from
 from robomtl.continual.agem import Recalled
 from robomtl.continual.ewc import Ewc, check_finite, fisher, joined
-from robomtl.continual.lifelong_method import LIFELONG, Course
+from robomtl.continual.lifelong_method import LIFELONG, StreamSetting
 from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.per_task import LoraPerTask
 from robomtl.continual.stage import Stage
@@ -121,9 +121,9 @@ def learned(method, stage, stages):
     return found
 
 
-def course(**changes):
+def setting(**changes):
     given = {"stages": 3, "demonstrations": 3, "policy": "mlp"}
-    return Course(**{**given, "conditioning": ("language",), **changes})
+    return StreamSetting(**{**given, "conditioning": ("language",), **changes})
 
 
 def equal(a, b):
@@ -512,7 +512,7 @@ def test_what_does_not_fit_is_refused_at_once(changes, message, data, tmp_path):
 def test_ewc_refuses_a_policy_without_gradients_of_single_samples():
     method = LIFELONG.get("ewc")()
     with pytest.raises(ValueError, match="per-sample gradients, which 'rt2'"):
-        method.check(course(policy="rt2"))
+        method.check(setting(policy="rt2"))
 
 
 @pytest.mark.parametrize(
@@ -531,7 +531,7 @@ def test_an_unknown_stream_is_refused(name, tasks, message):
 def test_an_identity_that_is_withheld_lets_others_learn():
     made = variants_of(request("sequential", "replay", task_id="withheld"))
     for label, variant in made.items():
-        check_variant(label, variant, course(), "withheld")
+        check_variant(label, variant, setting(), "withheld")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -539,7 +539,7 @@ def test_commands_of_the_guide_name_streams_and_methods_that_fit(command):
     flags = tyro.cli(Lifelong, args=shlex.split(command))
     name, request = request_from(flags)
     stream = checked_stream(robomtl.suite(name), request.stream)
-    given = course(stages=len(stream), demonstrations=request.demonstrations)
+    given = setting(stages=len(stream), demonstrations=request.demonstrations)
     for label, variant in variants_of(request).items():
         check_variant(label, variant, given, request.task_id)
 

@@ -4,8 +4,8 @@ from sharings import ABOUT, COUNTS, TASKS, findings, requested
 from test_compare_page import plain
 from test_report import Parsed
 
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.multitask.arm_report import arms_report
+from robomtl.experiments.terminal_report import tables_of
 from robomtl.pages.rendering import report_page
 
 

@@ -14,7 +14,7 @@ from robomtl.encoders.timm_models import _rows
 from robomtl.errors import InputError, MissingExtraError
 from robomtl.image_encoder import TASK_WIDTH, encoder_class
 from robomtl.layers.image_layers import Modulation
-from robomtl.layers.observing import check_vision
+from robomtl.layers.observer import check_vision
 from robomtl.layers.pretrained_encoder import load_weights, weights_identity
 from robomtl.layers.vision import Vision
 from robomtl.policy import Spec

@@ -1,8 +1,8 @@
 import pytest
 from probes import RIGHT, SHUFFLED, found, many
 
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.probe.probe_report import probe_report
+from robomtl.experiments.terminal_report import tables_of
 
 
 def words(letters, tasks=("push", "reach")):

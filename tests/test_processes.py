@@ -27,12 +27,12 @@ from robomtl.training.augmentation import Augmentation
 from robomtl.training.balancing import Balancing
 from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.divided import Divided, DividedDraws, slices_of_parts
-from robomtl.training.following import _check_started, _reason
 from robomtl.training.loop import take_steps
 from robomtl.training.material import materials
 from robomtl.training.objective import Cloning
 from robomtl.training.processes import ALONE, Accelerated, check_devices, number_of
 from robomtl.training.trainable import check_divisible
+from robomtl.training.worker_processes import _check_started, _reason
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

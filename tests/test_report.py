@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from test_results import SETTING, TIERS, failed, records
 
-from robomtl.evaluation.figures import counted, duration
+from robomtl.evaluation.formatting import counted, duration
 from robomtl.evaluation.results import Results
 from robomtl.experiments.evaluation_report import evaluation_report, write_report
 from robomtl.pages.rendering import report_page

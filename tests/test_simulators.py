@@ -25,7 +25,7 @@ from robomtl.envs.points_env import SPLITS
 from robomtl.errors import InputError, PlugInError, SimulationError
 from robomtl.evaluation import EvaluationConfig
 from robomtl.execution.compute import Compute
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.experiments.evaluating import evaluate
 from robomtl.simulators import server
 from robomtl.simulators.served_env import ServedEnv
@@ -177,7 +177,7 @@ def test_a_step_that_hangs_ends_its_env_alone(monkeypatch):
         env.announce(action)
         other.announce(action)
         with monkeypatch.context() as patched, pytest.raises(SimulationError) as hung:
-            patched.setattr(PULSE, "limit", 0.5)
+            patched.setattr(HEARTBEAT, "limit", 0.5)
             env.step(action)
         assert hung.value.reason == "made no progress for 0.4 s"
         observation, *_ = other.step(action)

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from test_vision import policy, robot
 
 from robomtl.image_encoder import TASK_WIDTH, encoder_class
-from robomtl.layers.observing import check_vision
+from robomtl.layers.observer import check_vision
 from robomtl.layers.pretrained_encoder import load_weights
 from robomtl.layers.vision import Vision
 from robomtl.policy import Spec

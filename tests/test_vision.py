@@ -15,7 +15,7 @@ from robomtl.files.request import plain
 from robomtl.files.untrusted import converted
 from robomtl.image_encoder import ENCODERS, TASK_WIDTH
 from robomtl.layers.image_layers import Modulation, mean_positions
-from robomtl.layers.observing import check_vision
+from robomtl.layers.observer import check_vision
 from robomtl.layers.vision import Vision
 from robomtl.policy import Spec
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from robomtl.acting.policy_episodes import ROWS, PredictionRequest, tensors
 from robomtl.errors import InputError
 from robomtl.policy import Memory, Policy
-from robomtl.policy_border import actions_of
+from robomtl.policy_contract import actions_of
 from robomtl.random_batch import random_batch
 
 

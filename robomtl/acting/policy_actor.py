@@ -16,11 +16,11 @@ from robomtl.acting.policy_episodes import (
     tensors,
 )
 from robomtl.checkpoint import Card
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.features import robot_of
 from robomtl.joint import known_as
 from robomtl.policy import Memory, Policy
-from robomtl.policy_border import actions_of
+from robomtl.policy_contract import actions_of
 from robomtl.spec import GOAL
 from robomtl.task import Observation, Suite, Trial
 

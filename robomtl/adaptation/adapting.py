@@ -22,7 +22,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.cost import Cost as Cost
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import GaveUpError, InputError, PlugInError
-from robomtl.execution.alone import GENERATOR, training_alone
+from robomtl.execution.locks import GENERATOR, training_alone
 from robomtl.execution.machine import device_of, resolved
 from robomtl.execution.threads import one_thread
 from robomtl.experiments.settings import changed

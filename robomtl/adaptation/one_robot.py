@@ -21,7 +21,7 @@ from robomtl.alignment import action_of
 from robomtl.checkpoint import Card, TrainedPolicy, build
 from robomtl.conditioning import InstructionAugmentation
 from robomtl.errors import InputError
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.features import Embodiment
 from robomtl.policy import Policy
 from robomtl.spec import Spec

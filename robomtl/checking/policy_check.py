@@ -13,9 +13,9 @@ from robomtl.arguments import checked
 from robomtl.checking.policy_subject import Subject, subject_of
 from robomtl.checking.violations import Problem, sentences
 from robomtl.errors import InputError
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.policy import Batch, Memory, Policy, Spec
-from robomtl.policy_border import actions_of, loss_of
+from robomtl.policy_contract import actions_of, loss_of
 from robomtl.random_batch import ROWS, random_batch
 
 

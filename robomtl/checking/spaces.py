@@ -6,9 +6,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from robomtl.border import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.checking.beginnings import start
 from robomtl.checking.watching import make_room, shared, watched
+from robomtl.env_contract import frames_per_second, unpacked_reset, unpacked_step
 from robomtl.errors import InputError
 from robomtl.features import STATE, Embodiment, embodiment_of, from_spaces, robot_of
 from robomtl.task import Env, Suite, goal_place

@@ -11,7 +11,7 @@ from typing import Any
 
 from robomtl.checking.violations import HangError
 from robomtl.errors import InputError
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.task import Env, Suite, one_env_per_process
 
 LIMIT = 60.0
@@ -103,7 +103,7 @@ def _watched(function: Callable[..., Any], call: str) -> Callable[..., Any]:
 @contextmanager
 def _in_time(call: str) -> Iterator[None]:
     """Interrupts Python code that exceeds the limit; native code ends with its process."""
-    PULSE.beat()
+    HEARTBEAT.beat()
     if threading.current_thread() is not threading.main_thread():
         yield
         return

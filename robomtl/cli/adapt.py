@@ -17,7 +17,7 @@ from robomtl.experiments.adapt.family_fits import adapted_in
 from robomtl.experiments.adapt.method_design import configured, objectives
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_report import methods_report
-from robomtl.experiments.adapt.posed_problems import Supports, check_playable
+from robomtl.experiments.adapt.support_pool import Supports, check_playable
 from robomtl.experiments.adapt.train_missing import train_missing
 from robomtl.experiments.adapt.tuning import read_config
 

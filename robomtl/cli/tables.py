@@ -5,9 +5,9 @@ from pathlib import Path
 from rich.table import Table
 
 from robomtl.evaluation.results import RESULTS
-from robomtl.experiments.brief import tables_of
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import REPORT
+from robomtl.experiments.terminal_report import tables_of
 from robomtl.terminal import Terminal
 
 

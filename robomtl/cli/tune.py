@@ -13,7 +13,7 @@ from robomtl.cli.compute_flags import ComputeFlags
 from robomtl.cli.flags import SuiteFlags, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.cli.tables import show
-from robomtl.evaluation.figures import percent
+from robomtl.evaluation.formatting import percent
 from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.tuning import CONFIG, Tuning, tune
 from robomtl.experiments.settings import gridded

@@ -21,7 +21,7 @@ from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.experience_replay import Buffered
 from robomtl.continual.stage import Stage
 from robomtl.policy import Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_not_negative, check_types
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Material

@@ -23,13 +23,13 @@ from robomtl.adaptation.meta.gradient import material_of, sampler_of
 from robomtl.adaptation.meta.inner_loop import losses_of, weights_of
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.kept_policy import kept_policy
-from robomtl.continual.lifelong_method import Course, OnePolicy
+from robomtl.continual.lifelong_method import OnePolicy, StreamSetting
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
 from robomtl.files.request import plain
 from robomtl.policy import POLICIES, Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_counts, check_parts, check_positive, check_types
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
@@ -125,15 +125,15 @@ class Ewc(OnePolicy):
         check_parts(self, "decay")
         check_counts(self, "samples")
 
-    def check(self, course: Course) -> None:
+    def check(self, setting: StreamSetting) -> None:
         """Checks that the policy supports per-sample gradients.
 
         Raises:
             InputError: If it does not.
         """
-        if not POLICIES.get(course.policy).vectorised:
+        if not POLICIES.get(setting.policy).vectorised:
             raise InputError(
-                f"ewc needs per-sample gradients, which '{course.policy}' does not support;"
+                f"ewc needs per-sample gradients, which '{setting.policy}' does not support;"
                 " use another policy, such as film or mlp."
             )
 

@@ -11,7 +11,7 @@ Source: Chaudhry et al. 2019, "On Tiny Episodic Memories in Continual Learning"
 from dataclasses import dataclass
 
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.lifelong_method import Course, OnePolicy
+from robomtl.continual.lifelong_method import OnePolicy, StreamSetting
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.ranges import check_counts, check_types
@@ -33,17 +33,17 @@ class Buffered(OnePolicy):
         check_types(self)
         check_counts(self, "buffer")
 
-    def check(self, course: Course) -> None:
+    def check(self, setting: StreamSetting) -> None:
         """Checks that the buffer is not larger than the data.
 
         Raises:
             InputError: If it is larger.
         """
-        if self.buffer > course.demonstrations:
+        if self.buffer > setting.demonstrations:
             raise InputError(
                 f"A buffer of {self.buffer} demonstrations of each task is larger than"
-                f" the data, {course.demonstrations} of each; give a buffer of at most"
-                f" {course.demonstrations} (--settings METHOD.buffer=NUMBER), or more"
+                f" the data, {setting.demonstrations} of each; give a buffer of at most"
+                f" {setting.demonstrations} (--settings METHOD.buffer=NUMBER), or more"
                 " demonstrations."
             )
 

@@ -10,7 +10,7 @@ from robomtl.continual.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class Course:
+class StreamSetting:
     """Conditions of an experiment against which a method is checked before training."""
 
     stages: int
@@ -31,8 +31,8 @@ class LifelongMethod(Protocol):
     at_once: ClassVar[bool]
     """Whether all tasks are learned together, after the last one has arrived."""
 
-    def check(self, course: Course) -> None:
-        """Checks that the method fits a course.
+    def check(self, setting: StreamSetting) -> None:
+        """Checks that the method fits a setting.
 
         Raises:
             InputError: If it does not, naming what would fit.
@@ -71,8 +71,8 @@ class OnePolicy:
     needs_id: ClassVar[bool] = False
     at_once: ClassVar[bool] = False
 
-    def check(self, course: Course) -> None:
-        """Accepts every course."""
+    def check(self, setting: StreamSetting) -> None:
+        """Accepts every setting."""
 
     def acting(self, learned: TrainedPolicy, stage: Stage, task: str) -> TrainedPolicy:
         """The learned policy, which acts on every task."""

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from robomtl import checkpoint
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.continual.lifelong_method import Course
+from robomtl.continual.lifelong_method import StreamSetting
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.policy import Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_not_negative, check_types
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
@@ -124,16 +124,16 @@ class Packnet:
             if value is not None and not 0 < value < 1:
                 raise InputError(f"{name} is {value}; give a number between 0 and 1.")
 
-    def check(self, course: Course) -> None:
+    def check(self, setting: StreamSetting) -> None:
         """Checks that the stream has no more stages than owners can be numbered.
 
         Raises:
             InputError: If the stream has more.
         """
-        if course.stages > _MOST:
+        if setting.stages > _MOST:
             raise InputError(
                 f"packnet numbers up to {_MOST} tasks, and the stream has"
-                f" {course.stages}; give a shorter one."
+                f" {setting.stages}; give a shorter one."
             )
 
     def learn(self, stage: Stage, before: TrainedPolicy | None) -> TrainedPolicy:

@@ -16,7 +16,7 @@ from robomtl.adaptation.methods.lora import Lora
 from robomtl.adaptation.methods.task_embedding import TaskEmbedding
 from robomtl.checkpoint import TrainedPolicy
 from robomtl.continual.kept_policy import kept_policy
-from robomtl.continual.lifelong_method import Course
+from robomtl.continual.lifelong_method import StreamSetting
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
 from robomtl.execution.machine import Machine
@@ -44,13 +44,13 @@ class PerTask(ABC):
     def adaptation(self) -> Method:
         """Method that adapts the policy of the first task to a later one."""
 
-    def check(self, course: Course) -> None:
+    def check(self, setting: StreamSetting) -> None:
         """Checks that adaptation supports the conditioning.
 
         Raises:
             InputError: If the policy is conditioned on a one-hot code.
         """
-        if "one_hot" in course.conditioning:
+        if "one_hot" in setting.conditioning:
             raise InputError(
                 "the policy of the first task is adapted to each later one, whose one-hot"
                 " code was never trained; condition on language or goal."

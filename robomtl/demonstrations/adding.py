@@ -32,7 +32,7 @@ from robomtl.demonstrations.writing import Header, Recorded
 from robomtl.errors import InputError, SimulationError
 from robomtl.execution.compute import Compute
 from robomtl.execution.executor import Executor, Failure
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.files.parquet import Parquet
 from robomtl.files.paths import located
 from robomtl.files.request import refuse_other
@@ -90,7 +90,7 @@ class _Drawing:
         fault = f"'{episode.task}', variation {recorded.variation}, cannot be rendered"
         try:
             with calling(fault):
-                drawn = [*redrawn(env, played, beat=lambda: PULSE.beat(key))]
+                drawn = [*redrawn(env, played, beat=lambda: HEARTBEAT.beat(key))]
         except SimulationError as error:
             return f"step {error.step}: {error.reason}"
         others = {

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from robomtl.demonstrations.blocks import Block
 from robomtl.demonstrations.collection_request import Request
-from robomtl.demonstrations.course import Course, Tally
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.task_collection import Tally, TaskCollection
 from robomtl.demonstrations.writing import Header, Recorded, write_shown
 from robomtl.errors import GaveUpError
 from robomtl.progress import remark, remark_table
@@ -39,12 +39,17 @@ def kept_episodes(task: int, block: Block) -> Iterator[Recorded]:
 
 
 def _recorded(
-    courses: Mapping[str, Course], tallies: Mapping[str, Tally], staging: Staging
+    task_collections: Mapping[str, TaskCollection],
+    tallies: Mapping[str, Tally],
+    staging: Staging,
 ) -> Iterator[Recorded]:
     """The episodes of the data set: the kept ones up to the last that counts."""
-    for index, course in enumerate(courses.values()):
-        tried = {*course.variations[: tallies[course.task].tried]}
-        blocks = (staging.load(course.task, start) for start in course.starts)
+    for index, task_collection in enumerate(task_collections.values()):
+        tried = {*task_collection.variations[: tallies[task_collection.task].tried]}
+        blocks = (
+            staging.load(task_collection.task, start)
+            for start in task_collection.starts
+        )
         episodes = (e for block in blocks for e in kept_episodes(index, block))
         yield from (each for each in episodes if each.variation in tried)
 
@@ -63,23 +68,25 @@ def _given_up(tallies: Mapping[str, Tally], errors: Mapping[str, str]) -> str:
 
 def _header(
     request: Request,
-    courses: Mapping[str, Course],
+    task_collections: Mapping[str, TaskCollection],
     tallies: Mapping[str, Tally],
     staging: Staging,
     sizes: Sizes,
 ) -> Header:
     """The header of the data set, which describes all but its episodes."""
     tasks: list[dict[str, Any]] = []
-    for name, course in courses.items():
+    for name, task_collection in task_collections.items():
         horizon = int(staging.load(name, 0).horizon)
         about = {
             "name": name,
-            "instruction": course.instruction,
+            "instruction": task_collection.instruction,
             "horizon": None if horizon < 0 else horizon,
         }
         tasks.append(about | tallies[name]._asdict())
     return Header(
-        instructions=[course.instruction for course in courses.values()],
+        instructions=[
+            task_collection.instruction for task_collection in task_collections.values()
+        ],
         sizes=sizes._replace(video=request.video),
         robot_type=request.suite.partition("/")[0],
         robomtl={"request": request.plain(), "tasks": tasks},
@@ -98,13 +105,16 @@ def _report(tallies: Mapping[str, Tally], errors: Mapping[str, str]) -> None:
 
 
 def write_collected(
-    request: Request, courses: Mapping[str, Course], staging: Staging, sizes: Sizes
+    request: Request,
+    task_collections: Mapping[str, TaskCollection],
+    staging: Staging,
+    sizes: Sizes,
 ) -> None:
     """Writes the data set into its folder, and prints the outcomes of each task.
 
     Args:
         request: Settings of the collection.
-        courses: The finished course of each task.
+        task_collections: The finished collection of each task.
         staging: Units on disk, which are removed.
         sizes: Sizes of the episodes.
 
@@ -112,15 +122,22 @@ def write_collected(
         GaveUpError: If the episodes of a policy are collected, and it solved none, or all
             were aborted by errors.
     """
-    tallies = {name: course.tally() for name, course in courses.items()}
-    errors = {name: course.error for name, course in courses.items() if course.error}
-    episodes = _recorded(courses, tallies, staging)
+    tallies = {
+        name: task_collection.tally()
+        for name, task_collection in task_collections.items()
+    }
+    errors = {
+        name: task_collection.error
+        for name, task_collection in task_collections.items()
+        if task_collection.error
+    }
+    episodes = _recorded(task_collections, tallies, staging)
     first = next(episodes, None)
     if first is None:
         raise GaveUpError(_given_up(tallies, errors))
-    header = _header(request, courses, tallies, staging, sizes)
+    header = _header(request, task_collections, tallies, staging, sizes)
     every = itertools.chain([first], episodes)
-    total = request.episodes * len(courses)
+    total = request.episodes * len(task_collections)
     write_shown(staging.fresh_folder(), header, every, total)
     staging.publish()
     _report(tallies, errors)

@@ -10,12 +10,12 @@ from robomtl.demonstrations.about import read_request
 from robomtl.demonstrations.collected import write_collected
 from robomtl.demonstrations.collection_config import CollectionConfig
 from robomtl.demonstrations.collection_request import request_for
-from robomtl.demonstrations.course import courses_for
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.recording import record
 from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.task_collection import task_collections_for
 from robomtl.demonstrations.task_sizes import check_compatible_tasks
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
@@ -78,7 +78,7 @@ def collect(
     """
     executor = (compute or Compute()).playing
     request = request_for(suite, config or CollectionConfig(), rollouts)
-    courses = courses_for(suite, request)
+    task_collections = task_collections_for(suite, request)
     if rollouts is not None:
         check_agent(rollouts.agent, suite, request.tasks)
     staging = Staging(located(out), request)
@@ -87,8 +87,8 @@ def collect(
         with staging.opened():
             check_compatible_tasks(suite, request)
             recorder = Recorder(suite, request, rollouts)
-            sizes = record(courses, recorder, staging, executor)
-            write_collected(request, courses, staging, sizes)
+            sizes = record(task_collections, recorder, staging, executor)
+            write_collected(request, task_collections, staging, sizes)
     else:
         refuse_other(staging.out, recorded, request.plain())
         staging.remove()  # Left if the process was killed while it published.

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.border import Border, frames_per_second
 from robomtl.demonstrations.blocks import FAILED, SOLVED, UNSTABLE, Block, Unit
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.driving import Driver, Rollouts
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.task_sizes import further_features
+from robomtl.env_contract import EnvContract, frames_per_second
 from robomtl.errors import SimulationError
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.pictures import Sighted
 from robomtl.plug_in import ENDING, close_broken, described, make_env, make_expert
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
@@ -137,7 +137,7 @@ class Recorder:
 
     def _try_twice(self, task: str, variation: int) -> _Episode:
         key = Trial(self.suite.name, task, variation).seed
-        error = PULSE.lost.get(key, "")
+        error = HEARTBEAT.lost.get(key, "")
         for _ in range(0 if error else 2):
             bench, frames = self._at(task), list[_Frame]()
             try:
@@ -169,7 +169,7 @@ class Recorder:
             bench.env,
             Played(bench.task, variation, states, executed),
             hidden=bench.hidden,
-            beat=lambda: PULSE.beat(key),
+            beat=lambda: HEARTBEAT.beat(key),
         )
         return [
             frame._replace(others={name: drawn[name] for name in names})
@@ -179,14 +179,14 @@ class Recorder:
     def _episode(self, bench: _Bench, variation: int, key: int) -> Iterator[_Frame]:
         """The frames of an episode, up to ``settle`` steps after the first success."""
         disturb = Disturbance(self.request, bench.task, variation)
-        border = Border(bench.env, bench.task, variation)
+        contract = EnvContract(bench.env, bench.task, variation)
         size = bench.env.action_space.shape or ()
         choose = self._driver.begin(bench.task, variation, size, bench.expert)
-        PULSE.beat(key)
-        observation = border.reset(bench.env.reset(options={"variation": variation}))
+        HEARTBEAT.beat(key)
+        observation = contract.reset(bench.env.reset(options={"variation": variation}))
         step, ended, solved, left = 0, False, False, self.request.settle
         while not ended and left >= 0:
-            PULSE.beat(key)
+            HEARTBEAT.beat(key)
             state = observation["state"].astype(np.float32)
             state[bench.hidden] = 0
             others = {name: observation[name].copy() for name in bench.others}
@@ -194,7 +194,7 @@ class Recorder:
             step += 1
             acted, action = choose(bench.shown(observation), shown, step)
             executed = disturb(acted)
-            stepped = border.step(bench.env.step(executed), step)
+            stepped = contract.step(bench.env.step(executed), step)
             reward, success = stepped.reward, stepped.success
             if not math.isfinite(reward):
                 reason = f"its reward is {reward}"

@@ -6,10 +6,10 @@ from contextlib import closing
 from typing import cast
 
 from robomtl.demonstrations.blocks import Block, Unit
-from robomtl.demonstrations.course import Course
 from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.layout import Sizes
 from robomtl.demonstrations.staging import Staging
+from robomtl.demonstrations.task_collection import TaskCollection
 from robomtl.demonstrations.task_sizes import refuse_different_sizes
 from robomtl.errors import SimulationError
 from robomtl.execution.executor import Executor, Failure
@@ -19,19 +19,21 @@ from robomtl.progress import Advance, progress
 class _Recording:
     """Progress of the collection of all tasks, with the finished units on disk."""
 
-    def __init__(self, courses: Mapping[str, Course], staging: Staging) -> None:
-        self.courses, self.staging = courses, staging
+    def __init__(
+        self, task_collections: Mapping[str, TaskCollection], staging: Staging
+    ) -> None:
+        self.task_collections, self.staging = task_collections, staging
         self.sizes: Sizes | None = None
         self.like = ""  # Task whose sizes all others must have.
 
     def planned(self) -> list[Unit]:
         """Units to run now, after those finished in an earlier run were counted."""
         units: list[Unit] = []
-        for course in self.courses.values():
-            while kept := [u for u in course.planned() if self._kept(u)]:
+        for task_collection in self.task_collections.values():
+            while kept := [u for u in task_collection.planned() if self._kept(u)]:
                 for unit in kept:
                     self.take(unit, self.staging.load(unit.task, unit.start))
-            units += course.planned()
+            units += task_collection.planned()
         return units
 
     def _kept(self, unit: Unit) -> bool:
@@ -51,14 +53,16 @@ class _Recording:
         if self.sizes is None:
             self.sizes, self.like = sizes, unit.task
         refuse_different_sizes(unit.task, sizes, self.like, self.sizes)
-        self.courses[unit.task].finish(
+        self.task_collections[unit.task].finish(
             unit.start, block.outcome.tolist(), str(block.error)
         )
 
     @property
     def done(self) -> int:
         """Number of episodes that count so far."""
-        return sum(course.done for course in self.courses.values())
+        return sum(
+            task_collection.done for task_collection in self.task_collections.values()
+        )
 
     def run(
         self,
@@ -90,7 +94,7 @@ class _Recording:
 
 
 def record(
-    courses: Mapping[str, Course],
+    task_collections: Mapping[str, TaskCollection],
     recorder: Recorder,
     staging: Staging,
     executor: Executor,
@@ -98,7 +102,7 @@ def record(
     """Records all units of a collection and stores each; returns their sizes.
 
     Args:
-        courses: The course of each task, which receives the outcomes.
+        task_collections: The collection of each task, which receives the outcomes.
         recorder: Records a unit in a worker process.
         staging: Finished units on disk; those of an earlier run are not recorded again.
         executor: Runs the recorder.
@@ -110,9 +114,9 @@ def record(
         GaveUpError: If a policy acts, and most of its failures were errors.
         SimulationError: If a unit had no result after every attempt.
     """
-    recording = _Recording(courses, staging)
+    recording = _Recording(task_collections, staging)
     units = recording.planned()
-    total = recorder.request.episodes * len(courses)
+    total = recorder.request.episodes * len(task_collections)
     with progress("Collecting", total, done=recording.done) as advance:
         while units:
             recording.run(units, recorder, executor, advance)

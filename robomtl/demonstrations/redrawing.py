@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from robomtl.border import Border
+from robomtl.env_contract import EnvContract
 from robomtl.errors import SimulationError
 from robomtl.pictures import Sighted
 from robomtl.task import Action, Env, Observation
@@ -48,19 +48,19 @@ def redrawn(
     assert isinstance(env, Sighted)
     task, variation, states, executed = played
     env.blind = True
-    border = Border(env, task, variation)
+    contract = EnvContract(env, task, variation)
     beat()
-    observation = border.reset(env.reset(options={"variation": variation}))
+    observation = contract.reset(env.reset(options={"variation": variation}))
     for step, state in enumerate(states):
         observed = observation["state"].copy()
         observed[hidden] = 0
         if differing := difference(observed, state):
             raise SimulationError(task, variation, step, differing)
         others = {name: it for name, it in observation.items() if name != "state"}
-        yield others | border.pictures(env.pictures(), step)
+        yield others | contract.pictures(env.pictures(), step)
         if step + 1 < len(states):
             beat()
-            stepped = border.step(env.step(next(executed)), step + 1)
+            stepped = contract.step(env.step(next(executed)), step + 1)
             observation = stepped.observation
 
 

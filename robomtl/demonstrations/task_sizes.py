@@ -6,9 +6,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from robomtl.border import frames_per_second
 from robomtl.demonstrations.collection_request import Request
 from robomtl.demonstrations.layout import Sizes
+from robomtl.env_contract import frames_per_second
 from robomtl.errors import InputError
 from robomtl.features import robot_of
 from robomtl.plug_in import inspection_env

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.evaluation.records import Record
 from robomtl.evaluation.results import Results
 from robomtl.pages.trial_cells import Block, Cell, Clip, Grid, Kind, Row

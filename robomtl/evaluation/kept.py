@@ -4,7 +4,7 @@ import sys
 
 from robomtl.acting.actor import Actor, Agent
 from robomtl.evaluation.trials import Chunk
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.plug_in import close_broken, make_env
 from robomtl.task import Env, Suite
 
@@ -51,7 +51,7 @@ class KeptEnvs:
             self.close()
             self._task = task
         while len(self._envs) < count:
-            PULSE.beat()  # Making each env may take long.
+            HEARTBEAT.beat()  # Making each env may take long.
             self._envs.append(make_env(self._suite, task))
         return self._envs
 

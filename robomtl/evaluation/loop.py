@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
 from robomtl.errors import DiskFullError
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.evaluation.journal import Journal
 from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.execution.executor import Executor, Failure

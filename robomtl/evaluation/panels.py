@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from robomtl.evaluation.figures import counted, percent
+from robomtl.evaluation.formatting import counted, percent
 from robomtl.evaluation.time_to_success import ALL_TASKS, Curve
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.acting.actor import Actor, ReadsImages
-from robomtl.border import Border
+from robomtl.env_contract import EnvContract
 from robomtl.errors import (
     GaveUpError,
     InputError,
@@ -17,7 +17,7 @@ from robomtl.errors import (
     SimulationError,
 )
 from robomtl.evaluation.trials import CHUNK, Chunk
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.pictures import Sighted
 from robomtl.plug_in import ENDING, described
 from robomtl.returned_values import action_array, finite
@@ -60,17 +60,17 @@ class _Episode:
         self.length = 0
         self.seconds = 0.0
         self._env = env
-        self._border = Border(env, trial.task, trial.variation)
+        self._contract = EnvContract(env, trial.task, trial.variation)
         self._announced = env if isinstance(env, Announced) else None
         self._until = until
         self._first_success: int | None = None
         self._success = False
-        self._error = PULSE.lost.get(trial.seed)
+        self._error = HEARTBEAT.lost.get(trial.seed)
         self.running = self._error is None
 
     def reset(self) -> None:
         start, trial = time.perf_counter(), self.trial
-        PULSE.beat(trial.seed)
+        HEARTBEAT.beat(trial.seed)
         try:
             result = self._env.reset(
                 seed=trial.seed, options={"variation": trial.variation}
@@ -80,7 +80,7 @@ class _Episode:
         except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
         else:
-            self.observation = self._border.reset(result)
+            self.observation = self._contract.reset(result)
         self.seconds += time.perf_counter() - start
 
     def look(self) -> None:
@@ -88,7 +88,7 @@ class _Episode:
         env, start = self._env, time.perf_counter()
         if self.observation is None or not isinstance(env, Sighted) or not env.blind:
             return
-        PULSE.beat(self.trial.seed)
+        HEARTBEAT.beat(self.trial.seed)
         try:
             drawn = env.pictures()
         except ENDING:
@@ -96,7 +96,7 @@ class _Episode:
         except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
         else:
-            seen = self._border.pictures(drawn, self.length)
+            seen = self._contract.pictures(drawn, self.length)
             self.observation = {**self.observation, **seen}
         self.seconds += time.perf_counter() - start
 
@@ -107,7 +107,7 @@ class _Episode:
 
     def step(self, action: Action) -> None:
         start = time.perf_counter()
-        PULSE.beat(self.trial.seed)
+        HEARTBEAT.beat(self.trial.seed)
         try:
             result = self._env.step(action)
         except ENDING:
@@ -116,7 +116,7 @@ class _Episode:
             self._fail(error)
             return
         self.length += 1
-        stepped = self._border.step(result, self.length)
+        stepped = self._contract.step(result, self.length)
         self.observation, self._success = stepped.observation, stepped.success
         if self._success and self._first_success is None:
             self._first_success = self.length
@@ -204,7 +204,7 @@ def roll(
 
 def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) -> None:
     start = time.perf_counter()
-    PULSE.beat()
+    HEARTBEAT.beat()
     active = [episode for episode in episodes if episode.running]
     where = _where(active[0].trial, active[0].length + 1)
     try:

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from robomtl.evaluation.figures import counted, percent, rounded, span
+from robomtl.evaluation.formatting import counted, percent, rounded, span
 from robomtl.evaluation.results import Results
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 

@@ -6,7 +6,7 @@ from robomtl.evaluation.kept import KeptActor, KeptEnvs
 from robomtl.evaluation.rollout import Outcome, Until, roll
 from robomtl.evaluation.shared_draws import WARNING, SharedDraws
 from robomtl.evaluation.trials import Chunk
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.task import Suite
 from robomtl.versions import processor
 from robomtl.warned import warn
@@ -29,7 +29,9 @@ def play(envs: KeptEnvs, actor: Actor, chunk: Chunk, until: Until) -> list[Outco
         if draws.changed():
             warn(WARNING)
         played = zip(chunk.trials, outcomes, strict=True)
-        if not any(it.error for trial, it in played if trial.seed not in PULSE.lost):
+        if not any(
+            it.error for trial, it in played if trial.seed not in HEARTBEAT.lost
+        ):
             break
         envs.close()
     return outcomes

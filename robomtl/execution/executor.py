@@ -22,8 +22,8 @@ from typing import Any, Protocol, TypeVar
 
 from robomtl.errors import InputError
 from robomtl.execution.cores import check_room
-from robomtl.execution.pulse import LIMIT as LIMIT
-from robomtl.execution.pulse import PULSE, Beat
+from robomtl.execution.heartbeat import HEARTBEAT, Beat
+from robomtl.execution.heartbeat import LIMIT as LIMIT
 from robomtl.execution.sendable import check_sendable, main_file
 from robomtl.execution.worker_pool import (
     Answer,
@@ -84,7 +84,7 @@ class LocalExecutor:
     An item whose process dies, hangs or reports a ``SimulationError`` is tried again in
     another process; after the last attempt its result is a ``Failure``. If the process
     died or hung in a simulator each time, the item is tried without the trial at fault
-    (see ``robomtl.execution.pulse``). A process that dies during start-up uses no attempt.
+    (see ``robomtl.execution.heartbeat``). A process that dies during start-up uses no attempt.
     """
 
     workers: int = 2
@@ -208,7 +208,7 @@ class _Process(Worker):
     process: BaseProcess
     connection: Connection
     memory: MutableSequence[int]
-    """Shared memory of the worker's pulse; fields of ``Beat``."""
+    """Shared memory of the worker's heartbeat; fields of ``Beat``."""
 
 
 class _Processes(WorkerPool[_Process]):
@@ -269,18 +269,18 @@ def _serve(
     connection: Connection,
 ) -> None:
     """Main loop of a worker process: receives an item, works, and sends the outcome."""
-    PULSE.share(memory)
-    PULSE.limit = limit
+    HEARTBEAT.share(memory)
+    HEARTBEAT.limit = limit
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     connection.send(Answer("done"))  # It has started.
     while True:
         try:
-            item, PULSE.lost = connection.recv()
+            item, HEARTBEAT.lost = connection.recv()
         except EOFError:
             return
-        PULSE.reach(0.0)
+        HEARTBEAT.reach(0.0)
         answer = outcome(work, item)
-        PULSE.beat()
+        HEARTBEAT.beat()
         connection.send(answer)
 
 

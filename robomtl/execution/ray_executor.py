@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from robomtl.errors import InputError
+from robomtl.execution.heartbeat import HEARTBEAT, Beat
 from robomtl.execution.interrupt import keeping_terminate
-from robomtl.execution.pulse import PULSE, Beat
 from robomtl.execution.worker_pool import (
     Answer,
     Failure,
@@ -95,7 +95,7 @@ class _RemoteWorker(Worker):
     actor: Any
     awaited: Any
     """Ray reference to the worker's next answer."""
-    pulse: Any = None
+    heartbeat: Any = None
     """Ray reference to the worker's next note of progress; None if none is requested."""
     latest: Beat = Beat()
 
@@ -107,7 +107,7 @@ class _Actors(WorkerPool[_RemoteWorker]):
         super().__init__(executor.workers, executor.attempts, executor.limit)
         self._address = executor.address
         self._work = _ray().put(work)
-        options = {"num_cpus": 1, "concurrency_groups": {"pulse": 1}}
+        options = {"num_cpus": 1, "concurrency_groups": {"heartbeat": 1}}
         made = _ray().remote(**options)(_Actor)
         self._actor = made.options(scheduling_strategy="SPREAD")
 
@@ -145,13 +145,13 @@ class _Actors(WorkerPool[_RemoteWorker]):
         return False  # A lost worker is noticed when it is given an item.
 
     def beat(self, worker: _RemoteWorker) -> Beat:
-        if worker.pulse is None:
-            ask = worker.actor.beat.options(concurrency_group="pulse")
-            worker.pulse = ask.remote()
-        elif _ray().wait([worker.pulse], timeout=0)[0]:
+        if worker.heartbeat is None:
+            ask = worker.actor.beat.options(concurrency_group="heartbeat")
+            worker.heartbeat = ask.remote()
+        elif _ray().wait([worker.heartbeat], timeout=0)[0]:
             with suppress(_ray().exceptions.RayError):  # ``receive`` notices it.
-                worker.latest = _ray().get(worker.pulse)
-            worker.pulse = None
+                worker.latest = _ray().get(worker.heartbeat)
+            worker.heartbeat = None
         return worker.latest
 
     def discard(self, worker: _RemoteWorker) -> None:
@@ -175,7 +175,7 @@ class _Actor:
         # The driver's import path works on this node too, if the node has its modules.
         sys.path.extend(entry for entry in path if entry not in sys.path)
         import_modules(modules)
-        PULSE.limit = limit
+        HEARTBEAT.limit = limit
         self._work: Callable[[Any], Any] | None = None
 
     def start(self, work: Callable[[Any], Any], expected: dict[str, str]) -> Answer:
@@ -195,15 +195,15 @@ class _Actor:
     def play(self, item: Any, lost: Mapping[int, str]) -> Answer:
         """Answer for an item."""
         assert self._work is not None
-        PULSE.lost = lost
-        PULSE.reach(0.0)
+        HEARTBEAT.lost = lost
+        HEARTBEAT.reach(0.0)
         answer = outcome(self._work, item)
-        PULSE.beat()
+        HEARTBEAT.beat()
         return answer
 
     def beat(self) -> Beat:
         """Latest note of progress; runs concurrently with ``play``."""
-        return PULSE.latest
+        return HEARTBEAT.latest
 
 
 def _ray() -> Any:

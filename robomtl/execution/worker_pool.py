@@ -15,7 +15,7 @@ from robomtl.errors import (
     SimulationError,
     StartError,
 )
-from robomtl.execution.pulse import Beat
+from robomtl.execution.heartbeat import Beat
 from robomtl.plug_in import exit_described
 from robomtl.progress import notice
 
@@ -120,7 +120,7 @@ class WorkerPool(ABC, Generic[AnyWorker]):
         Args:
             worker: The worker.
             item: Item to work on.
-            lost: Reasons for trials of the item that are skipped; see ``Pulse``.
+            lost: Reasons for trials of the item that are skipped; see ``Heartbeat``.
         """
 
     @abstractmethod

@@ -23,5 +23,5 @@ the same loop, without an ``Experiment``.
 
 Shared modules: ``settings`` (labels and settings from words), ``enough_data``, ``playing``;
 ``scores``, ``analysis`` and the statistics below it; ``findings``; and ``sections``,
-``entries`` and ``compared``, from which a ``Report`` is built.
+``entries`` and ``comparison_charts``, from which a ``Report`` is built.
 """

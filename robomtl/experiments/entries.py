@@ -2,7 +2,7 @@
 
 from statistics import median
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.formatting import change, counted, percent, points, span
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.findings import Difference, Success, TaskSuccess
 from robomtl.pages.matrix import Entry

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.evaluation.figures import counted, duration, percent, rounded, span
+from robomtl.evaluation.formatting import counted, duration, percent, rounded, span
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
 from robomtl.evaluation.panels import Panels, panels

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from robomtl.evaluation.figures import change, counted, duration, points
+from robomtl.evaluation.formatting import change, counted, duration, points
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments.report import (
     Bars,

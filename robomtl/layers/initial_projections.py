@@ -20,7 +20,7 @@ def init_equal_columns(layer: nn.Module, spec: Spec) -> None:
 
     Args:
         layer: A linear layer whose input begins with the observation vector; see
-            ``robomtl.layers.observing``.
+            ``robomtl.layers.observer``.
         spec: Observation features of the robots.
     """
     assert isinstance(layer, nn.Linear)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from robomtl.layers.initial_projections import copy_first_of_kind
-from robomtl.layers.observing import EMBODIMENT, Observer, goals_shown
+from robomtl.layers.observer import EMBODIMENT, Observer, goals_shown
 from robomtl.layers.token_learner import TokenLearner, positional_encoding
 from robomtl.policy import Policy
 from robomtl.spec import Spec
@@ -52,7 +52,7 @@ class StateTokens(nn.Module):
     """Projects each state feature to one token.
 
     A feature of several robots has a separate projection for each robot, as each robot's
-    values occupy separate positions; see ``robomtl.layers.observing``.
+    values occupy separate positions; see ``robomtl.layers.observer``.
 
     Args:
         spec: Observation features of the robots.

@@ -7,17 +7,17 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from robomtl.evaluation import figures
+from robomtl.evaluation import formatting
 
 _PACKAGE = "robomtl.pages"
 _FILTERS = (
-    figures.change,
-    figures.counted,
-    figures.p_value,
-    figures.percent,
-    figures.points,
-    figures.span,
-    figures.rounded,
+    formatting.change,
+    formatting.counted,
+    formatting.p_value,
+    formatting.percent,
+    formatting.points,
+    formatting.span,
+    formatting.rounded,
 )
 
 

@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from robomtl.layers.observing import EMBODIMENT
+from robomtl.layers.observer import EMBODIMENT
 from robomtl.policy import Batch, Policy
 
 # Added to the variance of pixels in [0, 1], so that noise is not scaled up.

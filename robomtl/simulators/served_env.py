@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from robomtl.camera import Picture
 from robomtl.errors import InputError, PlugInError, SimulationError
 from robomtl.returned_values import finite
-from robomtl.simulators.seat import Made, Seat
+from robomtl.simulators.env_memory import EnvMemory, Made
 from robomtl.simulators.server import BLIND, RESULT
 from robomtl.simulators.server_process import FaultError, LostServerError
 from robomtl.simulators.simulator import Simulator
@@ -60,10 +60,10 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         self._announced: Action | None = None
         self._running = False
         try:
-            self._seat: Seat | None = self._seated()
+            self._env_memory: EnvMemory | None = self._allocated()
         except (FaultError, LostServerError) as error:
             raise self._error(error) from error
-        made = self._seat.made
+        made = self._env_memory.made
         if made.horizon is not None:
             self.horizon = made.horizon
         self.render_mode = made.render_mode
@@ -83,8 +83,8 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
     @blind.setter
     def blind(self, blind: bool) -> None:
         self._blind = blind
-        if self._seat is not None:
-            self._seat.memory[BLIND] = blind
+        if self._env_memory is not None:
+            self._env_memory.memory[BLIND] = blind
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -114,8 +114,8 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             InputError: If the action is not finite.
             ResetNeeded: If no episode is running.
         """
-        seat = self._seat
-        if seat is None or not self._running:
+        env_memory = self._env_memory
+        if env_memory is None or not self._running:
             raise ResetNeeded(f"{self.task}: no episode is running; call reset first.")
         if not finite(action):
             raise InputError(
@@ -123,7 +123,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
                 " finite."
             )
         self._announced = action
-        self._actions.append(seat.announce(action))
+        self._actions.append(env_memory.announce(action))
 
     def step(
         self, action: Action
@@ -138,10 +138,12 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         if self._announced is None:
             self.announce(action)
         assert self._announced is action, "Another action was announced."
-        assert self._seat is not None
+        assert self._env_memory is not None
         self._announced = None
-        self._survive(self._seat.step)
-        reward, terminated, truncated, success = RESULT.unpack_from(self._seat.memory)
+        self._survive(self._env_memory.step)
+        reward, terminated, truncated, success = RESULT.unpack_from(
+            self._env_memory.memory
+        )
         self._running = not (terminated or truncated)
         return (
             self._observation(),
@@ -158,7 +160,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             ResetNeeded: If no episode was started.
             SimulationError: If the simulator raises an exception, crashes or hangs.
         """
-        return self._drawn(Seat.pictures)
+        return self._drawn(EnvMemory.pictures)
 
     def render(self) -> Picture:
         """Image of the current state; (height, width, 3).
@@ -172,25 +174,25 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             raise InputError(
                 f"{self.task} has no camera; make the env with one to render."
             )
-        return self._drawn(Seat.render)
+        return self._drawn(EnvMemory.render)
 
     def close(self) -> None:
         """Closes the env in the server, which continues to serve others."""
         self._withdraw()
-        seat, self._seat, self._running = self._seat, None, False
-        if seat is not None and seat.process.alive:
+        env_memory, self._env_memory, self._running = self._env_memory, None, False
+        if env_memory is not None and env_memory.process.alive:
             try:
-                seat.process.call("close", dict[str, bool], slot=seat.slot)
+                env_memory.process.call("close", dict[str, bool], slot=env_memory.slot)
             except (FaultError, LostServerError):
                 pass  # The env is gone, whatever failed while it was closed.
 
     def _withdraw(self) -> None:
         """Withdraws a step that was announced but not taken."""
-        if self._announced is not None and self._seat is not None:
-            self._seat.process.withdraw(self._seat.slot)
+        if self._announced is not None and self._env_memory is not None:
+            self._env_memory.process.withdraw(self._env_memory.slot)
         self._announced = None
 
-    def _seated(self) -> Seat:
+    def _allocated(self) -> EnvMemory:
         process = self._simulator.process()
         given = {"task": self.task, "options": self._options}
         try:
@@ -200,14 +202,14 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
                 raise
             process = self._simulator.process()
             made = process.call("make", Made, **given)
-        seat = Seat(process, made)
-        seat.memory[BLIND] = self._blind
-        return seat
+        env_memory = EnvMemory(process, made)
+        env_memory.memory[BLIND] = self._blind
+        return env_memory
 
     def _reset(self) -> None:
-        if self._seat is None or not self._seat.process.alive:
-            self._seat = self._seated()
-        process, slot = self._seat.process, self._seat.slot
+        if self._env_memory is None or not self._env_memory.process.alive:
+            self._env_memory = self._allocated()
+        process, slot = self._env_memory.process, self._env_memory.slot
         process.cut_log()
         begun = self._begun or {}
         self._info = process.call("reset", dict[str, bool], slot=slot, **begun)
@@ -222,8 +224,8 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
             try:
                 act()
             except LostServerError:
-                seat = self._seat
-                if seat is None or seat.process.at_fault == seat.slot:
+                env_memory = self._env_memory
+                if env_memory is None or env_memory.process.at_fault == env_memory.slot:
                     raise
                 self._replay()
         except (FaultError, LostServerError) as error:
@@ -232,25 +234,29 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
 
     def _replay(self) -> None:
         self._reset()
-        assert self._seat is not None
+        assert self._env_memory is not None
         for action in self._actions:
-            self._seat.announce(action)
-            self._seat.step()
+            self._env_memory.announce(action)
+            self._env_memory.step()
 
     def _observation(self) -> Observation:
-        assert self._seat is not None
-        arrays = self._seat.vectors if self._blind else self._seat.arrays
+        assert self._env_memory is not None
+        arrays = self._env_memory.vectors if self._blind else self._env_memory.arrays
         return {name: array.copy() for name, array in arrays.items()}
 
-    def _drawn(self, draw: Callable[[Seat], Drawn]) -> Drawn:
+    def _drawn(self, draw: Callable[[EnvMemory], Drawn]) -> Drawn:
         """Result of ``draw``, after a replay if the server is lost meanwhile."""
         drawn: list[Drawn] = []
         while not drawn:
-            if self._seat is None or self._begun is None:
+            if self._env_memory is None or self._begun is None:
                 raise ResetNeeded(
                     f"{self.task}: no episode was started; call reset first."
                 )
-            self._survive(partial(lambda seat: drawn.append(draw(seat)), self._seat))
+            self._survive(
+                partial(
+                    lambda env_memory: drawn.append(draw(env_memory)), self._env_memory
+                )
+            )
         return drawn[0]
 
     def _error(self, error: FaultError | LostServerError) -> Exception:

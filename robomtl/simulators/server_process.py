@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError, PlugInError
-from robomtl.execution.pulse import PULSE
+from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.files.untrusted import parse_json
 from robomtl.simulators import server
 
@@ -275,12 +275,12 @@ class ServerProcess:
         """Waits for an answer while the server makes progress."""
         if self._poller.poll(100):
             return
-        limit = _SOONER * PULSE.limit
+        limit = _SOONER * HEARTBEAT.limit
         before, since = self._progress(), time.monotonic()
         while not self._poller.poll(1000 * min(1.0, limit / 4)):
             if (now := self._progress()) != before:
                 before, since = now, time.monotonic()
-                PULSE.beat()
+                HEARTBEAT.beat()
             elif time.monotonic() - since > limit:
                 self._lose(f"made no progress for {limit:g} s")
 

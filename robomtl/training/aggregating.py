@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torchjd import aggregation as torchjd
 
-from robomtl.training import programmes
+from robomtl.training import convex_programs
 from robomtl.training.balancing import Aggregation, Balancing
 
 Rule = Callable[[Tensor], Tensor]
@@ -41,13 +41,13 @@ def rule_for(name: Aggregation, settings: Balancing) -> Rule:
     rules: dict[Aggregation, Rule] = {
         "mean": torchjd.MeanWeighting(),
         "pcgrad": _pcgrad,
-        "cagrad": partial(programmes.cagrad, radius=settings.radius),
-        "mgda": programmes.mgda,
+        "cagrad": partial(convex_programs.cagrad, radius=settings.radius),
+        "mgda": convex_programs.mgda,
         "imtl_g": torchjd.IMTLGWeighting(),
-        "nash_mtl": programmes.nash_mtl,
+        "nash_mtl": convex_programs.nash_mtl,
         "aligned_mtl": torchjd.AlignedMTLWeighting(),
-        "upgrad": programmes.upgrad,
-        "dual_proj": programmes.dual_proj,
+        "upgrad": convex_programs.upgrad,
+        "dual_proj": convex_programs.dual_proj,
     }
     rule = rules[name]
     return lambda gramian: rule(_scaled(gramian)).to(gramian)

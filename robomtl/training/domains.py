@@ -15,7 +15,7 @@ from robomtl.demonstrations.collect_missing import data_in
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES, Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_not_negative
 from robomtl.training.augmentation import Augmentation
 from robomtl.training.config import TrainConfig

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.policy import Loss
 from robomtl.training.combining import NotFiniteError
 from robomtl.training.config import TrainConfig

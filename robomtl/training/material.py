@@ -13,7 +13,7 @@ from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
 from robomtl.errors import InputError
 from robomtl.execution.machine import device_of
-from robomtl.layers.observing import check_vision
+from robomtl.layers.observer import check_vision
 from robomtl.policy import Spec
 from robomtl.suites import suite
 from robomtl.task import find_task

@@ -10,7 +10,7 @@ from robomtl.catalogue import Registry
 from robomtl.conditioning import Conditioning, InstructionEmbeddings
 from robomtl.features import STATE
 from robomtl.policy import POLICIES, Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.training.augmenting import Augmenter
 from robomtl.training.balancing import method_of
 from robomtl.training.config import TrainConfig

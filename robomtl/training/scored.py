@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from robomtl.errors import InputError
 from robomtl.policy import Loss, Policy
-from robomtl.policy_border import check_loss
+from robomtl.policy_contract import check_loss
 from robomtl.training.objective import Objective
 
 

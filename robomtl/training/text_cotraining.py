@@ -17,7 +17,7 @@ from robomtl.files.durable import LINES_LIMIT
 from robomtl.files.paths import located
 from robomtl.files.untrusted import parse_json, read_file
 from robomtl.policy import Batch, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.training.config import TrainConfig
 from robomtl.training.objective import Cloning, Draws, Material
 from robomtl.training.samples import mixed

@@ -14,8 +14,8 @@ from robomtl.checkpoint import TrainedPolicy, packed
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import Demonstrations, Mixture
 from robomtl.errors import InputError
-from robomtl.evaluation.figures import counted
-from robomtl.execution.alone import GENERATOR, training_alone
+from robomtl.evaluation.formatting import counted
+from robomtl.execution.locks import GENERATOR, training_alone
 from robomtl.execution.machine import Machine, warn_if_slow
 from robomtl.execution.threads import Threads
 from robomtl.files.durable import write_json, writing_into
@@ -26,7 +26,6 @@ from robomtl.files.request import check_not_removed, claim
 from robomtl.progress import remark
 from robomtl.training.acting import averaged, save_policy
 from robomtl.training.config import TrainConfig
-from robomtl.training.following import followed
 from robomtl.training.held_out import held_out_note
 from robomtl.training.kept_settings import check_resumed
 from robomtl.training.learned_mixture import with_learned_mixture
@@ -40,13 +39,14 @@ from robomtl.training.processes import (
     joined,
     launched,
 )
-from robomtl.training.settling import card_of, check_training, settled
+from robomtl.training.resolving import card_of, check_training, settled
 from robomtl.training.start import (
     Model,
     Start,
     loaded,
     resolved,
 )
+from robomtl.training.worker_processes import followed
 from robomtl.versions import versions
 from robomtl.warned import warned_once
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from robomtl.errors import InputError
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.policy import Policy
 from robomtl.training.parameter_groups import check_parts, parts_of, within
 from robomtl.training.start import Start

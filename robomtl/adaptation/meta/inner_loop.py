@@ -16,7 +16,7 @@ from torch.func import functional_call, grad
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from robomtl.policy import Batch, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 
 Order = Literal["second", "first"]
 Parameters = Mapping[str, Tensor]

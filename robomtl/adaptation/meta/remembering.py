@@ -13,7 +13,7 @@ from robomtl.adaptation.method import Adapted
 from robomtl.adaptation.support import Support
 from robomtl.checkpoint import Card
 from robomtl.conditioning import Conditioning
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.layers.remembered import RememberingPolicy
 from robomtl.policy import Batch, Policy
 

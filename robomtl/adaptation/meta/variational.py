@@ -10,7 +10,7 @@ from torch import Tensor
 from robomtl.adaptation.meta.inferring import conditioned_on
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.policy import Context, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 

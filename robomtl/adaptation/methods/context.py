@@ -34,7 +34,7 @@ from robomtl.adaptation.meta.variational import divergence_from_normal
 from robomtl.errors import InputError
 from robomtl.nearest import check_known
 from robomtl.policy import Context, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_counts, check_not_negative, check_parts
 from robomtl.training.episodic import Episodic
 

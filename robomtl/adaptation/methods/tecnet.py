@@ -31,7 +31,7 @@ from robomtl.adaptation.meta.inferring import InferringMethod, conditioned_on
 from robomtl.adaptation.meta.problems import Problems
 from robomtl.errors import InputError
 from robomtl.policy import Context, Loss, Policy
-from robomtl.policy_border import loss_of
+from robomtl.policy_contract import loss_of
 from robomtl.ranges import check_counts, check_not_negative
 from robomtl.training.episodic import Episodic
 

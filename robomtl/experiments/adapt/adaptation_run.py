@@ -15,8 +15,8 @@ from robomtl.execution.machine import Machine
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
-from robomtl.experiments.adapt.posed_problems import Supports, check_playable
 from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.experiments.adapt.support_pool import Supports, check_playable
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.formatting import change, counted, percent, points, span
 from robomtl.evaluation.statistics import Interval
 from robomtl.experiments import report, sections
 from robomtl.experiments.adapt.method_findings import AdaptationFindings

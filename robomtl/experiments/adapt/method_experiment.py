@@ -23,7 +23,7 @@ from robomtl.experiments.adapt.method_cells import MethodCell, plan
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
 from robomtl.experiments.adapt.method_report import methods_report
-from robomtl.experiments.adapt.posed_problems import Supports, pool_for, problems_for
+from robomtl.experiments.adapt.support_pool import Supports, pool_for, problems_for
 from robomtl.experiments.cells import Finished
 from robomtl.experiments.report import Report
 from robomtl.experiments.running import run_experiment

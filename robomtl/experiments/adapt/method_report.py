@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.experiments import report, sections
 from robomtl.experiments.adapt.method_bars import controls_section, forgetting_section
 from robomtl.experiments.adapt.method_design import BASELINE
@@ -13,7 +13,7 @@ from robomtl.experiments.adapt.method_findings import (
     Efficiency,
     MethodFindings,
 )
-from robomtl.experiments.compared import Compared
+from robomtl.experiments.comparison_charts import ComparisonCharts
 from robomtl.experiments.entries import NONE, rate
 from robomtl.experiments.findings import Success, counts_by_task
 from robomtl.pages.matrix import Entry
@@ -76,9 +76,9 @@ def methods_report(
     )
 
 
-def _compared(findings: AdaptationFindings) -> Compared:
+def _compared(findings: AdaptationFindings) -> ComparisonCharts:
     scratch = [k for k, each in findings.methods.items() if each.method == BASELINE]
-    return Compared(
+    return ComparisonCharts(
         head="method",
         letter="K",
         names={label: each.method for label, each in findings.methods.items()},
@@ -89,7 +89,9 @@ def _compared(findings: AdaptationFindings) -> Compared:
     )
 
 
-def _cost(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+def _cost(
+    findings: AdaptationFindings, shown: ComparisonCharts
+) -> report.Section | None:
     costs = {label: each.cost for label, each in findings.methods.items()}
     return sections.section(
         "cost",
@@ -119,7 +121,9 @@ def _lead(findings: AdaptationFindings) -> str:
     )
 
 
-def _ranking(findings: AdaptationFindings, shown: Compared) -> Iterator[report.Text]:
+def _ranking(
+    findings: AdaptationFindings, shown: ComparisonCharts
+) -> Iterator[report.Text]:
     yield report.Text(findings.ranking.sentence, tone="strong")
     worse = {
         label: counts_by_task({k: d.worse for k, d in each.against_scratch.items()})
@@ -131,7 +135,9 @@ def _ranking(findings: AdaptationFindings, shown: Compared) -> Iterator[report.T
         yield report.Text(text, "Negative transfer", "warn", id="worse")
 
 
-def _success(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+def _success(
+    findings: AdaptationFindings, shown: ComparisonCharts
+) -> report.Section | None:
     level = (
         "; methods without demonstrations are drawn at 0, with a line at their level"
         if any(0 in each.shots for each in findings.methods.values())
@@ -143,7 +149,7 @@ def _success(findings: AdaptationFindings, shown: Compared) -> report.Section | 
 
 
 def _differences(
-    findings: AdaptationFindings, shown: Compared
+    findings: AdaptationFindings, shown: ComparisonCharts
 ) -> report.Section | None:
     methods = {k: each for k, each in findings.methods.items() if each.against_scratch}
     ratios = any(method.efficiency for method in methods.values())
@@ -189,7 +195,9 @@ def _ratio(efficiency: Efficiency, fewest: int) -> Entry:
     return Entry(f"{bound}{efficiency.ratio:.2g}×", note)
 
 
-def _steps(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+def _steps(
+    findings: AdaptationFindings, shown: ComparisonCharts
+) -> report.Section | None:
     drawn = {k: _by_steps(findings, m) for k, m in findings.methods.items() if m.steps}
     tried = sorted({number for k in drawn for number in findings.methods[k].steps})
     entries = {}
@@ -228,7 +236,9 @@ def _own(entry: Entry, number: int) -> Entry:
     return entry._replace(note=f"{entry.note}, {counted(number, 'step')}")
 
 
-def _tasks(findings: AdaptationFindings, shown: Compared) -> report.Section | None:
+def _tasks(
+    findings: AdaptationFindings, shown: ComparisonCharts
+) -> report.Section | None:
     tables = [report.Table(shown.task_table(k), title=k) for k in findings.tasks]
     return (
         sections.section(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.experiments.analysis import CONFIDENCE, Curve
 from robomtl.experiments.crossed import (
     Scores,

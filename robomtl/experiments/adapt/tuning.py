@@ -22,8 +22,8 @@ from robomtl.experiments.adapt.folds import folds
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.adapt.method_experiment import compare_methods
 from robomtl.experiments.adapt.method_findings import AdaptationFindings
-from robomtl.experiments.adapt.posed_problems import Supports, check_playable
 from robomtl.experiments.adapt.pretraining import Training, train_all
+from robomtl.experiments.adapt.support_pool import Supports, check_playable
 from robomtl.experiments.adapt.train_missing import demonstrations_of, like
 from robomtl.files.durable import write_json
 from robomtl.files.paths import located

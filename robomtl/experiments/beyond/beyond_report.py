@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import counted, points
+from robomtl.evaluation.formatting import counted, points
 from robomtl.experiments import report, sections
 from robomtl.experiments.beyond.beyond_design import ARMS, EXPERT
 from robomtl.experiments.beyond.beyond_findings import ImprovementFindings
-from robomtl.experiments.compared import Compared
+from robomtl.experiments.comparison_charts import ComparisonCharts
 from robomtl.experiments.entries import NONE, rate
 from robomtl.files.request import plain
 from robomtl.pages.matrix import Entry, Matrix, matrix_of
@@ -22,7 +22,7 @@ def beyond_report(
         findings: The findings.
         provenance: Provenance of the experiment, as in ``results.json``; None if unknown.
     """
-    shown = Compared(
+    shown = ComparisonCharts(
         head="arm",
         letter="round",
         names={label: label for label in findings.success},
@@ -65,7 +65,7 @@ def beyond_report(
 
 
 def _compared(
-    findings: ImprovementFindings, shown: Compared
+    findings: ImprovementFindings, shown: ComparisonCharts
 ) -> Iterator[report.Section | None]:
     """Sections with success by round and the differences to the expert."""
     arms = {arm: findings.success[arm] for arm in findings.design.arms}

@@ -6,7 +6,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from robomtl.evaluation.figures import change, counted, p_value, percent, points
+from robomtl.evaluation.formatting import change, counted, p_value, percent, points
 from robomtl.experiments import report, sections
 from robomtl.experiments.compare.compare_findings import (
     Comparison,
@@ -16,7 +16,7 @@ from robomtl.experiments.compare.compare_findings import (
 from robomtl.experiments.compare.pair_grid import pair_grid
 from robomtl.experiments.compare.pairing import Pair
 from robomtl.experiments.compare.verdict import Verdict
-from robomtl.pages.reach import reach_of
+from robomtl.pages.axis_range import reach_of
 
 _PAIRED = (
     report.Column("rate", "A − B"),

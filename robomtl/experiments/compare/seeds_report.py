@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.formatting import change, counted, percent, points, span
 from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.compare.compare_findings import SeedComparison
 from robomtl.experiments.compare.compare_report import warnings_of
-from robomtl.pages.reach import reach_of
+from robomtl.pages.axis_range import reach_of
 
 _DIFFERENCES = (report.Column("rate", "A − B"), report.Column("range", "interval"))
 _RATES = (report.Column("rate", "success"), report.Column("range", "interval"))

@@ -7,11 +7,11 @@ from typing import Any
 
 from robomtl.arguments import checked
 from robomtl.conditioning.conditioning import check_kinds
-from robomtl.continual.lifelong_method import Course
+from robomtl.continual.lifelong_method import StreamSetting
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.collect_missing import data_in, parts_of
 from robomtl.errors import InputError
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.evaluation.trials import plan as trials_plan
 from robomtl.execution.compute import Compute
 from robomtl.execution.machine import check_device, resolved_in
@@ -166,14 +166,14 @@ def _check(
     variants: Mapping[str, Variant],
 ) -> None:
     """Refuses methods that do not fit, several robots, and more trials than exist."""
-    course = Course(
+    setting = StreamSetting(
         stages=len(stream),
         demonstrations=request.demonstrations,
         policy=request.policy,
         conditioning=request.conditioning,
     )
     for label, variant in variants.items():
-        check_variant(label, variant, course, request.task_id)
+        check_variant(label, variant, setting, request.task_id)
         check_kinds(variant.conditioning, suite.goal)
     tasks = tuple(dict.fromkeys(stream))
     if len(robots := parts_of(suite, tasks)) > 1:

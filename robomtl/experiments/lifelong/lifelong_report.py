@@ -6,10 +6,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from robomtl.evaluation.figures import change, counted, percent, points
+from robomtl.evaluation.formatting import change, counted, percent, points
 from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
-from robomtl.experiments.compared import Compared
+from robomtl.experiments.comparison_charts import ComparisonCharts
 from robomtl.experiments.entries import NONE, estimate, rate, seconds
 from robomtl.experiments.lifelong.lifelong_findings import LifelongFindings, Retained
 from robomtl.experiments.lifelong.transfer_measures import FORMULAS
@@ -33,7 +33,7 @@ def lifelong_report(
         provenance: Facts about the run, as in ``results.json``; None to leave them out.
     """
     tasks = tuple(dict.fromkeys(findings.stream))
-    shown = Compared(
+    shown = ComparisonCharts(
         head="method",
         letter="k",
         names={label: each["name"] for label, each in findings.definitions.items()},
@@ -83,7 +83,9 @@ def _lead(findings: LifelongFindings) -> str:
     )
 
 
-def _measures(findings: LifelongFindings, shown: Compared) -> report.Section | None:
+def _measures(
+    findings: LifelongFindings, shown: ComparisonCharts
+) -> report.Section | None:
     entries = {label: _entries(each) for label, each in findings.methods.items()}
     return sections.section(
         "measures",
@@ -119,7 +121,7 @@ def _lost(each: Retained, task: str) -> Entry:
     return _UNCHANGED if each.unchanged else _difference(each.forgetting.get(task))
 
 
-def _curve(shown: Compared) -> report.Section | None:
+def _curve(shown: ComparisonCharts) -> report.Section | None:
     curve = shown.chart(shown.success, "task", ticks=shown.counts)
     note = (
         "Horizontal axis: tasks learned so far, logarithmic. Vertical axis: mean success over"
@@ -181,7 +183,7 @@ def _forgetting(
     )
 
 
-def _cost(findings: LifelongFindings, shown: Compared) -> report.Section | None:
+def _cost(findings: LifelongFindings, shown: ComparisonCharts) -> report.Section | None:
     entries = {
         label: [
             Entry(seconds(took.seconds)),

@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from robomtl import checkpoint
 from robomtl.conditioning import Kind
-from robomtl.continual.lifelong_method import LIFELONG, Course, LifelongMethod
+from robomtl.continual.lifelong_method import LIFELONG, LifelongMethod, StreamSetting
 from robomtl.continual.stage import Normalisation
 from robomtl.earlier import present
 from robomtl.errors import InputError
@@ -121,8 +121,10 @@ class Usual:
     """Source of the statistics that standardise observations."""
 
 
-def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> None:
-    """Checks that a variant fits the course, and does not need a withheld identity.
+def check_variant(
+    label: str, variant: Variant, setting: StreamSetting, id: TaskId
+) -> None:
+    """Checks that a variant fits the setting, and does not need a withheld identity.
 
     Raises:
         InputError: If the variant does not fit.
@@ -139,7 +141,7 @@ def check_variant(label: str, variant: Variant, course: Course, id: TaskId) -> N
             " which is withheld at test; condition on language or goal, or give the"
             " identity (--task-id given)."
         )
-    own = replace(course, policy=variant.policy, conditioning=variant.conditioning)
+    own = replace(setting, policy=variant.policy, conditioning=variant.conditioning)
     try:
         variant.method.check(own)
     except InputError as error:

@@ -8,9 +8,9 @@ import torch
 
 from robomtl.acting.policy_episodes import empty_features, tensors
 from robomtl.checkpoint import TrainedPolicy
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.policy import EMBODIMENT, Memory
-from robomtl.policy_border import actions_of
+from robomtl.policy_contract import actions_of
 
 _WARM_UP, _CALLS = 3, 20
 

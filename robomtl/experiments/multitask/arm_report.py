@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import change, counted, points
+from robomtl.evaluation.formatting import change, counted, points
 from robomtl.experiments import report, sections
-from robomtl.experiments.compared import Compared
+from robomtl.experiments.comparison_charts import ComparisonCharts
 from robomtl.experiments.entries import NONE, rate, seconds
 from robomtl.experiments.findings import Difference
 from robomtl.experiments.multitask.affinity_report import affinity_section
@@ -67,8 +67,8 @@ def arms_report(
     )
 
 
-def _compared(findings: MultitaskFindings) -> Compared:
-    return Compared(
+def _compared(findings: MultitaskFindings) -> ComparisonCharts:
+    return ComparisonCharts(
         head="arm",
         letter="N",
         names={label: each.base for label, each in findings.definitions.items()},
@@ -79,7 +79,9 @@ def _compared(findings: MultitaskFindings) -> Compared:
     )
 
 
-def _cost(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _cost(
+    findings: MultitaskFindings, shown: ComparisonCharts
+) -> report.Section | None:
     return sections.section(
         "cost",
         "Cost",
@@ -109,7 +111,9 @@ def _lead(findings: MultitaskFindings) -> str:
     )
 
 
-def _answers(findings: MultitaskFindings, shown: Compared) -> Iterator[report.Text]:
+def _answers(
+    findings: MultitaskFindings, shown: ComparisonCharts
+) -> Iterator[report.Text]:
     """Conclusions: the crossover of each arm, and the tasks in which it gains or loses."""
     for label, each in findings.crossover.items():
         yield report.Text(f" {each.sentence(_baseline(findings))}.", label)
@@ -138,7 +142,7 @@ def _baseline(findings: MultitaskFindings) -> str:
 
 
 def _side_by_side(
-    findings: MultitaskFindings, shown: Compared
+    findings: MultitaskFindings, shown: ComparisonCharts
 ) -> report.Section | None:
     """Section with a row for each arm, where there is no baseline; None with one."""
     if findings.baseline is not None:
@@ -168,7 +172,9 @@ def _side_by_side(
     )
 
 
-def _differences(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _differences(
+    findings: MultitaskFindings, shown: ComparisonCharts
+) -> report.Section | None:
     entries = {
         label: [*shown.differences(some), _crossing(findings, label)]
         for label, some in findings.differences.items()
@@ -192,7 +198,9 @@ def _differences(findings: MultitaskFindings, shown: Compared) -> report.Section
     )
 
 
-def _suites(findings: MultitaskFindings, shown: Compared) -> Iterator[report.Section]:
+def _suites(
+    findings: MultitaskFindings, shown: ComparisonCharts
+) -> Iterator[report.Section]:
     """Sections of the differences in each suite of a joint suite."""
     for number, (name, arms) in enumerate(findings.suites.items()):
         entries = {label: shown.differences(some) for label, some in arms.items()}
@@ -214,7 +222,7 @@ def _crossing(findings: MultitaskFindings, label: str) -> Entry:
 
 
 def _by_task(
-    findings: MultitaskFindings, shown: Compared, some: Mapping[int, Difference]
+    findings: MultitaskFindings, shown: ComparisonCharts, some: Mapping[int, Difference]
 ) -> Matrix:
     rows = {
         task: [_change(some.get(n), task) for n in findings.demonstrations]
@@ -230,7 +238,9 @@ def _change(difference: Difference | None, task: str) -> Entry:
     return Entry(points(each.value), change(each.interval), warning)
 
 
-def _equal(findings: MultitaskFindings, shown: Compared) -> report.Section | None:
+def _equal(
+    findings: MultitaskFindings, shown: ComparisonCharts
+) -> report.Section | None:
     entries = {
         label: [Entry(f"{getattr(each, field):,}") for field in _EQUAL.values()]
         for label, each in findings.definitions.items()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.experiments.analysis import CONFIDENCE
 from robomtl.experiments.curves import shots_for
 from robomtl.experiments.findings import Difference

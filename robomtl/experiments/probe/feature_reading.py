@@ -17,7 +17,7 @@ from robomtl.checkpoint import TrainedPolicy, build, configure_objective
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
-from robomtl.execution.alone import GENERATOR
+from robomtl.execution.locks import GENERATOR
 from robomtl.features import STATE
 from robomtl.layers.pretrained_encoder import load_weights
 from robomtl.policy import Batch, Policy

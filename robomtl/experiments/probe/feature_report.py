@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from robomtl.evaluation.figures import counted
+from robomtl.evaluation.formatting import counted
 from robomtl.experiments import entries, report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.probe.feature_findings import FeatureFindings, Probed

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from robomtl.evaluation.figures import change, counted, percent, points, span
+from robomtl.evaluation.formatting import change, counted, percent, points, span
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE
@@ -14,8 +14,8 @@ from robomtl.experiments.probe.probe_rates import (
     InstructionFindings,
     Shared,
 )
+from robomtl.pages.axis_range import reach_of
 from robomtl.pages.matrix import Entry, Matrix, matrix_of
-from robomtl.pages.reach import reach_of
 
 SHARED = "tasks that share scenes"
 _OWN = ("right", "paraphrased", "held-out")  # Kinds that name the task itself.

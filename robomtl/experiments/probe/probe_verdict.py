@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from robomtl.evaluation.figures import change, counted, percent, points
+from robomtl.evaluation.formatting import change, counted, percent, points
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
 from robomtl.experiments.probe.probe_rates import Difference, Shared, Verdict, Word
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robomtl.evaluation.figures import change, counted, points
+from robomtl.evaluation.formatting import change, counted, points
 from robomtl.experiments import report, sections
-from robomtl.experiments.compared import mean_of_tasks, point_of
+from robomtl.experiments.comparison_charts import mean_of_tasks, point_of
 from robomtl.experiments.entries import NONE, difference, estimate, rate
 from robomtl.experiments.findings import Success
 from robomtl.experiments.shift.shift_findings import EVERY, Axis, ShiftFindings

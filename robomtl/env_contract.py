@@ -31,7 +31,7 @@ class Stepped(NamedTuple):
     success: bool
 
 
-class Border:
+class EnvContract:
     """Checks the values that one env returns.
 
     Args:

@@ -17,7 +17,7 @@ from robomtl.evaluation.rollout import roll
 from robomtl.evaluation.trials import Chunk
 from robomtl.policies.mlp import MLP
 from robomtl.policy import POLICIES, Batch, Loss, Memory, Spec
-from robomtl.policy_border import actions_of, loss_of
+from robomtl.policy_contract import actions_of, loss_of
 from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
@@ -141,7 +141,7 @@ def acted(policy):
 
 
 def test_an_exception_of_a_policy_of_ones_own_names_it_and_the_line():
-    message = r"Own.act raised an exception: KeyError: 'gripper' \(test_policy_border.py, line \d+\)"
+    message = r"Own.act raised an exception: KeyError: 'gripper' \(test_policy_contract.py, line \d+\)"
     with pytest.raises(PlugInError, match=message):
         acted(built(raises(KeyError("gripper"))))
 

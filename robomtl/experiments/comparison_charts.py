@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from robomtl.evaluation.figures import counted, percent, span
+from robomtl.evaluation.formatting import counted, percent, span
 from robomtl.experiments import report, sections
 from robomtl.experiments.aggregates import Estimate
 from robomtl.experiments.entries import (
@@ -22,7 +22,7 @@ from robomtl.pages.matrix import Line as Row
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compared:
+class ComparisonCharts:
     """Success by label and number of demonstrations, with its charts and tables."""
 
     head: str

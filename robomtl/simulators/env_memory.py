@@ -69,7 +69,7 @@ class Made:
     """Render mode of the env; None if it cannot render."""
 
 
-class Seat:
+class EnvMemory:
     """Env in a running server, with views of its arrays in shared memory.
 
     Args:

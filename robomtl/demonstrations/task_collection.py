@@ -27,7 +27,7 @@ class Tally(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class Course:
+class TaskCollection:
     """The episodes of a task, in the order of its variations.
 
     Units are planned in rounds: the first is just large enough if every episode succeeds,
@@ -145,14 +145,14 @@ class Course:
         return Tally(tried, solved, tried - solved - unstable, unstable)
 
 
-def courses_for(suite: Suite, request: Request) -> dict[str, Course]:
-    """The course of each task of a request, by name.
+def task_collections_for(suite: Suite, request: Request) -> dict[str, TaskCollection]:
+    """The collection of each task of a request, by name.
 
     Raises:
         InputError: If a task or the split is unknown or has too few variations, or if
             two tasks share an instruction.
     """
-    courses: dict[str, Course] = {}
+    task_collections: dict[str, TaskCollection] = {}
     tasks_by_instruction: dict[str, str] = {}
     for name in request.tasks:
         instruction = find_task(suite, name).instruction
@@ -172,10 +172,10 @@ def courses_for(suite: Suite, request: Request) -> dict[str, Course]:
                 f" '{request.split}' of {suite.name}; request at most {most}"
                 f" episodes{beyond}."
             )
-        courses[name] = Course(
+        task_collections[name] = TaskCollection(
             request=request,
             task=name,
             instruction=instruction,
             variations=variations[request.first :],
         )
-    return courses
+    return task_collections

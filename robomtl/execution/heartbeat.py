@@ -23,7 +23,7 @@ class Beat(NamedTuple):
     """Finished fraction of the worker's item, times 1000."""
 
 
-class Pulse:
+class Heartbeat:
     """Notes the progress of this process.
 
     Args:
@@ -63,5 +63,5 @@ class Pulse:
         self.beat()
 
 
-PULSE = Pulse([0, 0, 0])
-"""Pulse of this process; it is read only if the process is a worker."""
+HEARTBEAT = Heartbeat([0, 0, 0])
+"""Heartbeat of this process; it is read only if the process is a worker."""

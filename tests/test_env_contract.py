@@ -9,10 +9,10 @@ import torch
 from gymnasium import spaces
 
 import robomtl
-from robomtl import border
+from robomtl import env_contract
 from robomtl.acting.actor import TaskInfo
-from robomtl.border import frames_per_second
 from robomtl.camera import Camera
+from robomtl.env_contract import frames_per_second
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import PointsEnv
 from robomtl.errors import InputError, PlugInError
@@ -227,9 +227,7 @@ def test_what_an_expert_raises_names_its_task_and_the_line():
             return lambda observation: observation["hand"]
 
     envs = [PointsEnv("reach-red", 3) for _ in range(2)]
-    message = (
-        r"The expert of 'reach-red' raised KeyError: 'hand' \(test_border.py, line"
-    )
+    message = r"The expert of 'reach-red' raised KeyError: 'hand' \(test_env_contract.py, line"
     with pytest.raises(PlugInError, match=message):
         roll(envs, ExpertAgent().load(Raises()), CHUNK)
 
@@ -246,7 +244,7 @@ def test_rates_that_are_no_rates_are_refused(fps):
 def test_an_env_without_a_rate_has_ten_frames_a_second(metadata):
     env = PointsEnv("reach-red", 3)
     env.metadata = metadata
-    assert frames_per_second(env) == border.FPS == 10
+    assert frames_per_second(env) == env_contract.FPS == 10
 
 
 def test_a_single_word_stands_for_itself():
@@ -434,7 +432,7 @@ class Unmakeable(PointsSuite):
 def test_an_env_that_cannot_be_made_names_its_task_and_the_line():
     message = (
         "The env of 'reach-red' of points/.* cannot be made: RuntimeError: no seats"
-        r" \(test_border.py, line"
+        r" \(test_env_contract.py, line"
     )
     with pytest.raises(PlugInError, match=message):
         KeptEnvs(Unmakeable()).of("reach-red", 1)
@@ -454,7 +452,7 @@ class Unfinished(PointsSuite):
 def test_an_expert_that_cannot_be_made_names_its_task_and_the_line(tmp_path):
     message = (
         r"The expert of 'reach-\w+' of points/MT4 cannot be made: KeyError: 'gains'"
-        r" \(test_border.py, line \d+\)"
+        r" \(test_env_contract.py, line \d+\)"
     )
     with pytest.raises(PlugInError, match=message):
         robomtl.evaluate(ExpertAgent(), Unfinished(), out=tmp_path / "evaluation")

@@ -8,8 +8,8 @@ import pytest
 
 from robomtl import checkpoint
 from robomtl.demonstrations import CollectionConfig, collect
-from robomtl.execution.alone import training_alone
 from robomtl.execution.compute import Compute
+from robomtl.execution.locks import training_alone
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
 
