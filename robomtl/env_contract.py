@@ -14,7 +14,7 @@ import numpy as np
 
 from robomtl.errors import InputError
 from robomtl.nearest import unknown
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.returned_values import finite, in_float32, kind_of, number, truth
 from robomtl.task import Env, Observation
 
@@ -51,7 +51,7 @@ class EnvContract:
             )
         self._shapes = {name: each.shape for name, each in space.spaces.items()}
         self._pictures: dict[str, Any] = {}
-        if isinstance(env, Sighted) and env.blind:
+        if isinstance(env, OnDemandPictures) and env.blind:
             images = [n for n, shape in self._shapes.items() if len(shape or ()) == 3]
             self._pictures = {name: self._shapes.pop(name) for name in images}
         self._task, self._variation = task, variation
@@ -99,7 +99,7 @@ class EnvContract:
         )
 
     def pictures(self, drawn: Any, step: int) -> Observation:
-        """The checked pictures of a blind env; see ``robomtl.pictures.Sighted``.
+        """The checked pictures of a blind env; see ``robomtl.pictures.OnDemandPictures``.
 
         Raises:
             InputError: If a picture is missing or differs in shape from its space.

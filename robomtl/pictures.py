@@ -21,7 +21,7 @@ PROPRIOCEPTION = "proprioception"
 
 
 @runtime_checkable
-class Sighted(Protocol):
+class OnDemandPictures(Protocol):
     """An env that can render the pictures of its observations on demand, to save time."""
 
     blind: bool

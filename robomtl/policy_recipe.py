@@ -37,7 +37,7 @@ from robomtl.warned import warned_once
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
+class RecipeResults:
     """Results of a recipe; fields of parts that the recipe lacks are empty or None."""
 
     results: Mapping[str, Results] = field(default_factory=dict)
@@ -122,7 +122,7 @@ def run_of_one_policy(
     data: Path | str | None,
     seed: int,
     compute: Compute,
-) -> Ran:
+) -> RecipeResults:
     """Runs a recipe of one policy; work that is finished in the folder is not repeated.
 
     Args:
@@ -152,7 +152,7 @@ def run_of_one_policy(
             compute=compute,
         )
     if recipe.multitask is None:
-        return Ran(results=results)
+        return RecipeResults(results=results)
     found = multitask(
         made,
         recipe.multitask,
@@ -160,7 +160,7 @@ def run_of_one_policy(
         data=recorded.path,
         compute=compute,
     )
-    return Ran(results=results, arms=found)
+    return RecipeResults(results=results, arms=found)
 
 
 def _trained(

@@ -24,7 +24,7 @@ from robomtl.files.folder_kinds import (
 from robomtl.files.paths import located
 from robomtl.files.request import claimed, plain, refuse_other
 from robomtl.files.run_record import needed_record
-from robomtl.policy_recipe import Ran, run_of_one_policy
+from robomtl.policy_recipe import RecipeResults, run_of_one_policy
 from robomtl.ranges import check_seed
 from robomtl.recipes import AnyRecipe, Recipe, named_recipe
 from robomtl.suites import suite
@@ -39,7 +39,7 @@ def run(
     data: Path | str | None = None,
     seed: int = 0,
     compute: Compute | None = None,
-) -> Ran:
+) -> RecipeResults:
     """Runs a recipe end to end; work that is finished in the folder is not repeated.
 
     Args:
@@ -73,15 +73,15 @@ def run(
             found = run_adaptation(
                 chosen, out=folder, data=data, seed=seed, compute=compute
             )
-            return Ran(methods=found)
+            return RecipeResults(methods=found)
         if isinstance(chosen, ArmRecipe):
             arms = run_arms(chosen, out=folder, data=data, seed=seed, compute=compute)
-            return Ran(arms=arms)
+            return RecipeResults(arms=arms)
         if isinstance(chosen, BeyondRecipe):
             check_counted(seed)
             made, design = suite(chosen.suite), chosen.design
             gone = beyond(made, design, out=folder, data=data, compute=compute)
-            return Ran(beyond=gone)
+            return RecipeResults(beyond=gone)
         training = with_machine(chosen.training, compute.machine)
         check_device(training.device)  # Before anything is collected.
         prepared = replace(chosen, training=training)

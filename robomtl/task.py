@@ -70,7 +70,7 @@ class Trial:
 
 
 @runtime_checkable
-class Announced(Protocol):
+class BatchableEnv(Protocol):
     """An env whose steps can be batched with those of other envs of its kind."""
 
     def announce(self, action: Action) -> None:

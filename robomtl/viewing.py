@@ -23,9 +23,9 @@ from robomtl.evaluation.results import RESULTS, Results
 from robomtl.evaluation.rollout import Outcome, Until
 from robomtl.evaluation.trials import Chunk, split_into_chunks
 from robomtl.evaluation.watched_replay import (
-    Moment,
     RecordedTrial,
     Replay,
+    StepState,
     difference,
     recorded_trials,
 )
@@ -235,7 +235,7 @@ class _Recorder:
         }
         self._has_pictures = False
 
-    def __call__(self, env: Env, moment: Moment) -> None:
+    def __call__(self, env: Env, moment: StepState) -> None:
         rerun, recording = self._rerun, self._recording
         if moment.step == 0:
             self._begin(env, moment)
@@ -266,7 +266,7 @@ class _Recorder:
         document = self._rerun.TextDocument(text, media_type="text/markdown")
         self._recording.log("trial", document, static=True)
 
-    def _begin(self, env: Env, moment: Moment) -> None:
+    def _begin(self, env: Env, moment: StepState) -> None:
         self._has_pictures = env.render_mode == "rgb_array"
         names = [str(index) for index in range(moment.observation["state"].size)]
         for what, where in self._positions.items():

@@ -21,7 +21,7 @@ from robomtl.execution.executor import LocalExecutor
 from robomtl.experiments.compare import SequentialConfig
 from robomtl.experiments.compare.compare_report import verdict_report
 from robomtl.experiments.compare.rounds import rounds_of
-from robomtl.experiments.compare.sequential import Both, PlayBoth
+from robomtl.experiments.compare.sequential import PairedChunk, PlayPairedChunk
 from robomtl.experiments.compare.verdict import Judge
 from robomtl.experiments.terminal_report import tables_of
 from robomtl.files.lock import locked
@@ -250,7 +250,9 @@ def test_an_unknown_test_is_refused(tmp_path):
 
 
 def test_both_agents_play_in_one_process_as_each_would_alone():
-    both = PlayBoth(ExpertAgent(), Shaky(), POINTS, "success")(Both(CHUNKS[0])).outcomes
+    both = PlayPairedChunk(ExpertAgent(), Shaky(), POINTS, "success")(
+        PairedChunk(CHUNKS[0])
+    ).outcomes
     alone = PlayChunk(Shaky(), POINTS, "success")(CHUNKS[0]).outcomes
     timeless = [dataclasses.replace(one, seconds=0.0) for one in both]
     assert timeless[10:] == [dataclasses.replace(one, seconds=0.0) for one in alone]

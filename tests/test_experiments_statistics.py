@@ -15,7 +15,7 @@ from robomtl.experiments.crossed import (
 )
 from robomtl.experiments.curves import area, shots_for
 from robomtl.experiments.multitask.crossover import crossover
-from robomtl.experiments.paired import Moments, alone
+from robomtl.experiments.paired import Moments, mean_difference
 from robomtl.experiments.spread import Spread
 
 
@@ -104,7 +104,7 @@ def test_two_seeds_have_one_degree_of_freedom():
 
 def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero():
     base = {"x": scores(0.6, (4, 3, 1, 20)) - scores(0.4, (4, 3, 1, 20), seed=1)}
-    centre, variance = alone(
+    centre, variance = mean_difference(
         [Moments(240, float(base["x"].sum()), float((base["x"] ** 2).sum()))]
     )
     spread = Spread(parts_of([base["x"]], [1.0]), variance)

@@ -13,7 +13,7 @@ import tyro
 
 import robomtl
 from robomtl.cli.lifelong import Lifelong, request_from
-from robomtl.continual.agem import Recalled
+from robomtl.continual.agem import ReplayBatch
 from robomtl.continual.ewc import Ewc, check_finite, fisher, joined
 from robomtl.continual.lifelong_method import LIFELONG, StreamSetting
 from robomtl.continual.packnet import Owners, claim
@@ -359,7 +359,7 @@ def test_a_gem_takes_out_what_opposes_the_memory(data, tmp_path):
         for parameter, own, other in zip(parameters, reference, aside, strict=True):
             parameter.grad = sign * own + 1e-4 * other
         before = [each.grad.clone() for each in parameters]
-        objective.project(policy, Recalled(batch, batch))
+        objective.project(policy, ReplayBatch(batch, batch))
         inner = sum(
             (p.grad * r).sum() for p, r in zip(parameters, reference, strict=True)
         )

@@ -11,7 +11,7 @@ from robomtl.experiments.adapt.comparisons import ADAPTATIONS
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured, objectives
 from robomtl.experiments.multitask import MultitaskRequest
 from robomtl.experiments.multitask.arm_design import arms_of
-from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, Before
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, InitialPolicy
 from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES
 from robomtl.new_task import NewTask
 from robomtl.policy import POLICIES
@@ -293,7 +293,7 @@ def test_an_arm_continues_from_a_policy_of_other_tasks(monkeypatch, tmp_path):
         settings={"every": {"policy_config.width": 16}},
         reference="scratch",
     )
-    before = Before(
+    before = InitialPolicy(
         suite="points/MT6",
         episodes=2,
         arms=("pretrained",),
@@ -325,7 +325,9 @@ def test_every_policy_that_is_trained_from_states_stands_in_the_comparison():
 
 
 EXECUTING = TrainConfig(steps=3, batch_size=8, threads=1, execute=2)
-FIRST = Before(suite="points/MT6", episodes=2, arms=("film",), training=EXECUTING)
+FIRST = InitialPolicy(
+    suite="points/MT6", episodes=2, arms=("film",), training=EXECUTING
+)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from robomtl.training.samples import Sampler, mixed
 _STREAM = 104_729  # Separates the draws of the memory from those of the new task.
 
 
-class Recalled(NamedTuple):
+class ReplayBatch(NamedTuple):
     """A batch of the new task, and one of the memory."""
 
     batch: Batch
@@ -50,10 +50,10 @@ class _Draws:
     memory: Sampler
     seed: int
 
-    def batch(self, step: int, size: int) -> Recalled:
+    def batch(self, step: int, size: int) -> ReplayBatch:
         """The samples of a step: ``size`` of the new task and ``size`` of the memory."""
         later = mixed(_STREAM, step)
-        return Recalled(self.new.batch(step, size), self.memory.batch(later, size))
+        return ReplayBatch(self.new.batch(step, size), self.memory.batch(later, size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +95,9 @@ class AgemTraining:
 
     def loss(self, policy: Policy, batch: Any) -> Loss:
         """The loss of each sample of the new task."""
-        return loss_of(policy, batch.batch if isinstance(batch, Recalled) else batch)
+        return loss_of(policy, batch.batch if isinstance(batch, ReplayBatch) else batch)
 
-    def project(self, policy: Policy, batch: Recalled) -> None:
+    def project(self, policy: Policy, batch: ReplayBatch) -> None:
         """Removes the component of the gradient that would raise the memory's loss."""
         trained = [p for p in policy.parameters() if p.grad is not None]
         loss = loss_of(policy, batch.memory).per_sample.mean()

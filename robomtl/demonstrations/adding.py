@@ -37,7 +37,7 @@ from robomtl.files.parquet import Parquet
 from robomtl.files.paths import located
 from robomtl.files.request import refuse_other
 from robomtl.files.untrusted import converted, read_json
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.plug_in import calling, close_broken, make_env
 from robomtl.progress import progress
 from robomtl.suites import suite
@@ -209,7 +209,7 @@ def _request(source: Demonstrations, camera_suite: Suite, video: Video) -> Reque
 def _check_draws(camera_suite: Suite, task: str) -> None:
     env = make_env(camera_suite, task)
     space: Any = env.observation_space
-    draws = isinstance(env, Sighted)
+    draws = isinstance(env, OnDemandPictures)
     pictures = [name for name, each in space.spaces.items() if len(each.shape) == 3]
     close_broken(env)
     if not draws or not pictures:

@@ -18,7 +18,7 @@ from robomtl.demonstrations.task_sizes import further_features
 from robomtl.env_contract import EnvContract, frames_per_second
 from robomtl.errors import SimulationError
 from robomtl.execution.heartbeat import HEARTBEAT
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.plug_in import ENDING, close_broken, described, make_env, make_expert
 from robomtl.task import Action, Env, Expert, Observation, Privileged, Suite, Trial
 
@@ -121,7 +121,7 @@ class Recorder:
             env = make_env(acting, task)
             space: Any = env.observation_space
             others = further_features(space)
-            if isinstance(env, Sighted):
+            if isinstance(env, OnDemandPictures):
                 env.blind = True
                 others = [name for name in others if len(space[name].shape) == 1]
             hidden = slice(0) if shown is None else shown

@@ -104,7 +104,7 @@ def default_features(info: Info) -> tuple[str, ...]:
     return (*images, PROPRIOCEPTION) if images and own else (STATE,)
 
 
-class Found(NamedTuple):
+class ObservedFeatures(NamedTuple):
     """Observation features that are read, by their names in the data set."""
 
     vectors: tuple[str, ...]
@@ -112,7 +112,7 @@ class Found(NamedTuple):
     """Shape of the images of each feature."""
 
 
-def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
+def find_features(folder: Path, info: Info, observe: Sequence[str]) -> ObservedFeatures:
     """The features of a data set for names of observation features.
 
     Raises:
@@ -138,7 +138,7 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> Found:
         for key in keys
         if key.startswith(_PICTURES)
     }
-    return Found(tuple(key for key in keys if key not in images), images)
+    return ObservedFeatures(tuple(key for key in keys if key not in images), images)
 
 
 def _precedence(info: Info, key: str) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from robomtl.env_contract import EnvContract
 from robomtl.errors import SimulationError
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.task import Action, Env, Observation
 
 TOLERANCE = 1e-4
@@ -45,7 +45,7 @@ def redrawn(
     Raises:
         SimulationError: If a replayed state differs from the recorded one.
     """
-    assert isinstance(env, Sighted)
+    assert isinstance(env, OnDemandPictures)
     task, variation, states, executed = played
     env.blind = True
     contract = EnvContract(env, task, variation)

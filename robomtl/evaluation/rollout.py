@@ -18,10 +18,10 @@ from robomtl.errors import (
 )
 from robomtl.evaluation.trials import CHUNK, Chunk
 from robomtl.execution.heartbeat import HEARTBEAT
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.plug_in import ENDING, described
 from robomtl.returned_values import action_array, finite
-from robomtl.task import Action, Announced, Env, Observation, Trial
+from robomtl.task import Action, BatchableEnv, Env, Observation, Trial
 
 Until = Literal["horizon", "success"]
 Criterion = Literal["any step", "last step"]
@@ -61,7 +61,7 @@ class _Episode:
         self.seconds = 0.0
         self._env = env
         self._contract = EnvContract(env, trial.task, trial.variation)
-        self._announced = env if isinstance(env, Announced) else None
+        self._announced = env if isinstance(env, BatchableEnv) else None
         self._until = until
         self._first_success: int | None = None
         self._success = False
@@ -86,7 +86,11 @@ class _Episode:
     def look(self) -> None:
         """Renders the images of the observation, if the env omitted them."""
         env, start = self._env, time.perf_counter()
-        if self.observation is None or not isinstance(env, Sighted) or not env.blind:
+        if (
+            self.observation is None
+            or not isinstance(env, OnDemandPictures)
+            or not env.blind
+        ):
             return
         HEARTBEAT.beat(self.trial.seed)
         try:
@@ -174,7 +178,7 @@ def roll(
             violates its contract; the message names the task and the step.
     """
     for env in envs:
-        if isinstance(env, Sighted):
+        if isinstance(env, OnDemandPictures):
             env.blind = isinstance(actor, ReadsImages)
     episodes = [
         _Episode(env, trial, until)

@@ -17,9 +17,9 @@ from robomtl.evaluation.results import Results
 from robomtl.evaluation.rollout import Criterion, Outcome, Until
 from robomtl.evaluation.trials import Chunk
 from robomtl.evaluation.watched_replay import (
-    Moment,
     RecordedTrial,
     Replay,
+    StepState,
     difference,
     recorded_trials,
 )
@@ -80,7 +80,7 @@ class _Filming:
         self._stride = 1
         self._mp4: Mp4 | None = None
 
-    def __call__(self, env: Env, moment: Moment) -> None:
+    def __call__(self, env: Env, moment: StepState) -> None:
         if self._mp4 is None:
             steps = Fraction(env.metadata.get("render_fps", _RATE))
             self._stride = max(1, round(steps / _RATE))

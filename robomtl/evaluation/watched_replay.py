@@ -24,7 +24,7 @@ from robomtl.mismatch import Mismatch
 from robomtl.task import Action, Env, Observation, Suite
 
 
-class Moment(NamedTuple):
+class StepState(NamedTuple):
     """State of a trial at one of its steps."""
 
     step: int
@@ -39,7 +39,7 @@ class Moment(NamedTuple):
     """Whether the task is solved at this step."""
 
 
-Watch = Callable[[Env, Moment], None]
+Watch = Callable[[Env, StepState], None]
 """Observer, called with the env after its reset and each step; must not change it."""
 
 
@@ -65,7 +65,7 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         observation, info = self.env.reset(seed=seed, options=options)
         self._step = 0
         success = bool(info["success"])
-        self._watch(self.env, Moment(0, observation, None, 0.0, success))
+        self._watch(self.env, StepState(0, observation, None, 0.0, success))
         return observation, info
 
     def step(
@@ -74,7 +74,9 @@ class _Watched(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._step += 1
         success = bool(info["success"])
-        moment = Moment(self._step, observation, action.copy(), float(reward), success)
+        moment = StepState(
+            self._step, observation, action.copy(), float(reward), success
+        )
         self._watch(self.env, moment)
         return observation, float(reward), terminated, truncated, info
 

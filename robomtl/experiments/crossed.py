@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.evaluation.statistics import Count, Interval, effective_trials
-from robomtl.experiments.paired import Moments, Tally, alone, mcnemar
+from robomtl.experiments.paired import Moments, Tally, mcnemar, mean_difference
 from robomtl.experiments.spread import (
     Part,
     Spread,
@@ -184,7 +184,7 @@ def compared(tasks: Mapping[str, Scores], confidence: float = 0.95) -> Differenc
         confidence: Confidence of the interval.
     """
     every = list(tasks.values())
-    centre, variance = alone([_moments(scores) for scores in every])
+    centre, variance = mean_difference([_moments(scores) for scores in every])
     spread = Spread(parts_of(every, even(every)), variance)
     half = spread.half_width(confidence)
     p_value = spread.p_value(centre)

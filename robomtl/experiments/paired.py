@@ -89,7 +89,7 @@ def mean_difference_interval(
         tallies: Tally of each task, with at least 1 pair.
         confidence: Nominal coverage of the interval.
     """
-    centre, variance = alone([_moments(tally) for tally in tallies])
+    centre, variance = mean_difference([_moments(tally) for tally in tallies])
     half = NormalDist().inv_cdf(0.5 + confidence / 2) * math.sqrt(variance)
     return Interval(max(-1.0, centre - half), min(1.0, centre + half))
 
@@ -102,7 +102,7 @@ class Moments(NamedTuple):
     squares: float
 
 
-class Alone(NamedTuple):
+class MeanDifference(NamedTuple):
     """Mean difference over tasks, all pairs being independent."""
 
     centre: float
@@ -110,7 +110,7 @@ class Alone(NamedTuple):
     """Variance of the mean."""
 
 
-def alone(tasks: Sequence[Moments]) -> Alone:
+def mean_difference(tasks: Sequence[Moments]) -> MeanDifference:
     """Mean difference over tasks, and the variance of that mean.
 
     For one task they are Agresti and Min's. Several tasks are strata: the mean is the
@@ -121,7 +121,7 @@ def alone(tasks: Sequence[Moments]) -> Alone:
     if len(tasks) == 1:
         pairs, total, squares = tasks[0]
         mean, square = total / (pairs + 2), (squares + 1) / (pairs + 2)
-        return Alone(mean, (square - mean**2) / (pairs + 2))
+        return MeanDifference(mean, (square - mean**2) / (pairs + 2))
     pooled = sum(task.pairs for task in tasks) + 2
     whole = sum(task.total for task in tasks) / pooled
     whole_squares = (sum(task.squares for task in tasks) + 1) / pooled
@@ -130,7 +130,7 @@ def alone(tasks: Sequence[Moments]) -> Alone:
         mean = (total + whole) / (pairs + 1)
         square = (squares + whole_squares) / (pairs + 1)
         variance += (square - mean**2) / max(pairs - 1, 1) / len(tasks) ** 2
-    return Alone(fmean(task.total / task.pairs for task in tasks), variance)
+    return MeanDifference(fmean(task.total / task.pairs for task in tasks), variance)
 
 
 def _moments(tally: Tally) -> Moments:

@@ -163,7 +163,7 @@ class MomentumContrast(Pretraining):
         return Loss(per_clip, {"found": found.detach()})
 
     def follow(self, policy: Policy) -> None:
-        """Moves the weights of the keys after a step; see ``Follows``."""
+        """Moves the weights of the keys after a step; see ``MomentumObjective``."""
         cast(Contrast, policy.meta).follow(policy, self.momentum)
 
     def _scores(self, query: Tensor, key: Tensor, form: Tensor) -> Tensor:

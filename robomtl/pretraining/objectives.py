@@ -34,7 +34,7 @@ class Pretraining(ABC):
     """Default objective of a training that starts from the policy."""
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Checks that an architecture has features and an action head; see ``Particular``.
+        """Checks that an architecture has features and an action head; see ``RestrictedObjective``.
 
         Raises:
             InputError: If it has none; the message names architectures that have.

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.shifts.shift import SHIFTS, Alterable, Effect, Repaintable, Scene
 from robomtl.task import Action, Env, Observation
 
@@ -93,8 +93,8 @@ class ShiftedEnv(gymnasium.Wrapper[Observation, Action, Observation, Action]):
         return {**observation, "state": state}
 
 
-class SightedShiftedEnv(ShiftedEnv):
-    """A shifted env that renders its pictures on demand; see ``Sighted``."""
+class OnDemandShiftedEnv(ShiftedEnv):
+    """A shifted env that renders its pictures on demand; see ``OnDemandPictures``."""
 
     @property
     def blind(self) -> bool:
@@ -117,6 +117,6 @@ class SightedShiftedEnv(ShiftedEnv):
         return self._sighted.pictures()
 
     @property
-    def _sighted(self) -> Sighted:
-        assert isinstance(self.env, Sighted)
+    def _sighted(self) -> OnDemandPictures:
+        assert isinstance(self.env, OnDemandPictures)
         return self.env

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robomtl.errors import InputError
-from robomtl.pictures import Sighted
+from robomtl.pictures import OnDemandPictures
 from robomtl.shifts.shift import SHIFTS, Need, Scene, Shift
-from robomtl.shifts.shifted_env import Range, ShiftedEnv, SightedShiftedEnv
+from robomtl.shifts.shifted_env import OnDemandShiftedEnv, Range, ShiftedEnv
 from robomtl.suites import suite as named_suite
 from robomtl.task import Env, Suite, definition_of
 from robomtl.wrapped_suite import WrappedSuite
@@ -120,7 +120,7 @@ def shifted_env(
         geometry=geometry(task) if geometry else None,
         table=getattr(suite, "table", None),
     )
-    kind = SightedShiftedEnv if isinstance(env, Sighted) else ShiftedEnv
+    kind = OnDemandShiftedEnv if isinstance(env, OnDemandPictures) else ShiftedEnv
     return kind(env, task, scene, ranges)
 
 

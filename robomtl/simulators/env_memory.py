@@ -46,7 +46,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class MadeEnv:
     """Answer of a server that has made an env."""
 
     slot: int
@@ -77,7 +77,7 @@ class EnvMemory:
         made: The server's description of the env and its region.
     """
 
-    def __init__(self, process: ServerProcess, made: Made) -> None:
+    def __init__(self, process: ServerProcess, made: MadeEnv) -> None:
         self.process, self.slot, self.made = process, made.slot, made
         self.memory = process.mapped(made.offset, made.size)
         self.action = made.action.array(self.memory)

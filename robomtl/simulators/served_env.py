@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from robomtl.camera import Picture
 from robomtl.errors import InputError, PlugInError, SimulationError
 from robomtl.returned_values import finite
-from robomtl.simulators.env_memory import EnvMemory, Made
+from robomtl.simulators.env_memory import EnvMemory, MadeEnv
 from robomtl.simulators.server import BLIND, RESULT
 from robomtl.simulators.server_process import FaultError, LostServerError
 from robomtl.simulators.simulator import Simulator
@@ -77,7 +77,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
 
     @property
     def blind(self) -> bool:
-        """Whether observations omit the images; see ``Sighted``."""
+        """Whether observations omit the images; see ``OnDemandPictures``."""
         return self._blind
 
     @blind.setter
@@ -108,7 +108,7 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         return self._observation(), self._info
 
     def announce(self, action: Action) -> None:
-        """Prepares the next step, so that envs can be stepped together; see ``Announced``.
+        """Prepares the next step, so that envs can be stepped together; see ``BatchableEnv``.
 
         Raises:
             InputError: If the action is not finite.
@@ -196,12 +196,12 @@ class ServedEnv(gymnasium.Env[Observation, Action]):
         process = self._simulator.process()
         given = {"task": self.task, "options": self._options}
         try:
-            made = process.call("make", Made, **given)
+            made = process.call("make", MadeEnv, **given)
         except LostServerError:
             if not process.ended_unused:
                 raise
             process = self._simulator.process()
-            made = process.call("make", Made, **given)
+            made = process.call("make", MadeEnv, **given)
         env_memory = EnvMemory(process, made)
         env_memory.memory[BLIND] = self._blind
         return env_memory

@@ -61,7 +61,7 @@ class FaultError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hello:
+class ServerInfo:
     """First answer of a server."""
 
     protocol: int
@@ -102,7 +102,7 @@ class ServerProcess:
         self._log = tempfile.TemporaryFile("a+b")
         self._start(interpreter, environ)
         try:
-            hello = self._decoded(self._answer(), Hello)
+            hello = self._decoded(self._answer(), ServerInfo)
         except FaultError as error:
             self.kill()
             raise PlugInError(

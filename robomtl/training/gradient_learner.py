@@ -28,7 +28,12 @@ from robomtl.training.config import TrainConfig
 from robomtl.training.conflicts import cosines
 from robomtl.training.divided import parts_of
 from robomtl.training.gradients import task_gradients
-from robomtl.training.objective import Cloning, Follows, Objective, Projecting
+from robomtl.training.objective import (
+    Cloning,
+    MomentumObjective,
+    Objective,
+    ProjectingObjective,
+)
 from robomtl.training.parameter_groups import grouped
 from robomtl.training.processes import ALONE, Processes
 from robomtl.training.schedule import learning_rate
@@ -96,7 +101,7 @@ class GradientLearner(ABC):
         """Takes one gradient step; see ``Learner``."""
         self._forget_gradient()
         loss = self._combiner.backward(self._stepped, batch)
-        if isinstance(self._objective, Projecting):
+        if isinstance(self._objective, ProjectingObjective):
             self._objective.project(self.policy, batch)
         norm = self._clip_gradient(self._config.max_grad_norm)
         if not math.isfinite(norm):
@@ -106,7 +111,7 @@ class GradientLearner(ABC):
         for settings, group in pairs:
             settings["lr"] = rate * group.factor
         self.optimiser.step()
-        if isinstance(self._objective, Follows):
+        if isinstance(self._objective, MomentumObjective):
             self._objective.follow(self.policy)
         self._combiner.finish(self._stepped, batch)
         self.step += 1

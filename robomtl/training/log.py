@@ -10,7 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 from robomtl.evaluation import Results
 from robomtl.policy import Loss, Policy
 from robomtl.training.conflicts import Conflict
-from robomtl.training.objective import Drawn, Objective
+from robomtl.training.objective import Objective, TaskBatch
 
 
 class Log:
@@ -32,7 +32,7 @@ class Log:
         if self._folder.exists():
             self._writer.close()
 
-    def train(self, step: int, batch: Drawn, loss: Loss, **scalars: float) -> None:
+    def train(self, step: int, batch: TaskBatch, loss: Loss, **scalars: float) -> None:
         """Logs a step's loss, its metrics and further scalars."""
         per_sample = loss.per_sample.detach()
         metrics = {name: float(value) for name, value in loss.metrics.items()}
@@ -43,7 +43,11 @@ class Log:
 
     @torch.no_grad()
     def validate(
-        self, step: int, policy: Policy, objective: Objective, batches: Iterable[Drawn]
+        self,
+        step: int,
+        policy: Policy,
+        objective: Objective,
+        batches: Iterable[TaskBatch],
     ) -> dict[str, float]:
         """Logs the loss on held-out episodes, of each task and averaged over tasks.
 

@@ -11,7 +11,7 @@ from robomtl.policy import Loss
 from robomtl.training.combining import NotFiniteError
 from robomtl.training.config import TrainConfig
 from robomtl.training.learner import Learner
-from robomtl.training.objective import Drawn, Draws
+from robomtl.training.objective import Draws, TaskBatch
 from robomtl.training.samples import mixed
 from robomtl.training.schedule import learning_rate
 
@@ -81,7 +81,7 @@ def take_steps(
 
 
 def _step(
-    learner: Learner, batch: Drawn, config: TrainConfig, seed: int | None
+    learner: Learner, batch: TaskBatch, config: TrainConfig, seed: int | None
 ) -> TakenStep:
     rate = learning_rate(learner.step, config)
     try:
@@ -95,7 +95,7 @@ def _step(
 
 
 def _placed(
-    error: NotFiniteError, learner: Learner, batch: Drawn, config: TrainConfig
+    error: NotFiniteError, learner: Learner, batch: TaskBatch, config: TrainConfig
 ) -> FloatingPointError:
     """The error with the step and the tasks at which it occurred."""
     if not learner.tasks:

@@ -62,7 +62,7 @@ class Material:
             yield {STATE: self.augmenter.states(self.frames, seed)}
 
 
-class Drawn(Protocol):
+class TaskBatch(Protocol):
     """A batch of any objective, with the tasks that training logs."""
 
     @property
@@ -75,12 +75,12 @@ class Draws(Protocol):
     """Draws the batches of a run; a step's batch depends on the step alone."""
 
     def batch(self, step: int, size: int) -> Any:
-        """The batch of a step, with about ``size`` samples; see ``Drawn``."""
+        """The batch of a step, with about ``size`` samples; see ``TaskBatch``."""
         ...
 
 
 @runtime_checkable
-class Particular(Protocol):
+class RestrictedObjective(Protocol):
     """An objective that does not fit every policy."""
 
     def check(self, name: str, policy: type[Policy]) -> None:
@@ -97,7 +97,7 @@ class Particular(Protocol):
 
 
 @runtime_checkable
-class Follows(Protocol):
+class MomentumObjective(Protocol):
     """An objective with weights that follow the trained ones, such as a momentum encoder."""
 
     def follow(self, policy: Policy) -> None:
@@ -119,12 +119,12 @@ def check_fits(objective: object, policy: str) -> None:
     Raises:
         InputError: If it cannot; the message names policies that fit.
     """
-    if isinstance(objective, Particular):
+    if isinstance(objective, RestrictedObjective):
         objective.check(policy, POLICIES.get(policy))
 
 
 @runtime_checkable
-class Projecting(Protocol):
+class ProjectingObjective(Protocol):
     """An objective that changes the gradient before the step is taken."""
 
     def project(self, policy: Policy, batch: Any) -> None:

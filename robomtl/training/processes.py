@@ -62,7 +62,7 @@ class Processes(Protocol):
         ...
 
 
-class Alone(NamedTuple):
+class SingleProcess(NamedTuple):
     """A process that trains alone; see ``Processes``."""
 
     rank: int = 0
@@ -78,7 +78,7 @@ class Alone(NamedTuple):
         """Returns at once."""
 
 
-ALONE: Processes = Alone()
+ALONE: Processes = SingleProcess()
 """This process alone."""
 
 

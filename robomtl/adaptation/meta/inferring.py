@@ -19,7 +19,7 @@ from robomtl.training.episodic import context_of
 from robomtl.training.recorded import frames
 
 
-class Infers(Protocol):
+class InferenceObjective(Protocol):
     """An objective that trains the inference of a task from demonstrations."""
 
     @property
@@ -108,7 +108,7 @@ class InferringMethod:
         generator: Generator,
     ) -> Adapted:
         """The same policy, conditioned on the task's vector; see ``Method``."""
-        card, objective = trained.card, cast(Infers, objective_of(trained))
+        card, objective = trained.card, cast(InferenceObjective, objective_of(trained))
         with torch.inference_mode():
             context = support_context(
                 support, objective.subsampled, trained.policy.device

@@ -27,7 +27,7 @@ class RegentTraining(InContextTraining):
     architecture: ClassVar[str] = "regent"
 
     def check(self, name: str, policy: type[Policy]) -> None:
-        """Refuses any policy but ``regent``; see ``Particular``.
+        """Refuses any policy but ``regent``; see ``RestrictedObjective``.
 
         Raises:
             InputError: If the policy is another one.

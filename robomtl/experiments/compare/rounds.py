@@ -8,7 +8,7 @@ from robomtl.evaluation.trials import CHUNK, Chunk
 
 
 @dataclass(frozen=True)
-class Place:
+class TrialIndex:
     """Position of a trial in the plan."""
 
     chunk: int
@@ -23,7 +23,7 @@ class Round:
 
     chunks: tuple[int, ...]
     """Indices of the chunks in the plan, in the order they are played."""
-    trials: tuple[Place, ...]
+    trials: tuple[TrialIndex, ...]
     """Positions of the trials in the order they count: one of each task in random order,
     then the next of each."""
 
@@ -51,9 +51,9 @@ def rounds_of(chunks: Sequence[Chunk], *, seed: int = 0) -> tuple[Round, ...]:
 
 def _mixed(
     chunks: Sequence[Chunk], order: Sequence[int], generator: random.Random
-) -> tuple[Place, ...]:
+) -> tuple[TrialIndex, ...]:
     return tuple(
-        Place(chunk, trial)
+        TrialIndex(chunk, trial)
         for trial in range(CHUNK)
         for chunk in generator.sample(order, len(order))
         if trial < len(chunks[chunk].trials)

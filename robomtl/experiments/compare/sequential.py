@@ -30,7 +30,7 @@ from robomtl.task import Suite, Trial
 
 
 @dataclass(frozen=True)
-class Both:
+class PairedChunk:
     """A chunk of trials that both agents play."""
 
     chunk: Chunk
@@ -54,13 +54,13 @@ class Both:
         return self.chunk.units
 
 
-class PlayBoth:
+class PlayPairedChunk:
     """Plays a chunk with both agents, one after the other."""
 
     def __init__(self, a: Agent, b: Agent, suite: Suite, until: Until) -> None:
         self._plays = [PlayChunk(agent, suite, until) for agent in (a, b)]
 
-    def __call__(self, both: Both) -> Done:
+    def __call__(self, both: PairedChunk) -> Done:
         """Outcomes of all trials of A, then of all trials of B."""
         a, b = (play(both.chunk) for play in self._plays)
         return Done([*a.outcomes, *b.outcomes], a.processor)
@@ -130,7 +130,7 @@ def compare_sequentially(
     check_no_run(out)
     with locked(out):
         journal = open_journal(out / JOURNAL, identity, sizes)
-        play = PlayBoth(a, b, suite, conditions.until)
+        play = PlayPairedChunk(a, b, suite, conditions.until)
         _play(judge, journal, plan.chunks, play, compute.playing)
         verdict = judge(journal.outcomes)
         _write(out, verdict, plan.chunks, journal, conditions.criterion)
@@ -141,7 +141,7 @@ def _play(
     judge: Judge,
     journal: Journal,
     chunks: Sequence[Chunk],
-    play: PlayBoth,
+    play: PlayPairedChunk,
     executor: Executor,
 ) -> None:
     """Plays round by round until the verdict is settled or all trials are played."""
@@ -150,7 +150,7 @@ def _play(
     order = [index for round_ in judge.rounds for index in round_.chunks]
     for _ in play_cells(
         journal,
-        {index: Both(chunks[index]) for index in order},
+        {index: PairedChunk(chunks[index]) for index in order},
         play,
         executor,
         title="Pairs of trials, at most",

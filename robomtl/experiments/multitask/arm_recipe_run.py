@@ -18,7 +18,7 @@ from robomtl.training.config import with_machine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Before:
+class InitialPolicy:
     """A policy that is trained first, and from which some arms continue."""
 
     suite: str
@@ -45,7 +45,7 @@ class ArmRecipe:
     """Largest noise on the experts' actions; see ``collect``."""
     request: MultitaskRequest
     """Arms, demonstrations, seeds and trials."""
-    before: Before | None = None
+    before: InitialPolicy | None = None
     """Policy that is trained first; None for none."""
 
 
@@ -105,7 +105,7 @@ def check_counted(seed: int) -> None:
 
 
 def _trained_before(
-    recipe: ArmRecipe, before: Before, out: Path, compute: Compute
+    recipe: ArmRecipe, before: InitialPolicy, out: Path, compute: Compute
 ) -> Path:
     """Collects demonstrations, trains the first policy, and returns its run directory."""
     made = suite(before.suite)

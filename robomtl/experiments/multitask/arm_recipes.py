@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
-from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, Before
+from robomtl.experiments.multitask.arm_recipe_run import ArmRecipe, InitialPolicy
 from robomtl.experiments.settings import EVERY
 from robomtl.joint import joint_name
 from robomtl.policy import POLICIES
@@ -200,7 +200,7 @@ ARM_RECIPES = {
             samples=25,
             affinity=0,
         ),
-        before=Before(
+        before=InitialPolicy(
             suite="metaworld/MT50",
             episodes=25,
             arms=("pretrained",),

@@ -15,7 +15,7 @@ from robomtl.errors import InputError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.experiments.probe.feature_reading import (
-    Read,
+    FrameFeatures,
     Subject,
     aligned_by,
     episodes_for,
@@ -107,7 +107,7 @@ class MeasureCell:
 
     def _probed(
         self,
-        read: Read,
+        read: FrameFeatures,
         layer: str,
         task: str,
         own: NDArray[np.bool_],

@@ -31,7 +31,7 @@ PICTURES, FEATURES = "pictures", "features"
 """Layers that are probed: the encoded pictures, and the input of the action head."""
 
 
-class Read(NamedTuple):
+class FrameFeatures(NamedTuple):
     """Features and states of frames, in the order of their episodes."""
 
     layers: Mapping[str, NDArray[np.float32]]
@@ -103,7 +103,7 @@ def initialised(trained: TrainedPolicy, seed: int) -> Policy:
     return made.eval().requires_grad_(False)
 
 
-def read_frames(subject: Subject, stride: int) -> Read:
+def read_frames(subject: Subject, stride: int) -> FrameFeatures:
     """Features of every n-th frame of all episodes, under the canonical instructions.
 
     Args:
@@ -125,7 +125,7 @@ def read_frames(subject: Subject, stride: int) -> Read:
             parts.setdefault(name, []).append(values)
     read = {name: torch.cat(some).numpy() for name, some in parts.items()}
     episode = torch.arange(len(counts)).repeat_interleave(counts)
-    return Read(
+    return FrameFeatures(
         layers={name: read[name] for name in (PICTURES, FEATURES) if name in read},
         state=read[STATE],
         episode=episode.numpy(),
