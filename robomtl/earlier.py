@@ -14,6 +14,7 @@ NAMES = {
     "clip": "max_grad_norm",
     "construction": "augmentation",
     "ema": "ema_decay",
+    "kept": "retrieved_fraction",
     "share": "support_fraction",
     "warm_up": "warmup_fraction",
 }

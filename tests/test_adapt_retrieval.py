@@ -81,7 +81,7 @@ def test_similarity_is_minus_the_squared_distance_to_the_nearest():
 @pytest.mark.slow
 def test_what_is_retrieved_is_of_the_related_task():
     prior, support = synthetic(4, 500, seed=1), synthetic(1, 400, seed=2)
-    method = Retrieval(kept=0.05, latent=8)
+    method = Retrieval(retrieved_fraction=0.05, latent=8)
     rows = method.retrieved(support, prior, generator())
     assert len(rows) == 100 == len(rows.unique())
     assert (prior.task[rows] == 0).float().mean() > 0.5  # By chance 0.25.
@@ -151,6 +151,10 @@ def test_a_prior_of_another_size_is_refused(trained, support, prior):
 
 
 def test_parts_out_of_range_are_refused(trained, support):
-    for field, value in (("kept", 0.0), ("kept", 1.5), ("support_fraction", 1.0)):
+    for field, value in (
+        ("retrieved_fraction", 0.0),
+        ("retrieved_fraction", 1.5),
+        ("support_fraction", 1.0),
+    ):
         with pytest.raises(ValueError, match=f"{field} is {value}; give more than 0"):
             adapt(trained, support, method=configure("retrieval", {field: value}))

@@ -93,6 +93,7 @@ def test_a_name_that_is_still_a_setting_stays_as_it_is():
     [
         ("finetune", "ema", "ema_decay"),
         ("retrieval", "share", "support_fraction"),
+        ("retrieval", "kept", "retrieved_fraction"),
     ],
 )
 def test_a_method_takes_a_setting_by_its_earlier_name(method, earlier, present):

@@ -50,7 +50,7 @@ _ROWS = 8192  # Steps of the prior that are compared with the support at once.
 class Retrieval(Descent):
     """Fine-tunes on the support and on the most similar steps of the prior."""
 
-    kept: float = 0.02
+    retrieved_fraction: float = 0.02
     """Fraction of the prior's steps that is retrieved, above 0 and at most 1."""
     support_fraction: float = 0.5
     """Fraction of each batch that is drawn from the support, above 0 and below 1."""
@@ -71,8 +71,10 @@ class Retrieval(Descent):
         """
         super().__post_init__()
         check_counts(self, "latent", "width", "autoencoder_steps")
-        if not 0 < self.kept <= 1:
-            raise InputError(f"kept is {self.kept}; give more than 0 and at most 1.")
+        if not 0 < self.retrieved_fraction <= 1:
+            raise InputError(
+                f"retrieved_fraction is {self.retrieved_fraction}; give more than 0 and at most 1."
+            )
         if not 0 < self.support_fraction < 1:
             raise InputError(
                 f"support_fraction is {self.support_fraction}; give more than 0 and less"
@@ -128,7 +130,7 @@ class Retrieval(Descent):
         similar = similarity(
             encode(prior.state, prior.action), encode(support.state, support.action)
         )
-        count = max(1, round(self.kept * len(prior)))  # Departure 1.
+        count = max(1, round(self.retrieved_fraction * len(prior)))  # Departure 1.
         return similar.topk(count).indices
 
 
