@@ -92,10 +92,10 @@ class PolicySession:
         actions = [self._episode.action()[0]]
         while self._card.spec.history == 1 and not self._episode.due:
             actions.append(self._episode.action()[0])
-        taken = np.stack(actions)
-        if not finite(taken):
+        executed = np.stack(actions)
+        if not finite(executed):
             raise InputError("The policy predicts actions that are not finite.")
-        return taken
+        return executed
 
     def end(self) -> None:
         """Ends the episode; the next message begins another one."""

@@ -126,9 +126,9 @@ def _candidates(spec: Spec, robot: Embodiment) -> list[_Like]:
         )
         for index, each in enumerate(spec.embodiments)
     ]
-    whole = [like for like in pairs if None not in like]
-    if whole:
-        return whole
+    complete = [like for like in pairs if None not in like]
+    if complete:
+        return complete
     first = [
         next((i for i in every if i is not None), None)
         for every in zip(*pairs, strict=True)

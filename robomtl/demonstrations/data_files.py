@@ -35,8 +35,11 @@ class Part(NamedTuple):
 
 def read_columns(info: Info) -> list[str]:
     """Columns of the data files that are read besides vectors."""
-    own = {layout.VARIATION: ("int64",), layout.SUCCESS: ("bool", "int64", "float32")}
-    optional = [name for name in own if info.dtype(name) in own[name]]
+    dtypes = {
+        layout.VARIATION: ("int64",),
+        layout.SUCCESS: ("bool", "int64", "float32"),
+    }
+    optional = [name for name in dtypes if info.dtype(name) in dtypes[name]]
     return [*_ORDER, *optional]
 
 

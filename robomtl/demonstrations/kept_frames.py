@@ -100,8 +100,8 @@ def default_features(info: Info) -> tuple[str, ...]:
         for key in info.features
         if key.startswith(layout.OBSERVATION + IMAGE)
     )
-    own = layout.OBSERVATION + PROPRIOCEPTION in info.features
-    return (*images, PROPRIOCEPTION) if images and own else (STATE,)
+    has_proprioception = layout.OBSERVATION + PROPRIOCEPTION in info.features
+    return (*images, PROPRIOCEPTION) if images and has_proprioception else (STATE,)
 
 
 class ObservedFeatures(NamedTuple):

@@ -68,11 +68,11 @@ def difference(observed: NDArray[np.float32], recorded: NDArray[np.float32]) -> 
     """The difference of a replayed from a recorded state, in words; empty if none."""
     if observed.shape != recorded.shape:
         return f"the state has {len(observed)} components, the recorded one {len(recorded)}"
-    apart = np.abs(observed - recorded)
-    worst = int(apart.argmax())
-    if apart[worst] <= TOLERANCE:
+    distance = np.abs(observed - recorded)
+    worst = int(distance.argmax())
+    if distance[worst] <= TOLERANCE:
         return ""
     return (
         f"component {worst} of the state is {observed[worst]:.6g}, and {recorded[worst]:.6g}"
-        f" in the recorded frame, {apart[worst]:.2g} apart"
+        f" in the recorded frame, {distance[worst]:.2g} apart"
     )

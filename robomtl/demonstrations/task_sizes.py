@@ -37,10 +37,10 @@ def check_compatible_tasks(suite: Suite, request: Request) -> None:
     expected = _sizes(suite, first)
     for task in others:
         refuse_different_sizes(task, _sizes(suite, task), first, expected)
-        here, there = robot_of(suite, task), robot_of(suite, first)
-        if here != there:
+        robot, first_robot = robot_of(suite, task), robot_of(suite, first)
+        if robot != first_robot:
             raise InputError(
-                f"'{task}' is of the embodiment '{here}', '{first}' of '{there}'; a data"
+                f"'{task}' is of the embodiment '{robot}', '{first}' of '{first_robot}'; a data"
                 " set has one embodiment. Collect them into different folders."
             )
 
@@ -58,10 +58,10 @@ def refuse_different_sizes(task: str, sizes: Sizes, other: str, others: Sizes) -
         InputError: If the sizes differ; the message names the difference.
     """
     shown = [(*each[:3], dict(each.others)) for each in (sizes, others)]
-    for words, here, there in zip(_WORDS, *shown, strict=True):
-        if here != there:
+    for words, size, other_size in zip(_WORDS, *shown, strict=True):
+        if size != other_size:
             raise InputError(
-                f"'{task}' has {words.format(here)}, '{other}' {words.format(there)}; all"
+                f"'{task}' has {words.format(size)}, '{other}' {words.format(other_size)}; all"
                 " tasks of a data set have the same. Collect them into different folders."
             )
 

@@ -169,8 +169,8 @@ class _Written:
 
     def described(self) -> dict[str, Any]:
         """Statistics of every feature over all frames."""
-        own = {name: each.result() for name, each in self._statistics.items()}
-        return {**own, **self._cameras.described()}
+        statistics = {name: each.result() for name, each in self._statistics.items()}
+        return {**statistics, **self._cameras.described()}
 
     def flush(self) -> None:
         """Writes the rows that are kept in memory; must be called after the last episode."""

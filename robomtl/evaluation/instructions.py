@@ -77,8 +77,8 @@ def rivals_of(suite: Suite) -> dict[str, tuple[Task, ...]]:
 
 def _tasks_of(suite: Suite, trials: Sequence[Trial]) -> tuple[Task, ...]:
     names = {trial.task for trial in trials}
-    every = (*suite.train_tasks, *suite.held_out_tasks)
-    return tuple(task for task in every if task.name in names)
+    all_tasks = (*suite.train_tasks, *suite.held_out_tasks)
+    return tuple(task for task in all_tasks if task.name in names)
 
 
 def _choices(
@@ -176,10 +176,10 @@ def _from_file(
     path: Path, suite: Suite, tasks: Sequence[Task]
 ) -> dict[str, list[TaskInfo]]:
     wordings = _read(path)
-    known = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
+    names = {task.name for task in (*suite.train_tasks, *suite.held_out_tasks)}
     for name, values in wordings.items():
-        if name not in known:
-            raise InputError(f"{path}: " + unknown(f"{suite.name} task", name, known))
+        if name not in names:
+            raise InputError(f"{path}: " + unknown(f"{suite.name} task", name, names))
         _check_wordings(path, name, values)
     missing = [task.name for task in tasks if task.name not in wordings]
     if missing:

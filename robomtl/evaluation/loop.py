@@ -101,26 +101,26 @@ def play_cells(
         item_progress(title, units, done=done_before) as reach,
         room(journal.path.parent, _ROOM) as release,
     ):
-        then, warnings = time.monotonic(), dict[str, None]()
+        last, warnings = time.monotonic(), dict[str, None]()
         work = Work(play)
         for index, done in executor.map(work, items, lambda cell: cell.kind):
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, len(cell.trials), retry=True)
             try:
-                journal.append(left[index], done, now - then)
+                journal.append(left[index], done, now - last)
             except DiskFullError:  # The cell is finished, so it is kept.
                 release()
-                journal.append(left[index], done, now - then)
+                journal.append(left[index], done, now - last)
                 raise
-            then = now
+            last = now
             warnings |= dict.fromkeys(done.warnings)
-            own = Counter(outcome.success for outcome in done.outcomes)
-            tally += own
+            counts = Counter(outcome.success for outcome in done.outcomes)
+            tally += counts
             reach(
                 index,
                 1.0,
-                note=note() if note else _progress_note(cell.label, own, tally),
+                note=note() if note else _progress_note(cell.label, counts, tally),
             )
             yield left[index]
     _remark_failures(journal, left)

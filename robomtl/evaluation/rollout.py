@@ -100,8 +100,8 @@ class _Episode:
         except BaseException as error:  # noqa: B036 - simulators may raise anything.
             self._fail(error)
         else:
-            seen = self._contract.pictures(drawn, self.length)
-            self.observation = {**self.observation, **seen}
+            checked = self._contract.pictures(drawn, self.length)
+            self.observation = {**self.observation, **checked}
         self.seconds += time.perf_counter() - start
 
     def announce(self, action: Action) -> None:
@@ -231,12 +231,14 @@ def _step(episodes: list[_Episode], actor: Actor, running: NDArray[np.bool_]) ->
 
 def _rows(episodes: list[_Episode]) -> list[Observation]:
     """Observation of every row; rows without a complete one repeat another row's."""
-    seen = [e.observation for e in episodes if e.running and e.observation is not None]
-    names = seen[0].keys()  # Finished trials may have images, or lack them.
+    observations = [
+        e.observation for e in episodes if e.running and e.observation is not None
+    ]
+    names = observations[0].keys()  # Finished trials may have images, or lack them.
     rows = [e.observation for e in episodes]
     fill = next(row for row in rows if row is not None and row.keys() == names)
-    whole = [fill if row is None or row.keys() != names else row for row in rows]
-    return whole + [fill] * (CHUNK - len(whole))
+    complete = [fill if row is None or row.keys() != names else row for row in rows]
+    return complete + [fill] * (CHUNK - len(complete))
 
 
 def _check_actions(episodes: list[_Episode], actions: NDArray[np.float32]) -> None:

@@ -123,8 +123,8 @@ def split_into_chunks(
     for task, group in groupby(pairs, key=lambda pair: pair[0].task):
         members = list(group)
         for start in range(0, len(members), size):
-            own, infos = zip(*members[start : start + size], strict=True)
-            chunks.append(Chunk(task=task, trials=own, task_infos=infos))
+            chunk_trials, infos = zip(*members[start : start + size], strict=True)
+            chunks.append(Chunk(task=task, trials=chunk_trials, task_infos=infos))
     return tuple(chunks)
 
 

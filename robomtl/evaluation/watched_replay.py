@@ -107,10 +107,10 @@ class Replay:
             watches: Observers, by row of the chunk.
         """
         others = len(chunk.trials) - len(watches)
-        unseen = iter(self._plain_envs.of(chunk.task, others))
-        seen = iter(self._observed_envs.of(chunk.task, len(watches)))
+        plain = iter(self._plain_envs.of(chunk.task, others))
+        observed = iter(self._observed_envs.of(chunk.task, len(watches)))
         envs = [
-            _Watched(next(seen), watches[row]) if row in watches else next(unseen)
+            _Watched(next(observed), watches[row]) if row in watches else next(plain)
             for row in range(len(chunk.trials))
         ]
         return roll(envs, self._actor.get(), chunk, until=self._until)
@@ -131,16 +131,15 @@ def recorded_trials(
         "suite": setting.suite,
         "options": plain(setting.options),
     }
-    here = {
+    current = {
         "fingerprint": agent.fingerprint,
         "suite": suite.name,
         "options": plain(suite.options),
     }
-    _refuse(differences(evaluated, here))
+    _refuse(differences(evaluated, current))
     tasks = dict.fromkeys(record.task for record in results.records)
     conditions = Conditions.recorded({**vars(setting), "tasks": tuple(tasks)})
-    dealt = _matched(planned(suite, conditions).chunks, results)
-    return tuple(dealt)
+    return tuple(_matched(planned(suite, conditions).chunks, results))
 
 
 def difference(record: Record, outcome: Outcome) -> str:
@@ -159,9 +158,9 @@ def _matched(chunks: tuple[Chunk, ...], results: Results) -> Iterator[RecordedTr
     played = [(chunk, row) for chunk in chunks for row in range(len(chunk.trials))]
     for (chunk, row), record in zip(played, results.records, strict=True):
         trial, task_info = chunk.trials[row], chunk.task_infos[row]
-        here = {**vars(trial), "instruction": task_info.instruction}
-        evaluated = {name: getattr(record, name) for name in here}
-        _refuse(differences(evaluated, here))
+        current = {**vars(trial), "instruction": task_info.instruction}
+        evaluated = {name: getattr(record, name) for name in current}
+        _refuse(differences(evaluated, current))
         yield RecordedTrial(chunk, row, record)
 
 

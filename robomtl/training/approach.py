@@ -122,9 +122,9 @@ def _gain(position: Tensor, commanded: Tensor, on: Tensor) -> float:
         commanded: Displacement actions; (frame, 2).
         on: Whether each frame is on a path that counts; (frame,).
     """
-    both = on[:-1] & on[1:]
-    decrease, nearer = -commanded.diff(dim=0)[both], position.diff(dim=0)[both]
-    free = torch.maximum(commanded[:-1].abs(), commanded[1:].abs())[both] < _CLIPPED
+    both_on = on[:-1] & on[1:]
+    decrease, nearer = -commanded.diff(dim=0)[both_on], position.diff(dim=0)[both_on]
+    free = torch.maximum(commanded[:-1].abs(), commanded[1:].abs())[both_on] < _CLIPPED
     plain = free & (decrease.abs() < _ELSE) & (nearer.abs() > _STILL)
     if not plain.any():
         return 0.0
@@ -140,8 +140,8 @@ def _touch(state: Tensor, geometry: Geometry) -> int:
     hand, first = _positions(geometry.hand, state)[:, :size], len(state) - 1
     for body in geometry.objects:
         position = _positions(body, state)[:, :size]
-        apart = (position - hand).norm(dim=1)
-        beside = int((apart < apart.min() + _BESIDE).nonzero()[0])
+        distance = (position - hand).norm(dim=1)
+        beside = int((distance < distance.min() + _BESIDE).nonzero()[0])
         moved = (position - position[beside]).norm(dim=1) > _MOVED
         moved[:beside] = False
         if moved.any():

@@ -77,11 +77,11 @@ class Log:
 
     def evaluate(self, step: int, results: Results) -> None:
         """Logs success rates of the policy, of each task and averaged over tasks."""
-        known = {"evaluation/task_mean": results.task_mean} | {
+        scalars = {"evaluation/task_mean": results.task_mean} | {
             f"evaluation_task/{name}": rates.success
             for name, rates in results.tasks.items()
         }
-        for name, success in known.items():
+        for name, success in scalars.items():
             if success is not None:  # None if every trial ended in an error.
                 self._writer.add_scalar(name, success, step)
 

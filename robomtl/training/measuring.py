@@ -78,9 +78,9 @@ class Measurements:
             from robomtl.training.conflict_picture import picture  # Loads matplotlib.
 
             cosines = torch.tensor(self._conflicts.matrices)
-            drawn = picture(self._learner.tasks, self._conflicts.steps, cosines)
+            figure = picture(self._learner.tasks, self._conflicts.steps, cosines)
             with replacing(self._folder / "conflicts.svg") as temporary:
-                temporary.write_text(drawn, encoding="utf-8")
+                temporary.write_text(figure, encoding="utf-8")
 
     def _batch(self) -> Any:
         return self._even.batch(self._learner.step, self._config.batch_size)

@@ -51,8 +51,8 @@ class LastLayer(nn.Module):
 
     def factor(self) -> Tensor:
         """Lower Cholesky factor of the precision, in float64; (feature, feature)."""
-        whole = self.log_factor.double()
-        return whole.tril(-1) + whole.diagonal().exp().diag()
+        log_factor = self.log_factor.double()
+        return log_factor.tril(-1) + log_factor.diagonal().exp().diag()
 
     def noise(self) -> Tensor:
         """Noise variance of each action, in float64; (actions,)."""

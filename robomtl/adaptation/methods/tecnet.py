@@ -63,8 +63,8 @@ def margin_loss(query: Tensor, sentences: Tensor, margin: float) -> Tensor:
     """
     tasks = len(sentences)
     similarity = torch.einsum("iqd,jd->iqj", query, sentences)
-    own = torch.einsum("iqd,id->iq", query, sentences)
-    excess = (margin - own[..., None] + similarity).clamp(min=0)
+    own_similarity = torch.einsum("iqd,id->iq", query, sentences)
+    excess = (margin - own_similarity[..., None] + similarity).clamp(min=0)
     other = ~torch.eye(tasks, dtype=torch.bool, device=query.device)
     total = (excess * other[:, None]).sum((1, 2))
     return total / max((tasks - 1) * query.shape[1], 1)
