@@ -17,14 +17,12 @@ from robomtl.conditioning import Conditioning
 from robomtl.earlier import present_card, present_tensors
 from robomtl.errors import InputError
 from robomtl.execution.locks import GENERATOR
-from robomtl.execution.machine import memory
 from robomtl.files.durable import replacing, write_json
 from robomtl.files.folder_kinds import POLICY, holding
 from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.files.untrusted import converted, read_json
 from robomtl.files.weights import (
-    TooLargeError,
     check_finite,
     digest_of,
     on_meta,
@@ -37,9 +35,6 @@ from robomtl.training.objective import OBJECTIVES
 
 _FORMAT = 1
 _LARGEST = 2**31  # Largest size of a network; torch itself fails beyond 64 bits.
-_MOST_TENSORS = 2_000  # Most tensors of a network that is trained.
-# Bytes per trained parameter: the value, its gradient, two moments and its EMA.
-_TRAINED_BYTES = 20
 _WEIGHTS = "policy.safetensors"
 
 
@@ -137,32 +132,6 @@ def _refuse_lazy(policy: Policy) -> None:
             f" {', '.join(lazy)}; replace lazy layers, such as nn.LazyLinear, by layers"
             " whose sizes follow from the spec."
         )
-
-
-def count_parameters(card: Card) -> int:
-    """Number of parameters of a policy to be trained, counted without allocating them.
-
-    Raises:
-        InputError: If the policy has too many tensors, training it needs more memory than
-            the machine has, or the objective does not fit it.
-    """
-    settings = ", ".join(f"{name}={value}" for name, value in card.config.items())
-    try:
-        with GENERATOR, torch.random.fork_rng(devices=[]):  # A plug-in may draw.
-            policy = on_meta(lambda: build(card), _MOST_TENSORS)
-        count = sum(each.numel() for each in policy.parameters())
-        needed, available = count * _TRAINED_BYTES, memory()
-        if needed > available:
-            raise TooLargeError(
-                f"training its {count:,} parameters takes {needed / 1e9:,.0f} GB of"
-                f" memory, and this machine has {available / 1e9:,.0f} GB"
-            )
-    except TooLargeError as error:
-        raise InputError(
-            f"Policy '{card.policy}' with {settings} is too large: {error}. Give a smaller"
-            " architecture."
-        ) from error
-    return count
 
 
 def save(folder: Path, policy: Policy, card: Card) -> None:

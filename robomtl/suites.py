@@ -83,12 +83,12 @@ def suite(name: str, **options: Any) -> Suite:
     """
     family, _, variant = name.partition("/")
     found = SUITES.get(family)
-    if callable(found):
-        given = _typed_options(name, found, options)
-        made = found(variant, **_configured(found, given))
-        return _checked(made, f"The factory registered as suite '{family}' returned")
-    _checked(found, f"Registered as suite '{family}' is")
-    return _ready(found, name, options)
+    if not callable(found):
+        _checked(found, f"Registered as suite '{family}' is")
+        return _ready(found, name, options)
+    given = _typed_options(name, found, options)
+    made = found(variant, **_configured(found, given))
+    return _checked(made, f"The factory registered as suite '{family}' returned")
 
 
 def unshifted(name: str) -> str:

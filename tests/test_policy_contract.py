@@ -21,6 +21,7 @@ from robomtl.policy_contract import actions_of, loss_of
 from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.learner import learner_for
+from robomtl.training.needed_memory import count_parameters
 from robomtl.training.objective import OBJECTIVES, Cloning
 
 SPEC = Spec(state=3, action=2, embedding=0)
@@ -193,7 +194,7 @@ def test_a_policy_with_lazy_layers_is_refused(monkeypatch):
         step=1,
     )
     message = "Lazy has lazy parameters without shapes: more.weight, more.bias; replace"
-    for make in (checkpoint.count_parameters, checkpoint.build):
+    for make in (count_parameters, checkpoint.build):
         with pytest.raises(InputError, match=message):
             make(card)
 

@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from robomtl import checkpoint
 from robomtl.conditioning import (
     Conditioning,
     InstructionAugmentation,
@@ -26,7 +25,7 @@ from robomtl.files.lock import locked
 from robomtl.policies.mlp import MLP, MLPConfig
 from robomtl.policy import Spec
 from robomtl.suites import suite
-from robomtl.training import TrainConfig, acting, train
+from robomtl.training import TrainConfig, acting, needed_memory, train
 from robomtl.training.elapsed import elapsed_in
 from robomtl.training.joined_learner import JoinedLearner
 from robomtl.training.learner import learner_for
@@ -522,11 +521,18 @@ def test_settings_out_of_range_are_refused(field, value):
 def test_an_architecture_beyond_memory_is_refused_before_it_is_built(
     data, tmp_path, monkeypatch, setting, message
 ):
-    monkeypatch.setattr(checkpoint, "_MOST_TENSORS", 10)
-    monkeypatch.setattr(checkpoint, "memory", lambda: 10**8)
+    monkeypatch.setattr(needed_memory, "_MOST_TENSORS", 10)
+    monkeypatch.setattr(needed_memory, "memory", lambda: 10**8)
     with pytest.raises(ValueError, match=f"Policy 'mlp' with .*{message}"):
         quick(data, tmp_path / "run", policy_config={**SMALL, **setting})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_beyond_memory_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(needed_memory, "memory", lambda: 10**8)
+    message = r"batch_size is 10000000: a batch takes .* GB of memory, and this machine"
+    with pytest.raises(InputError, match=message):
+        quick(data, tmp_path / "run", replace(QUICK, batch_size=10**7))
 
 
 @pytest.mark.parametrize(

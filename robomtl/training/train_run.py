@@ -39,13 +39,14 @@ from robomtl.training.processes import (
     joined,
     launched,
 )
-from robomtl.training.resolving import card_of, check_training, settled
+from robomtl.training.resolving import card_of, settled
 from robomtl.training.start import (
     Model,
     Start,
     loaded,
     resolved,
 )
+from robomtl.training.trainable import check_training
 from robomtl.training.worker_processes import followed
 from robomtl.versions import versions
 from robomtl.warned import warned_once

@@ -1,17 +1,24 @@
-"""Checks of the architecture, the data and the balancing before a run begins."""
+"""Checks that a policy can be trained on some data, before a run begins."""
 
 import os
 from shutil import which
 
+from robomtl.checkpoint import Card
 from robomtl.demonstrations.mixture import Data
 from robomtl.errors import InputError
 from robomtl.policy import POLICIES
+from robomtl.progress import remark
 from robomtl.training.balancing import check_tasks, method_of
 from robomtl.training.config import TrainConfig
+from robomtl.training.data_conditioning import goal_warning
 from robomtl.training.held_out import check_held_out
+from robomtl.training.image_augmentation import check_images
+from robomtl.training.needed_memory import check_batch, count_parameters
 from robomtl.training.objective import OBJECTIVES, Objective
+from robomtl.training.position_head import check_positions
 from robomtl.training.remix import check_groups
 from robomtl.training.weighting import Fixed
+from robomtl.warned import warn
 
 
 def check_trainable(policy: str) -> None:
@@ -191,3 +198,29 @@ def _indivisible(config: TrainConfig, minimised: Objective, objective: str) -> s
     if config.sampling == "validation_loss" and config.processes > 1:
         return "sampling 'validation_loss'"
     return ""
+
+
+def check_training(
+    demonstrations: Data, card: Card, objective: Objective, config: TrainConfig
+) -> None:
+    """Checks that a policy can be trained, and prints notes and warnings.
+
+    Raises:
+        InputError: If the card, the objective, the demonstrations and the settings do not
+            fit each other, or the policy or a batch does not fit into memory.
+    """
+    name, chunk = card.objective, int(card.config.get("chunk", 1))
+    check_actions(demonstrations, objective, objective=name)
+    check_chunk(demonstrations, chunk)
+    if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
+        remark(note)
+    loss = str(card.config.get("loss", ""))
+    check_balance(demonstrations, config, loss=loss, objective=name)
+    check_batch(card, config.batch_size)
+    count_parameters(card)  # Refuses a policy that is too large.
+    check_images(config.image_augmentation, card.spec, name)
+    if config.auxiliary.positions:
+        check_positions(demonstrations, images=bool(card.spec.images), objective=name)
+    check_divisible(config, objective, objective=name)
+    if warning := goal_warning(demonstrations, card.conditioning):
+        warn(warning)

@@ -13,6 +13,7 @@ from robomtl.experiments.multitask.arms import Arm
 from robomtl.policy import POLICIES
 from robomtl.training.data_conditioning import conditioning_for
 from robomtl.training.material import spec_for
+from robomtl.training.needed_memory import count_parameters
 from robomtl.training.objective import Cloning
 
 
@@ -128,4 +129,4 @@ def _parameters(arm: Arm, config: Mapping[str, Any], data: Data) -> int:
         suite_options={},
         step=0,
     )
-    return checkpoint.count_parameters(card)
+    return count_parameters(card)
