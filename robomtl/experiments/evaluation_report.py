@@ -4,24 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from robomtl.evaluation.formatting import counted, duration, percent, rounded, span
+from robomtl.evaluation.formatting import counted, percent, rounded, span
 from robomtl.evaluation.grid import outcome_grid
 from robomtl.evaluation.instructions import KINDS
 from robomtl.evaluation.panels import Panels, panels
 from robomtl.evaluation.records import Record
-from robomtl.evaluation.results import Results, Setting
+from robomtl.evaluation.results import Results
 from robomtl.evaluation.summary import GroupRates, Summary, TaskRates
 from robomtl.evaluation.time_to_success import curves_of
 from robomtl.evaluation.video_clips import clips
 from robomtl.experiments import report, sections
+from robomtl.experiments.evaluation_facts import conditions, counting, machine
 from robomtl.files.durable import write_text
 from robomtl.pages.flat import flat
 from robomtl.pages.rendering import report_page
 from robomtl.pages.trial_cells import Clip
 from robomtl.task import Trial
-
-_AT = {"any step": "any step", "last step": "the last step"}
-
 
 _COLUMNS = (
     report.Column("rate", "success"),
@@ -69,6 +67,8 @@ def evaluation_report(
     setting, summary = results.setting, results.summary
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
+    failures, footer = _failures(results.records), counting(setting)
+    facts = sections.facts("Conditions", conditions(setting), machine(setting))
     grid, curves = outcome_grid(results, videos or {}), curves_of(results)
     charts = panels(curves, setting.horizon) if curves else None
     lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
@@ -81,7 +81,7 @@ def evaluation_report(
         f" conditioned on {KINDS.get(kind, f'wordings from {kind}')}",
         sections=[
             _figures(summary),
-            _failures(results.records),
+            failures,
             sections.section("videos", "Videos", "in real time", report.Videos(grid))
             if grid.featured
             else None,
@@ -94,10 +94,10 @@ def evaluation_report(
             *(_tasks(summary, tier, each) for tier, each in tiers.items()),
             _steps(charts) if charts else None,
             sections.section("outcomes", "Trials", note, report.Trials(grid)),
-            sections.facts("Conditions", _conditions(results), machine(setting)),
+            facts,
             sections.folded("config", "Configuration", settings) if settings else None,
         ],
-        footer=[_footer(setting)],
+        footer=[footer],
     )
 
 
@@ -169,53 +169,3 @@ def _failures(records: tuple[Record, ...]) -> report.Section | None:
         for reason, tasks in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     ]
     return sections.failures(rows, "trial", "without an outcome")
-
-
-def _conditions(results: Results) -> report.Pairs:
-    setting = results.setting
-    options = [name for name in setting.options if name != "horizon"]
-    ends = "the first success" if setting.until == "success" else "their horizon"
-    return [
-        ("Suite", setting.suite),
-        *((name, str(setting.options[name])) for name in options),
-        ("Protocol", setting.protocol),
-        ("Solved by success at", _AT[setting.criterion]),
-        ("Variations", f"{setting.split}, {setting.episodes} of each task"),
-        ("Trials of a variation", str(setting.repeats)),
-        ("Instructions", setting.instructions),
-        ("Trials end at", ends),
-        ("Horizon", "–" if setting.horizon is None else f"{setting.horizon} steps"),
-        ("Seed", str(setting.seed)),
-    ]
-
-
-def machine(setting: Setting) -> report.Pairs:
-    """Facts about the evaluated agent, the machine and the versions."""
-    return [
-        ("Agent", setting.agent),
-        *((f"Actor's {name}", str(it)) for name, it in setting.acting.items()),
-        ("Fingerprint", setting.fingerprint),
-        ("Processor", setting.processor),
-        ("Workers", str(setting.workers)),
-        ("Time", duration(setting.seconds)),
-        *setting.versions.items(),
-        ("robomtl commit", setting.commit or "–"),
-    ]
-
-
-def _footer(setting: Setting) -> str:
-    solved = (
-        "at its last step"
-        if setting.criterion == "last step"
-        else "at any step; “at end” counts those solved at the last step"
-        if setting.until == "horizon"
-        else "at any step"
-    )
-    return (
-        f"A trial succeeds if the task is solved {solved}. “Steps” is the mean number of"
-        " actions up to the first success, over the trials that have one. Bars carry 95%"
-        " intervals: Wilson's for a task; for means, Wilson's with an effective number of"
-        " trials, with tasks as strata. They hold for these tasks and this agent only."
-        " The tier mean gives every tier the same weight. Trials that ended in an error are"
-        " excluded from all rates."
-    )

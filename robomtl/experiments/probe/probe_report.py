@@ -6,7 +6,7 @@ from robomtl.evaluation.formatting import change, counted, percent, points, span
 from robomtl.evaluation.summary import TaskRates
 from robomtl.experiments import report, sections
 from robomtl.experiments.entries import NONE
-from robomtl.experiments.evaluation_report import machine
+from robomtl.experiments.evaluation_facts import machine
 from robomtl.experiments.probe.kind_grid import kind_grid
 from robomtl.experiments.probe.kinds import RIGHT, SHUFFLED
 from robomtl.experiments.probe.probe_rates import (
