@@ -116,6 +116,14 @@ def test_a_matrix_has_a_square_for_each_pair_and_a_tree_where_it_fits():
     assert bare.count("--edge") < seen.count("--edge")
 
 
+@pytest.mark.parametrize("name", ["$^$", "cost-$5-$6", "räch-目標", "~\\frac{<b>&"])
+def test_any_name_of_a_task_is_shown_as_it_is(name, recwarn):
+    links = linkage([[0.0], [1.0]])
+    matrix = heat_map([name, "b"], np.eye(2), list("wxyz"), links=links, summary=name)
+    assert texts(ElementTree.fromstring(matrix)) == [name, "b"]
+    assert not recwarn
+
+
 def test_a_tree_without_height_is_left_out_and_warns_of_nothing(recwarn):
     near = linkage([[0.0], [0.0]])  # As two tasks always are.
     flat = heat_map(["a", "b"], np.eye(2), list("wxyz"), links=near, summary="m")

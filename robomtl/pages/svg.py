@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -10,6 +11,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 INK, SOFT, RULE, EDGE = "#1d2024", "#676d75", "#e4e4df", "#a3a8a9"
 BAR, WARN, CARD = "#2f8f83", "#b3541e", "#ffffff"
@@ -107,8 +109,13 @@ def _element(
     figure: Figure, summary: str, named: Mapping[str, Named] | None
 ) -> ElementTree.Element:
     written = io.StringIO()
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)  # Names of tasks may contain $.
     # The salt makes the identifiers of several figures on a page differ.
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": summary}):
+    style = {**_STYLE, "svg.hashsalt": summary}
+    with mpl.rc_context(style), warnings.catch_warnings():
+        # The font of the page draws the text, which may have any characters.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(_short(written.getvalue()))
     for element in root.iter():
