@@ -411,6 +411,12 @@ def test_more_goals_than_have_demonstrations_are_refused(goals_pool):
         problems(HIDDEN, goals_pool, shots=9, trials=2, goals=2)
 
 
+def test_an_empty_list_of_tasks_is_refused():
+    for suite in (SUITE, GOALS):
+        with pytest.raises(InputError, match="No task was named; name at least 1"):
+            benchmark_of(suite, ())
+
+
 def test_hidden_goals_that_are_not_numbered_are_refused():
     class Hiding(PointsSuite):
         goal = None

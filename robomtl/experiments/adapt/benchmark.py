@@ -58,8 +58,9 @@ def benchmark_of(suite: Suite, names: Sequence[str] | None) -> Benchmark:
         names: Names of the tasks to use; None for all.
 
     Raises:
-        InputError: If the suite holds out no task, a named task is unknown or not held out,
-            or the suite hides its goals without numbering them, or with one start per goal.
+        InputError: If the suite holds out no task, ``names`` is empty, a named task is
+            unknown or not held out, or the suite hides its goals without numbering them, or
+            with one start per goal.
     """
     kind, known = kind_of(suite), suite.held_out_tasks
     if kind == "infer" and not known:
@@ -77,6 +78,8 @@ def benchmark_of(suite: Suite, names: Sequence[str] | None) -> Benchmark:
 def _chosen(
     suite: Suite, known: Sequence[Task], names: Sequence[str]
 ) -> tuple[Task, ...]:
+    if not names:
+        raise InputError("No task was named; name at least 1.")
     chosen = tuple(find_task(suite, name) for name in names)
     trained = [task.name for task in chosen if task not in known]
     if trained:
