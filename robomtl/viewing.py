@@ -162,8 +162,8 @@ def view(
         save: File for rerun, ``.rrd``, to write in place of opening the viewer.
 
     Raises:
-        InputError: If there is no display for the viewer, or the outcome of a recorded
-            trial differs from the record; no file is then written.
+        InputError: If there is no display for the viewer, ``save`` is a folder, or the
+            outcome of a recorded trial differs from the record; no file is then written.
         EpisodesError: If a new trial ended in an error; no file is then written.
         MissingExtraError: If the extra ``view`` or a library that renders is missing.
     """
@@ -203,6 +203,10 @@ def _recording(rerun: ModuleType, save: Path | None) -> Iterator[Any]:
         yield recording
         recording.flush()
         return
+    if save.is_dir():
+        raise InputError(
+            f"{save} is a folder; give a file to write, such as {save / 'trial.rrd'}."
+        )
     with replacing(save) as temporary:
         recording.save(temporary)
         try:

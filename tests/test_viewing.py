@@ -15,7 +15,7 @@ from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.envs.points import PointsSuite
 from robomtl.envs.points_env import THINGS
-from robomtl.errors import EpisodesError
+from robomtl.errors import EpisodesError, InputError
 from robomtl.evaluation import EvaluationConfig, ExpertAgent, Results
 from robomtl.execution.compute import Compute
 from robomtl.experiments.evaluating import evaluate
@@ -202,6 +202,15 @@ def test_a_trial_that_goes_otherwise_leaves_no_file(evaluation, tmp_path):
     with pytest.raises(ValueError, match="differs from its record: success is False"):
         viewing.view(ExpertAgent(), POINTS, place, save=path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_place_of_the_file_is_refused_before_the_trial(tmp_path):
+    trial = viewing.new_trial(POINTS, task="reach-red", variation=None)
+    message = (
+        f"{tmp_path} is a folder; give a file to write, such as {tmp_path}/trial.rrd"
+    )
+    with pytest.raises(InputError, match=message):
+        viewing.view(ExpertAgent(), POINTS, trial, save=tmp_path)
 
 
 def test_a_new_trial_that_breaks_off_leaves_no_file_and_says_why(tmp_path):
