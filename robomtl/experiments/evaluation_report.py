@@ -68,7 +68,7 @@ def evaluation_report(
     tiers = summary.tiers or {"": summary.everything}
     means = [_bar(name or "no tier", each) for name, each in summary.tiers.items()]
     failures, footer = _failures(results.records), counting(setting)
-    facts = sections.facts("Conditions", conditions(setting), machine(setting))
+    facts = conditions(setting), machine(setting)
     grid, curves = outcome_grid(results, videos or {}), curves_of(results)
     charts = panels(curves, setting.horizon) if curves else None
     lead, kind = counted(summary.everything.tasks, "task"), setting.instructions
@@ -94,7 +94,7 @@ def evaluation_report(
             *(_tasks(summary, tier, each) for tier, each in tiers.items()),
             _steps(charts) if charts else None,
             sections.section("outcomes", "Trials", note, report.Trials(grid)),
-            facts,
+            sections.facts("Conditions", *facts),
             sections.folded("config", "Configuration", settings) if settings else None,
         ],
         footer=[footer],
