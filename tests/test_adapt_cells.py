@@ -13,6 +13,7 @@ from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.envs.points import PointsSuite
 from robomtl.errors import GaveUpError, InputError
 from robomtl.execution.compute import Compute
+from robomtl.experiments.adapt.adaptation_problems import Problem, draw_for, problems
 from robomtl.experiments.adapt.adapting_cells import PlayCell, Shared
 from robomtl.experiments.adapt.benchmark import benchmark_of, kind_of
 from robomtl.experiments.adapt.controls import SupportPool, check_control, support_under
@@ -20,7 +21,6 @@ from robomtl.experiments.adapt.family import find_family, seeds_of
 from robomtl.experiments.adapt.folds import all_held_out
 from robomtl.experiments.adapt.method_cells import MethodCell, plan, trials_of
 from robomtl.experiments.adapt.method_design import AdaptRequest
-from robomtl.experiments.adapt.problems import Problem, draw_for, problems
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -234,6 +235,12 @@ def described_fields(path):
                 match field, text:
                     case ast.AnnAssign(), ast.Expr(value=ast.Constant(value=str(said))):
                         yield ast.unparse(field.target), said
+
+
+def test_few_modules_of_the_package_share_a_file_name():
+    counts = Counter(path.name for path in core() if path.stem != "__init__")
+    shared = {name: count for name, count in counts.items() if count > 1}
+    assert sum(shared.values()) <= 10, sorted(shared)
 
 
 def test_the_room_of_experiments_names_what_it_has():

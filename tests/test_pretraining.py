@@ -18,10 +18,10 @@ from robomtl.cli.main import main
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
+from robomtl.experiments.adapt.adaptation_problems import Problem
 from robomtl.experiments.adapt.family import find_family, first_member
 from robomtl.experiments.adapt.method_cells import plan
 from robomtl.experiments.adapt.method_design import AdaptRequest, configured
-from robomtl.experiments.adapt.problems import Problem
 from robomtl.layers.vision import Vision
 from robomtl.pretraining import clips
 from robomtl.pretraining.language_alignment import symmetric_contrast

@@ -13,10 +13,10 @@ from robomtl.demonstrations.collection_request import request_for
 from robomtl.demonstrations.dataset import Demonstrations
 from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Recorder
-from robomtl.demonstrations.recording import record
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.task_collection import task_collections_for
 from robomtl.demonstrations.task_sizes import check_compatible_tasks
+from robomtl.demonstrations.unit_recording import record
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
 from robomtl.files.paths import located

@@ -15,9 +15,9 @@ from robomtl.errors import GaveUpError, InputError
 from robomtl.evaluation.journal_lines import Done
 from robomtl.evaluation.kept import KeptEnvs
 from robomtl.evaluation.rollout import Outcome
+from robomtl.experiments.adapt.adaptation_problems import Problem
 from robomtl.experiments.adapt.controls import SupportPool, support_under
 from robomtl.experiments.adapt.method_cells import MethodCell
-from robomtl.experiments.adapt.problems import Problem
 from robomtl.experiments.playing import play_trials
 from robomtl.task import Suite, one_env_per_process
 

@@ -11,8 +11,8 @@ import numpy as np
 from robomtl.adaptation.support import Support
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.experiments.adapt.adaptation_problems import Problem, draw_for
 from robomtl.experiments.adapt.method_design import Control
-from robomtl.experiments.adapt.problems import Problem, draw_for
 from robomtl.task import Suite, find_task
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from robomtl.adaptation.method import Method
+from robomtl.experiments.adapt.adaptation_problems import Problem
 from robomtl.experiments.adapt.family import Family
 from robomtl.experiments.adapt.method_design import AdaptRequest, Control, objectives
-from robomtl.experiments.adapt.problems import Problem
 from robomtl.experiments.cells import Cell, Factors
 from robomtl.task import Suite, Trial
 from robomtl.training.objective import trains_actions

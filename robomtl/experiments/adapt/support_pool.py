@@ -6,10 +6,10 @@ from pathlib import Path
 from robomtl.demonstrations import CollectionConfig, Demonstrations, collect
 from robomtl.errors import OtherRequestError
 from robomtl.execution.compute import Compute
+from robomtl.experiments.adapt.adaptation_problems import Problem, problems, whole_tasks
 from robomtl.experiments.adapt.benchmark import Benchmark, benchmark_of
 from robomtl.experiments.adapt.controls import check_control
 from robomtl.experiments.adapt.method_design import AdaptRequest
-from robomtl.experiments.adapt.problems import Problem, problems, whole_tasks
 from robomtl.task import Suite
 
 POOL = "support"
