@@ -155,7 +155,7 @@ TEXTURE = Shift(
 )
 DISTRACTORS = Shift(
     line="coloured objects on the table that do not collide",
-    unit="things",
+    unit="objects",
     minimum=0,
     maximum=20,
     integer=True,
