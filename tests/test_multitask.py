@@ -181,7 +181,10 @@ def test_two_processes_find_what_one_finds_and_a_stopped_experiment_goes_on(
 def test_an_arm_of_the_same_label_with_other_settings_is_refused(made, data):
     out, _ = made
     other = replace(REQUEST, settings={"alone": {"policy_config.width": 10}, **SMALL})
-    with pytest.raises(ValueError, match=r"arms\.alone\.policy_config\.width is 12 th"):
+    with pytest.raises(
+        ValueError,
+        match=r"arms\.alone\.policy_config\.width is 12 in the folder and 10 now",
+    ):
         multitask(
             SUITE, other, out=out, data=data.path, compute=Compute(executor=Here())
         )
