@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robomtl.errors import InputError, OtherRequestError
+from robomtl.errors import DiskFullError, InputError, OtherRequestError
 from robomtl.evaluation.journal_lines import (
     Began,
     Done,
@@ -19,13 +19,14 @@ from robomtl.evaluation.journal_lines import (
     check_fits,
 )
 from robomtl.evaluation.rollout import Outcome
-from robomtl.files.durable import append_line, read_lines, write_text
+from robomtl.files.durable import append_line, read_lines, room, write_text
 from robomtl.files.request import check_not_removed, plain, refuse_other
 from robomtl.files.untrusted import converted, parse_json
 from robomtl.mismatch import Mismatch
 from robomtl.versions import packages
 
 _CHUNKS = ("chunks", dict[str, int])
+_ROOM = 2**18  # Bytes for the cell that is finished when a disk is full; 130 per trial.
 
 ATTEMPTS = 3
 """Number of calls that try a cell on which the machine fails, before it counts as an
@@ -54,6 +55,7 @@ class Journal:
     seconds: float = 0.0
     """Time spent on the finished cells in all sessions [s]."""
     _failures: Counter[int] = field(default_factory=Counter)
+    _free_room: Callable[[], None] | None = None
 
     @property
     def outcomes(self) -> dict[int, list[Outcome]]:
@@ -70,6 +72,19 @@ class Journal:
         self._add({"session": asdict(session)})
         self.sessions.append(session)
 
+    @contextmanager
+    def working(self, session: Session) -> Iterator[None]:
+        """Records that a session works on the plan, and holds room on the disk meanwhile.
+
+        The room is for the cell that is finished when something else has filled the disk.
+
+        Raises:
+            DiskFullError: If the disk has less room.
+        """
+        self.begin(session)
+        with room(self.path.parent, _ROOM) as self._free_room:
+            yield
+
     def append(self, index: int, done: Done, seconds: float) -> None:
         """Records a finished cell; it is on disk when this returns.
 
@@ -77,6 +92,9 @@ class Journal:
             index: Index of the cell in the plan.
             done: Result of the cell.
             seconds: Time since the session began or last finished a cell [s].
+
+        Raises:
+            DiskFullError: If the disk is full; the cell is recorded if room was held.
         """
         note = Note(cost=done.cost, reason=done.reason, measured=done.measured)
         entry = {
@@ -87,7 +105,13 @@ class Journal:
             **({"retry": True} if done.retry else {}),
             "outcomes": [asdict(outcome) for outcome in done.outcomes],
         }
-        self._add(entry)
+        try:
+            self._add(entry)
+        except DiskFullError:
+            if self._free_room is not None:
+                self._free_room()
+                self._add(entry)
+            raise
         self._enter(index, done, seconds)
 
     def read_line(self, line: str, sizes: Sequence[int], *, where: str) -> None:

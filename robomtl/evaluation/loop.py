@@ -6,12 +6,10 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
-from robomtl.errors import DiskFullError
 from robomtl.evaluation.formatting import counted
 from robomtl.evaluation.journal import Journal
 from robomtl.evaluation.journal_lines import Done, Session
 from robomtl.execution.executor import Executor, Failure
-from robomtl.files.durable import room
 from robomtl.progress import item_progress, remark
 from robomtl.task import Trial
 from robomtl.warned import gathered, warn
@@ -42,8 +40,6 @@ class Playable(Protocol):
 
 
 P = TypeVar("P", bound=Playable)
-
-_ROOM = 2**18  # Bytes for the cell that is finished when a disk is full; 130 per trial.
 
 
 class Work(Generic[P]):
@@ -87,19 +83,15 @@ def play_cells(
     left = [index for index in cells if journal.is_unfinished(index)]
     if not left:
         return
-    journal.begin(Session.current(executor.workers))
-    items = [cells[index] for index in left]
-    before = [cell for index, cell in cells.items() if not journal.is_unfinished(index)]
+    items, before = [cells[index] for index in left], cells.keys() - left
     tally = Counter(
-        outcome.success
-        for index in cells
-        if not journal.is_unfinished(index)
-        for outcome in journal.done[index].outcomes
+        outcome.success for index in before for outcome in journal.done[index].outcomes
     )
-    units, done_before = [cell.units for cell in items], sum(c.units for c in before)
+    units = [cell.units for cell in items]
+    done_before = sum(cells[index].units for index in before)
     with (
+        journal.working(Session.current(executor.workers)),
         item_progress(title, units, done=done_before) as reach,
-        room(journal.path.parent, _ROOM) as release,
     ):
         last, warnings = time.monotonic(), dict[str, None]()
         work = Work(play)
@@ -107,12 +99,7 @@ def play_cells(
             cell, now = items[index], time.monotonic()
             if isinstance(done, Failure):
                 done = Done.failed(done.reason, len(cell.trials), retry=True)
-            try:
-                journal.append(left[index], done, now - last)
-            except DiskFullError:  # The cell is finished, so it is kept.
-                release()
-                journal.append(left[index], done, now - last)
-                raise
+            journal.append(left[index], done, now - last)
             last = now
             warnings |= dict.fromkeys(done.warnings)
             counts = Counter(outcome.success for outcome in done.outcomes)
