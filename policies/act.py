@@ -231,15 +231,22 @@ class Act(Policy):
         tokens, attention_mask = self._tokens(observation, task_embedding, latent)
         for block in cast(Sequence[Block], self.trunk):
             tokens = block.among(tokens, attention_mask)
-        queries = self.query.expand(len(tokens), -1, -1)
         if attention_mask is not None:
             attention_mask = functional.pad(
                 attention_mask, (0, len(self.query)), value=True
             )
+        # The first block computes the queries once, as they are the same for all samples.
+        queries = self.query[None]
         for block in cast(Sequence[Block], self.decoder):  # Departure 3.
-            keys = torch.cat([tokens, queries], dim=1)
-            attended = Attended(*block.keys_and_values(keys), attention_mask)
-            queries = block(queries, attended)
+            keys, values = (
+                torch.cat([encoded, own.expand(len(encoded), -1, -1, -1)], dim=2)
+                for encoded, own in zip(
+                    block.keys_and_values(tokens),
+                    block.keys_and_values(queries),
+                    strict=True,
+                )
+            )
+            queries = block(queries, Attended(keys, values, attention_mask))
         predicted: Tensor = self.head.linear(self.norm(queries)).float()
         return self.head.gathered(predicted, observation.get(EMBODIMENT))
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
+import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,22 +54,17 @@ class Block(nn.Module):
         """Tokens after the block; (batch, token, width).
 
         Args:
-            tokens: Tokens that make the queries; (batch, token, width).
+            tokens: Tokens that make the queries; (batch, token, width), or (1, token,
+                width) if they are the same for the whole batch.
             attended: Keys, values and mask to attend to.
         """
-        queries = rearrange(
-            self.query(self.attention_norm(tokens)),
-            "b n (head part) -> b head n part",
-            head=self.heads,
-        )
+        queries = self._queries(tokens).expand(len(attended.keys), -1, -1, -1)
         mixed = functional.scaled_dot_product_attention(
             queries, attended.keys, attended.values, attn_mask=attended.mask
         )
-        tokens = tokens + self.output(
-            rearrange(mixed, "b head n part -> b n (head part)")
+        return self._updated(
+            tokens, rearrange(mixed, "b head n part -> b n (head part)")
         )
-        update: Tensor = self.outer(functional.gelu(self.inner(self.norm(tokens))))
-        return tokens + update
 
     def among(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
         """Tokens after the block with self-attention; (batch, token, width).
@@ -80,6 +76,60 @@ class Block(nn.Module):
         keys, values = self.keys_and_values(tokens)
         attended: Tensor = self(tokens, Attended(keys, values, mask))
         return attended
+
+    def read(self, tokens: Tensor, mask: Tensor, count: int) -> Tensor:
+        """The last tokens after the block with self-attention; (batch, count, width).
+
+        The result is that of ``among``. A few queries q are cheaper to project by the keys'
+        weights than many tokens x, as (x Wᵏ)·q = x·(Wᵏᵀ q), and a mean of values is the
+        projected mean of tokens. The bias of keys adds the same to the score of every
+        token, which the softmax ignores.
+
+        Args:
+            tokens: (batch, token, width).
+            mask: See ``Attended``; its queries are all tokens, or one for any.
+            count: Number of tokens to return, from the end of the sequence.
+        """
+        queries = self._queries(tokens[:, -count:])
+        key, value = rearrange(
+            self.key_value.weight,
+            "(kv head part) x -> kv head part x",
+            kv=2,
+            head=self.heads,
+        )
+        projected = torch.einsum("bhqp,hpx->bqhx", queries, key)
+        attended = self.attention_norm(tokens)[:, None]
+        rows = mask[..., -count:, :].expand(-1, -1, count, -1)
+        mixed = functional.scaled_dot_product_attention(
+            rearrange(projected, "b query head x -> b 1 (query head) x"),
+            attended,
+            attended,
+            attn_mask=rows.repeat_interleave(self.heads, dim=2),
+            scale=key.shape[1] ** -0.5,
+        )
+        mixed = rearrange(
+            mixed, "b 1 (query head) x -> b query head x", head=self.heads
+        )
+        values = rearrange(
+            torch.einsum("bqhx,hpx->bqhp", mixed, value),
+            "b query head part -> b query (head part)",
+        )
+        bias = self.key_value.bias[len(self.key_value.bias) // 2 :]
+        return self._updated(tokens[:, -count:], values + bias)
+
+    def _queries(self, tokens: Tensor) -> Tensor:
+        """Queries of tokens; (batch, head, token, head width)."""
+        return rearrange(
+            self.query(self.attention_norm(tokens)),
+            "b n (head part) -> b head n part",
+            head=self.heads,
+        )
+
+    def _updated(self, tokens: Tensor, attended: Tensor) -> Tensor:
+        """Tokens after the residual updates by what they attended to and by the perceptron."""
+        tokens = tokens + self.output(attended)
+        update: Tensor = self.outer(functional.gelu(self.inner(self.norm(tokens))))
+        return tokens + update
 
 
 def last_tokens(
@@ -96,10 +146,7 @@ def last_tokens(
     *before, final = cast(Sequence[Block], blocks)
     for block in before:
         tokens = block.among(tokens, mask)
-    # The last block computes only the tokens that are returned.
-    attended = Attended(*final.keys_and_values(tokens), mask[..., -count:, :])
-    last: Tensor = final(tokens[:, -count:], attended)
-    return last
+    return final.read(tokens, mask, count)
 
 
 def check_heads(width: int, heads: int) -> None:
