@@ -1,4 +1,5 @@
 import re
+import shlex
 import shutil
 import socket
 import sys
@@ -14,6 +15,7 @@ from test_cli import refusal
 import robomtl
 from robomtl import checkpoint
 from robomtl.cli.main import main
+from robomtl.cli.suite_options import options_from
 from robomtl.evaluation.results import Results
 from robomtl.hub import repository
 
@@ -77,15 +79,45 @@ def test_the_card_has_success_with_intervals_protocol_and_command(tmp_path, hub)
     assert "| reach | 80.0% | 37.6% to 96.4% | 4/5 |\n" in body
     assert "| push\\|pull | 25.0% | 4.6% to 69.9% | 1/4 |\n" in body
     assert "    robomtl pull me/mlp --out policy\n" in body
-    with_ = "--goals observable --horizon 50"
+    with_ = "--suite-options horizon=50 goals=observable"
     tasks = "--tasks reach 'push|pull'"
     line = f"robomtl evaluate policy --suite toy/MT2 --protocol fresh {tasks} {with_}\n"
     assert line in body
     line = (
         f"--variations fresh --episodes 10 --until horizon {tasks} --instructions held-"
     )
-    assert f"{line}out {with_} --execute 2\n" in body
+    assert f"{line}out --execute 2 {with_}\n" in body
     assert "| robot | `state` (12,) | 2 numbers within [-1, 1] |" in body
+
+
+def arms(
+    variant: str = "",
+    *,
+    joints: int = 7,
+    slow: bool = False,
+    cameras: tuple[str, ...] = (),
+    speed: float = 1.0,
+    robot: str = "",
+):
+    return robomtl.suite("points/MT4")
+
+
+def test_the_command_of_a_card_has_the_options_of_any_suite(tmp_path, hub, no_suites):
+    no_suites.register("arms", arms)
+    agent = saved(tmp_path / "run")
+    options = {"joints": 6, "slow": True, "cameras": ["top", "wrist"], "speed": 0.5}
+    options |= {"robot": "two arms", "unset": None, "suites": {"a": {}}}
+    done = evaluation(
+        OUTCOMES, fingerprint=agent.fingerprint, suite="arms", options=options
+    )
+    done.write(tmp_path / "run" / "fresh")
+    robomtl.push(tmp_path / "run", "me/mlp")
+    body = hub.files("me/mlp")["README.md"].decode()
+    (command,) = re.findall("robomtl evaluate .*", body)
+    words = shlex.split(command.partition("--suite-options ")[2])
+    del options["unset"], options["suites"]
+    given = options_from("arms", words)
+    assert given == {**options, "cameras": ("top", "wrist")}
 
 
 def test_a_later_push_replaces_what_an_earlier_one_left(tmp_path, hub):

@@ -1,7 +1,7 @@
 """Renders the cards with which the hub presents a policy or demonstrations."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,9 +17,6 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
-_OPTIONS = ("goals", "horizon", "size", "profile")
-"""Options of suites that are flags of ``robomtl evaluate``."""
 
 
 def _cell(text: str) -> str:
@@ -146,13 +143,29 @@ def _command(results: Results, card: Card) -> str:
         words.append(f"--tasks {' '.join(map(shlex.quote, results.tasks))}")
     if setting.instructions != "canonical":
         words.append(f"--instructions {shlex.quote(setting.instructions)}")
-    flags = {
-        **{
-            name: setting.options[name]
-            for name in _OPTIONS
-            if name in setting.options and setting.options[name] != defaults.get(name)
-        },
-        **{name: it for name, it in setting.acting.items() if name != "history"},
+    options = {
+        name: value
+        for name, value in setting.options.items()
+        if name not in defaults or value != defaults[name]
     }
-    words += [f"--{name} {value}" for name, value in flags.items()]
-    return " ".join(words)
+    words += [
+        f"--{name} {it}" for name, it in setting.acting.items() if name != "history"
+    ]
+    return " ".join([*words, *_suite_options(options)])
+
+
+def _suite_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the flag of the options that can be given as words, if there are any."""
+    words = [
+        f"{name}={_word(value)}"
+        for name, value in options.items()
+        if value is not None and not isinstance(value, Mapping)
+    ]
+    if words:
+        yield f"--suite-options {' '.join(map(shlex.quote, words))}"
+
+
+def _word(value: Any) -> str:
+    """An option's value as ``--suite-options`` reads it."""
+    several = isinstance(value, list | tuple)
+    return ",".join(map(str, value)) if several else str(value)
