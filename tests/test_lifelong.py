@@ -305,6 +305,66 @@ def test_ewc_is_the_loss_and_a_penalty_around_the_earlier_weights(data, tmp_path
     torch.testing.assert_close(moved, expected.expand_as(moved), rtol=1e-3, atol=1e-7)
 
 
+def test_ewc_decays_the_earlier_importance_and_adds_that_of_the_new_task(
+    data, tmp_path
+):
+    stage = stage_in(data, tmp_path)
+    method = LIFELONG.get("ewc")(decay=0.5, samples=8)
+    (_, first), (at, second) = learned(method, stage, 2)
+    alone = replace(method, decay=0.0)._consolidated(
+        robomtl.load(at.run), at.first({at.task: None}), at
+    )
+    expected = 0.5 * first.policy.meta.fisher + alone.policy.meta.fisher
+    torch.testing.assert_close(second.policy.meta.fisher, expected)
+    assert second.policy.meta.anchor.equal(joined(second.policy))
+
+
+def test_a_strong_penalty_keeps_the_weights_that_earlier_tasks_need(data, tmp_path):
+    training = TrainConfig(
+        steps=30,
+        batch_size=8,
+        validation=0.0,
+        threads=1,
+        device="cpu",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+    )
+    moved = []
+    for strength in (1e-6, 1e8):
+        stage = stage_in(data, tmp_path / f"{strength:g}", training=training)
+        method = LIFELONG.get("ewc")(strength=strength, samples=32)
+        (_, first), (_, second) = learned(method, stage, 2)
+        important = first.policy.meta.fisher
+        change = (joined(second.policy) - joined(first.policy)).square()
+        moved.append(float(important @ change))
+    assert moved[1] < moved[0] / 10
+
+
+@pytest.mark.parametrize("head", ["flow", "diffusion"])
+def test_ewc_draws_the_noise_of_an_action_head_by_the_seed(head, data, tmp_path):
+    found = []
+    for number in (0, 1):
+        torch.manual_seed(number)
+        config = {"width": 12, "task_width": 4, "loss": head, "head_width": 8}
+        stage = stage_in(data, tmp_path / str(number), policy_config=config)
+        (_, made), *_ = learned(LIFELONG.get("ewc")(samples=8), stage, 1)
+        found.append(made.policy.meta.fisher)
+    assert found[0].sum() > 0
+    assert found[0].equal(found[1])
+
+
+def test_ewc_reads_as_many_samples_as_it_is_given(data, tmp_path, monkeypatch):
+    sizes = []
+
+    def counting(policy, batches):
+        sizes.extend(len(batch.action) for batch in batches)
+        return torch.zeros(len(joined(policy)))
+
+    monkeypatch.setattr("robomtl.continual.ewc.fisher", counting)
+    learned(LIFELONG.get("ewc")(samples=70), stage_in(data, tmp_path), 1)
+    assert sizes == [32, 32, 6]
+
+
 def test_ewc_takes_a_policy_that_is_conditioned_on_a_one_hot_code(data, tmp_path):
     stage = stage_in(data, tmp_path, conditioning=("one_hot",))
     *_, (_, kept) = learned(LIFELONG.get("ewc")(samples=32), stage, 2)

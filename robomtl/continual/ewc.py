@@ -10,6 +10,9 @@ latest weights. The objective is L + λ Σ F (θ - θ*)². Departures:
    the batch size where samples are independent.
 2. The loss of the policy replaces the negative log likelihood, so that the scale of λ
    depends on the loss.
+3. λ includes the factor ½ of both papers, and the factor γ by which Schwarz et al. multiply
+   F in the penalty as well.
+4. F_k is not normalised, where Schwarz et al. give all tasks the same scale.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,6 +30,7 @@ from robomtl.continual.lifelong_method import OnePolicy, StreamSetting
 from robomtl.continual.stage import Stage
 from robomtl.demonstrations import Demonstrations
 from robomtl.errors import InputError
+from robomtl.execution.locks import GENERATOR
 from robomtl.files.request import plain
 from robomtl.policy import POLICIES, Batch, Loss, Policy
 from robomtl.policy_contract import loss_of
@@ -163,9 +167,16 @@ class Ewc(OnePolicy):
         policy = trained.policy
         assert isinstance(policy.meta, Importance)
         material = material_of(policy, data, trained.card.conditioning)
-        draws = sampler_of(material, Generator().manual_seed(stage.training.seed))
-        steps = range(-(-self.samples // _ROWS))
-        information = fisher(policy, (draws.batch(step, _ROWS) for step in steps))
+        seed = stage.training.seed
+        draws = sampler_of(material, Generator().manual_seed(seed))
+        batches = (
+            draws.batch(start // _ROWS, min(_ROWS, self.samples - start))
+            for start in range(0, self.samples, _ROWS)
+        )
+        # Action heads such as flow and diffusion draw noise.
+        with GENERATOR, torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            information = fisher(policy, batches)
         check_finite(information, stage.task)
         policy.meta.fisher.mul_(self.decay).add_(information)
         policy.meta.anchor.copy_(joined(policy))
@@ -186,7 +197,8 @@ def fisher(policy: Policy, batches: Iterable[Batch]) -> Tensor:
 
     total, number = torch.zeros(sum(each.numel() for each in weights.values())), 0
     for batch in batches:
-        gradients = vmap(grad(single), in_dims=(None, 0))(weights, batch)
+        per_sample = vmap(grad(single), in_dims=(None, 0), randomness="different")
+        gradients = per_sample(weights, batch)
         squares = [gradients[name].square().sum(0).flatten() for name in weights]
         total += torch.cat(squares)
         number += len(batch.action)
