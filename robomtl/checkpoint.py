@@ -1,8 +1,9 @@
 """Checkpoints of trained policies: weights in safetensors, and a card in JSON."""
 
+import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,31 @@ def configure(policy: str, fields: Mapping[str, Any]) -> Any:
         InputError: If the architecture or a field is unknown, or a value has the wrong
             type or is refused by the config.
     """
+    check_head_choice(policy, fields)
     return _configured(f"Policy '{policy}'", POLICIES.get(policy).Config, fields)
+
+
+def check_head_choice(policy: str, names: Collection[str]) -> None:
+    """Refuses ``loss`` for an architecture whose action head cannot be chosen.
+
+    Args:
+        policy: Registered name of the architecture.
+        names: Names of the fields that are given.
+
+    Raises:
+        InputError: If ``loss`` is given, and the architecture is unknown or has no such
+            field.
+    """
+    if "loss" not in names:
+        return
+    config = POLICIES.get(policy).Config
+    if not is_dataclass(config):
+        return  # ``configure`` refuses it.
+    if "loss" not in [each.name for each in dataclasses.fields(config)]:
+        raise InputError(
+            f"The policy '{policy}' does not let its action head be chosen; leave loss"
+            " (--architecture.loss) out, or choose another policy, such as transformer."
+        )
 
 
 def configure_objective(name: str, fields: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, kl_divergence
 
+from robomtl.checkpoint import configure
 from robomtl.cli.train import main
 from robomtl.errors import InputError
 from robomtl.policies.act import Act, ActConfig, Latent
@@ -88,11 +89,13 @@ def test_a_negative_weight_of_the_divergence_is_refused():
         ActConfig(beta=-1)
 
 
-def test_the_command_line_says_that_it_has_a_head_of_its_own():
-    with pytest.raises(
-        InputError, match="'act' does not let its action head be chosen"
-    ):
-        main(["--data", "any", "--policy", "act", "--architecture.loss", "flow"])
+@pytest.mark.parametrize("name", ["act", "rt2"])
+def test_a_policy_with_a_head_of_its_own_lets_none_be_chosen(name):
+    message = f"'{name}' does not let its action head be chosen; leave loss"
+    with pytest.raises(InputError, match=message):
+        configure(name, {"loss": "flow"})
+    with pytest.raises(InputError, match=message):
+        main(["--data", "any", "--policy", name, "--architecture.loss", "flow"])
 
 
 def test_heads_that_do_not_share_the_width_are_refused():

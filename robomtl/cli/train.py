@@ -10,7 +10,12 @@ from typing import Any
 
 import tyro
 
-from robomtl.checkpoint import TrainedPolicy, configure, configure_objective
+from robomtl.checkpoint import (
+    TrainedPolicy,
+    check_head_choice,
+    configure,
+    configure_objective,
+)
 from robomtl.cli.flags import SuiteFlags, flags_of, given, own_first
 from robomtl.cli.run_directory import run_directory
 from robomtl.conditioning import Kind
@@ -165,14 +170,8 @@ def _model(arguments: Sequence[str]) -> Resolved:
         given(arguments, f"--{name}") for name in ("policy", "objective", "start")
     )
     model = resolved(Model(policy=policy, objective=objective), loaded(start))
-    config = type(configure(model.policy, model.policy_config))
-    has_loss = "loss" in {each.name for each in dataclasses.fields(config)}
-    if given(arguments, "--architecture.loss") and not has_loss:
-        raise InputError(
-            f"The policy '{model.policy}' does not let its action head be chosen; leave"
-            " --architecture.loss out, or give another policy, such as --policy"
-            " transformer."
-        )
+    if given(arguments, "--architecture.loss"):
+        check_head_choice(model.policy, ["loss"])
     return model
 
 
