@@ -554,6 +554,14 @@ def test_a_chunk_longer_than_every_episode_is_refused(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_history_longer_than_every_episode_is_refused(data, tmp_path):
+    longest = int(data.episodes.length.max())
+    message = f"history is {longest + 1}, but the longest demonstration has {longest}"
+    with pytest.raises(InputError, match=rf"{message} steps.* give {longest} or less"):
+        quick(data, tmp_path / "run", replace(QUICK, history=longest + 1))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_negative_seed_is_refused():
     with pytest.raises(ValueError, match="seed is -1; give 0 to"):
         TrainConfig(seed=-1)

@@ -53,25 +53,32 @@ def check_actions(data: Data, minimised: Objective, *, objective: str) -> None:
             each.check_actions(f"objective '{objective}'")
 
 
-def check_chunk(data: Data, chunk: int) -> None:
-    """Checks that some episode is at least as long as the policy's chunks of actions.
+def check_lengths(data: Data, *, chunk: int, history: int) -> None:
+    """Checks that some episode is as long as the policy's chunks and histories.
 
     Args:
         data: Data to train on.
         chunk: Number of actions that the policy predicts at once.
+        history: Number of observations that the policy reads.
 
     Raises:
-        InputError: If a chunk is longer than every episode.
+        InputError: If a chunk or a history is longer than every episode.
     """
-    lengths = (int(each.episodes.length.max()) for each in data.sets if len(each))
-    longest = max(
-        lengths, default=chunk
-    )  # Another check refuses data without episodes.
+    lengths = [int(each.episodes.length.max()) for each in data.sets if len(each)]
+    if not lengths:
+        return  # Another check refuses data without episodes.
+    longest = max(lengths)
     if chunk > longest:
         raise InputError(
             f"chunk is {chunk}, but the longest demonstration has {longest} steps, so that"
             f" later actions would never be trained; give {longest} or less"
             " (--architecture.chunk)."
+        )
+    if history > longest:
+        raise InputError(
+            f"history is {history}, but the longest demonstration has {longest} steps, so"
+            " that earlier observations would always be copies of the first; give"
+            f" {longest} or less (--history)."
         )
 
 
@@ -211,8 +218,9 @@ def check_training(
     """
     name, chunk = card.objective, int(card.config.get("chunk", 1))
     check_actions(demonstrations, objective, objective=name)
-    check_chunk(demonstrations, chunk)
-    if note := rate_note(demonstrations, chunk=chunk, history=card.spec.history):
+    history = card.spec.history
+    check_lengths(demonstrations, chunk=chunk, history=history)
+    if note := rate_note(demonstrations, chunk=chunk, history=history):
         remark(note)
     loss = str(card.config.get("loss", ""))
     check_balance(demonstrations, config, loss=loss, objective=name)
