@@ -321,8 +321,12 @@ def test_a_data_set_of_an_older_layout_lacks_what_is_requested(
     own: Path, tmp_path: Path
 ) -> None:
     write(tmp_path / "before", header(), episodes())
-    with pytest.raises(InputError, match="no images; collect with --cameras, or .*"):
-        Demonstrations(tmp_path / "before", observe=("image.top",))
+    for name, lacks in (("image.top", "images"), ("proprioception", "proprioception")):
+        message = (
+            f"has no {lacks}.*; collect with --cameras, or .* --images SIZE in place"
+        )
+        with pytest.raises(InputError, match=message):
+            Demonstrations(tmp_path / "before", observe=(name,))
     with pytest.raises(
         InputError, match="observation feature of .*before 'top'.*state"
     ):

@@ -176,6 +176,17 @@ def test_a_collection_records_that_its_videos_are_lossless(tmp_path: Path) -> No
         robomtl.collect(points, tmp_path, config=usual, compute=alone)
 
 
+def test_an_encoding_of_pictures_is_refused_where_none_are_observed(
+    tmp_path: Path,
+) -> None:
+    config = robomtl.CollectionConfig(tasks=["reach-red"], episodes=1, video="h264")
+    with pytest.raises(
+        InputError, match="video is 'h264', but points/MT4 .* no images"
+    ):
+        robomtl.collect(suite("points/MT4"), tmp_path / "data", config=config)
+    assert not (tmp_path / "data").exists()
+
+
 def test_pictures_of_cameras_are_stored_without_loss_unless_chosen_otherwise() -> None:
     assert usual_video({"cameras": ["corner2-zoom"], "size": 84}) == "lossless"
     assert usual_video({"images": 32}) == usual_video({}) == "h264"

@@ -15,7 +15,7 @@ from robomtl.demonstrations.driving import Rollouts
 from robomtl.demonstrations.expert_episodes import Recorder
 from robomtl.demonstrations.staging import Staging
 from robomtl.demonstrations.task_collection import task_collections_for
-from robomtl.demonstrations.task_sizes import check_compatible_tasks
+from robomtl.demonstrations.task_sizes import check_compatible_tasks, check_has_images
 from robomtl.demonstrations.unit_recording import record
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
@@ -77,13 +77,15 @@ def collect(
             kept.
     """
     executor = (compute or Compute()).playing
-    request = request_for(suite, config or CollectionConfig(), rollouts)
+    config = config or CollectionConfig()
+    request = request_for(suite, config, rollouts)
     task_collections = task_collections_for(suite, request)
     if rollouts is not None:
         check_agent(rollouts.agent, suite, request.tasks)
     staging = Staging(located(out), request)
     recorded = _recorded_request(staging.out)
     if recorded is None:
+        check_has_images(suite, request, config.video)
         with staging.opened():
             check_compatible_tasks(suite, request)
             recorder = Recorder(suite, request, rollouts)

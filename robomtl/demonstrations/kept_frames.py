@@ -112,6 +112,21 @@ class ObservedFeatures(NamedTuple):
     """Shape of the images of each feature."""
 
 
+def _remedy(folder: Path, name: str) -> str:
+    """A sentence on how data get a feature that suites with cameras have; else empty."""
+    if name == PROPRIOCEPTION:
+        lacks, camera = f"{name}, which is recorded with images", "CAMERA"
+    elif name.startswith(IMAGE):
+        lacks, camera = "images", name.removeprefix(IMAGE)
+    else:
+        return ""
+    return (
+        f" It has no {lacks}; collect with --cameras, or add them: robomtl data add-camera"
+        f" {folder} --cameras {camera} --out NEW (in the suite points, --images SIZE in"
+        " place of --cameras)."
+    )
+
+
 def find_features(folder: Path, info: Info, observe: Sequence[str]) -> ObservedFeatures:
     """The features of a data set for names of observation features.
 
@@ -124,12 +139,8 @@ def find_features(folder: Path, info: Info, observe: Sequence[str]) -> ObservedF
     for name in observe:
         if name not in named and name != STATE:
             message = unknown(f"observation feature of {folder}", name, named)
-            if name.startswith(IMAGE) and not _has_pictures(info):
-                camera = name.removeprefix(IMAGE)
-                message += (
-                    " It has no images; collect with --cameras, or add them:"
-                    f" robomtl data add-camera {folder} --cameras {camera} --out NEW."
-                )
+            if not _has_pictures(info):
+                message += _remedy(folder, name)
             raise InputError(message)
     keys = [named.get(name, layout.STATE) for name in observe]
     where = folder / layout.INFO

@@ -1,4 +1,4 @@
-"""Checks that tasks fit into one data set: lengths of vectors, and the frame rate."""
+"""Checks that tasks fit into one data set: lengths of vectors, images, and the frame rate."""
 
 from math import prod
 from typing import Any
@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 
 from robomtl.demonstrations.collection_request import Request
-from robomtl.demonstrations.layout import Sizes
+from robomtl.demonstrations.layout import Sizes, Video
 from robomtl.env_contract import frames_per_second
 from robomtl.errors import InputError
 from robomtl.features import robot_of
@@ -43,6 +43,22 @@ def check_compatible_tasks(suite: Suite, request: Request) -> None:
                 f"'{task}' is of the embodiment '{robot}', '{first}' of '{first_robot}'; a data"
                 " set has one embodiment. Collect them into different folders."
             )
+
+
+def check_has_images(suite: Suite, request: Request, video: Video | None) -> None:
+    """Refuses an encoding of images in a suite that observes none.
+
+    Raises:
+        InputError: If ``video`` is given, and the first task observes no images.
+    """
+    if video is None:
+        return
+    if not any(len(shape) == 3 for _, shape in _sizes(suite, request.tasks[0]).others):
+        raise InputError(
+            f"video is '{video}', but {suite.name} with the options {dict(suite.options)}"
+            " observes no images; name its cameras, or the size of its images (--cameras,"
+            " --images), or leave video out."
+        )
 
 
 def refuse_different_sizes(task: str, sizes: Sizes, other: str, others: Sizes) -> None:
