@@ -20,10 +20,18 @@ from robomtl.continual.packnet import Owners, claim
 from robomtl.continual.per_task import LoraPerTask
 from robomtl.continual.stage import Stage
 from robomtl.errors import InputError
+from robomtl.evaluation.journal_lines import Done
+from robomtl.evaluation.rollout import Outcome
 from robomtl.execution.compute import Compute
+from robomtl.experiments.cells import Finished
 from robomtl.experiments.lifelong import LifelongRequest, lifelong, streaming
 from robomtl.experiments.lifelong import transfer_measures as measures
-from robomtl.experiments.lifelong.lifelong_design import played_tasks, variants_of
+from robomtl.experiments.lifelong.lifelong_design import (
+    StreamCell,
+    played_tasks,
+    variants_of,
+)
+from robomtl.experiments.lifelong.lifelong_findings import retained
 from robomtl.experiments.lifelong.lifelong_report import lifelong_report
 from robomtl.experiments.lifelong.streams import (
     STREAMS,
@@ -33,6 +41,7 @@ from robomtl.experiments.lifelong.streams import (
 )
 from robomtl.experiments.lifelong.variants import check_variant
 from robomtl.pages.rendering import report_page
+from robomtl.task import Trial
 from robomtl.training import TrainConfig
 from robomtl.training.material import materials
 
@@ -476,6 +485,35 @@ def test_transfer_is_measured_as_the_formulas_say():
     assert measures.forgotten(found, stream, "b") == pytest.approx(0.5)
 
 
+def finished(order, rates):
+    """A run in an order of tasks, with one trial for each rate of a triangle."""
+    cells = played(order, rates)
+    cell = StreamCell(
+        method="sequential",
+        order=0,
+        seed=0,
+        stream=order,
+        trials=tuple(Trial("points/MT4", task, 0) for _, task in cells),
+        learned=tuple(stage for stage, _ in cells),
+    )
+    return Finished(cell, Done([Outcome(success=bool(it[0])) for it in cells.values()]))
+
+
+def test_forgetting_is_averaged_over_the_places_of_a_stream_and_then_over_orders():
+    forgets = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    retains = [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+    runs = [
+        finished(("a", "b", "c"), forgets),
+        finished(("b", "a", "c"), retains),
+        finished(("c", "b", "a"), retains),
+    ]
+    found = retained(runs, ("a", "b", "c"))
+    assert found.backward_transfer.value == pytest.approx(1 / 3)
+    assert found.relative_forgetting == pytest.approx(1 / 3)
+    low, high = found.backward_transfer.interval
+    assert low < 0 and high > 0.9  # One of three orders, not six of seven tasks.
+
+
 def test_a_task_that_comes_twice_is_followed_until_it_is_learned_again():
     assert measures.window(("a", "b", "a", "b"), "a") == (1, 2)
     assert measures.window(("a", "b", "a", "b"), "b") == (2, 3)
@@ -532,6 +570,32 @@ def test_orders_are_permutations_that_stay_the_same():
             "buffer of 4 demonstrations of each task is larger than the data, 3 of each",
         ),
         ({"settings": {"every": {"training.steps": 9}}}, "make the methods unequal"),
+        (
+            {"settings": {"every": {"training.aggregation": "pcgrad"}}},
+            "replay.training.aggregation is 'pcgrad', .* set it for multitask alone",
+        ),
+        (
+            {"settings": {"replay": {"training.weighting": "famo"}}},
+            "replay.training.weighting is 'famo', which needs samples of all tasks",
+        ),
+        (
+            {"settings": {"replay": {"training.mixture": "learned"}}},
+            "replay.training.mixture is 'learned'",
+        ),
+        (
+            {
+                "settings": {"replay": {"training.sampling": "validation_loss"}},
+                "steps": 2000,
+            },
+            "replay.training.sampling is 'validation_loss'",
+        ),
+        (
+            {
+                "methods": {"packnet": "packnet"},
+                "settings": {"packnet": {"keep": 1.0}},
+            },
+            "keep is 1.0; give a number between 0 and 1",
+        ),
         ({"settings": {"every": {"normaliser": "firts"}}}, "firts.*first"),
         ({"settings": {"sequentia": {}}}, "sequentia"),
         ({"methods": {}}, "No method was named"),
@@ -567,6 +631,35 @@ def test_what_does_not_fit_is_refused_at_once(changes, message, data, tmp_path):
     with pytest.raises(ValueError, match=message):
         run(data, tmp_path / "out", "replay", **changes)
     assert not list(tmp_path.glob("out/runs"))
+
+
+def test_balancing_of_tasks_is_allowed_where_all_are_learned_together():
+    settings = {"multitask": {"training.aggregation": "pcgrad"}}
+    made = variants_of(request("multitask", settings=settings))
+    assert made["multitask"].training.aggregation == "pcgrad"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("packnet", {"retraining": 0.0}, "retraining is 0.0; give a number between"),
+        ("ewc", {"strength": 0.0}, "strength is 0.0; give more than 0"),
+        ("ewc", {"decay": 1.5}, "decay is 1.5"),
+        ("ewc", {"samples": 0}, "samples is 0; give at least 1"),
+        ("lora", {"rank": 0}, "rank is 0; give at least 1"),
+        ("task_embedding", {"learning_rate": 0.0}, "learning_rate is 0.0; give more"),
+    ],
+)
+def test_impossible_settings_of_methods_are_refused(name, settings, message):
+    with pytest.raises(InputError, match=message):
+        LIFELONG.get(name)(**settings)
+
+
+def test_packnet_refuses_more_tasks_than_it_can_number():
+    method = LIFELONG.get("packnet")()
+    method.check(setting(stages=255))
+    with pytest.raises(InputError, match="up to 255 tasks, and the stream has 256"):
+        method.check(setting(stages=256))
 
 
 def test_ewc_refuses_a_policy_without_gradients_of_single_samples():

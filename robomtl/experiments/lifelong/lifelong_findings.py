@@ -25,7 +25,7 @@ from robomtl.experiments.lifelong.transfer_measures import (
 )
 from robomtl.files.request import plain
 
-Measure = Callable[[Played, Sequence[str], str], NDArray[np.float64] | None]
+Measure = Callable[[Played, Sequence[str], str], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +139,13 @@ def retained(runs: Sequence[Finished[StreamCell]], stream: Sequence[str]) -> Ret
     )
     measured = {
         measure: _scores(played, tasks, measure) if complete else dict[str, Scores]()
-        for measure in (learned, forward, backward, area, forgotten)
+        for measure in (learned, forward, area, forgotten)
     }
     return Retained(
         final=success_of({t: _stacked([p[end, t] for _, p in played]) for t in tasks}),
         learned=_rate(measured[learned]),
         forward_transfer=_rate(measured[forward]),
-        backward_transfer=(
-            _compared(measured[backward]) if measured[backward] else None
-        ),
+        backward_transfer=_compared(_by_place(played)) if complete else None,
         area=_rate(measured[area]),
         unchanged=complete
         and all((run.done.measured or {}).get("unchanged") for run in runs),
@@ -199,14 +197,33 @@ def _scores(
     tasks: Sequence[str],
     measure: Measure,
 ) -> dict[str, Scores]:
-    """Values of a measure by task, over the runs in which it is defined."""
-    scores = {}
-    for task in tasks:
-        values = [measure(each, stream, task) for stream, each in played]
-        defined = [each for each in values if each is not None]
-        if defined:
-            scores[task] = _stacked(defined)
-    return scores
+    """Values of a measure by task, over the runs."""
+    return {
+        task: _stacked([measure(each, stream, task) for stream, each in played])
+        for task in tasks
+    }
+
+
+def _by_place(played: Sequence[tuple[Sequence[str], Played]]) -> dict[str, Scores]:
+    """NBT_k over the runs by place k in the stream; NaN where a run has fewer places.
+
+    Not by task: a task has no NBT in the orders in which it is the last, so that tasks
+    would have different numbers of runs.
+    """
+    runs = [
+        [
+            found
+            for task in dict.fromkeys(stream)
+            if (found := backward(each, stream, task)) is not None
+        ]
+        for stream, each in played
+    ]
+    missing = np.full_like(runs[0][0], np.nan)
+    places = range(max(map(len, runs)))
+    return {
+        str(k): _stacked([some[k] if k < len(some) else missing for some in runs])
+        for k in places
+    }
 
 
 def _stacked(runs: Sequence[NDArray[np.float64]]) -> Scores:
