@@ -20,6 +20,13 @@ TaskId = Literal["given", "withheld"]
 
 _EQUAL = ("steps", "batch_size", "seed", "threads", "processes")
 _OWN = ("policy", "conditioning", "normaliser")
+# Settings by which tasks are balanced, and values that need no samples of every task.
+_BALANCING: Mapping[str, tuple[str, ...]] = {
+    "weighting": ("fixed",),
+    "aggregation": ("mean",),
+    "mixture": ("given",),
+    "sampling": ("temperature", "uniform", "proportional"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +81,8 @@ def variant_of(
     except InputError as error:
         said = str(error).removesuffix(".")
         raise InputError(f"The method {label}: {said}.") from error
+    if not variant.method.at_once:
+        _check_no_balancing(label, variant.training)
     check_known("normaliser", variant.normaliser, get_args(Normalisation))
     check_trainable(variant.policy)
     architecture = checkpoint.configure(variant.policy, variant.policy_config)
@@ -88,6 +97,18 @@ def _check_equal(label: str, training: Mapping[str, Any]) -> None:
             raise InputError(
                 f"{label}.training.{name} would make the methods unequal; all have the"
                 " same --steps, --batch-size and --seeds, and one thread each."
+            )
+
+
+def _check_no_balancing(label: str, training: TrainConfig) -> None:
+    """Refuses settings that balance all tasks, where a stage learns only some."""
+    for name, fitting in _BALANCING.items():
+        value = getattr(training, name)
+        if value not in fitting:
+            raise InputError(
+                f"{label}.training.{name} is {value!r}, which needs samples of all tasks,"
+                f" and a stage of {label} learns some of them; leave it out, or set it for"
+                " multitask alone."
             )
 
 
