@@ -66,6 +66,18 @@ def test_coral_is_the_distance_of_covariances() -> None:
     assert float(coral(source, source + 3)) == pytest.approx(0, abs=1e-10)
 
 
+def test_covariances_are_compared_in_float32_where_networks_compute_in_bfloat16() -> (
+    None
+):
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randn(64, 8, generator=generator)
+    target = source * 1.002
+    with torch.autocast("cpu", torch.bfloat16):
+        found = coral(source, target)
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(float(coral(source, target)), rel=1e-5)
+
+
 def test_the_gradient_is_reversed_by_a_rate_that_rises_from_0_to_1() -> None:
     features = torch.ones(2, 3, requires_grad=True)
     passed = reversed_gradient(features, torch.tensor(0.25))

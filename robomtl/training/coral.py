@@ -40,11 +40,13 @@ def coral(source: Tensor, target: Tensor) -> Tensor:
     """CORAL loss ‖C_S − C_T‖² / 4d² between the covariances of features; equation 1.
 
     Args:
-        source: Features of at least 2 samples; (sample, d).
-        target: Features of at least 2 samples; (sample, d).
+        source: Features of at least 2 samples, in float32; (sample, d).
+        target: Features of at least 2 samples, in float32; (sample, d).
 
     Returns:
-        Shape ().
+        Shape (), in float32.
     """
-    difference = torch.cov(source.T) - torch.cov(target.T)
+    # In bfloat16 the difference of similar covariances would be rounding error.
+    with torch.autocast(source.device.type, enabled=False):
+        difference = torch.cov(source.T) - torch.cov(target.T)
     return difference.square().sum() / (4 * source.shape[1] ** 2)

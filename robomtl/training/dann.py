@@ -8,6 +8,8 @@ by a factor that rises over the training. Departures:
    distinguishes domains within a task and not by the tasks that each domain has
    (Long et al. 2018, arXiv:1705.10667).
 2. Features are the inputs of the action head.
+3. The discriminator's loss is the mean of those of both domains, where equation 9 adds them
+   up; ``weight`` scales the loss that the discriminator minimises as well.
 """
 
 from dataclasses import dataclass
