@@ -30,7 +30,8 @@ class Pretrain(DataFlags, TrainConfig):
     data: tyro.conf.Positional[tuple[Path, ...]]
     """Data sets to train on; a folder of data sets selects all in it."""
     objective: str
-    """Training objective; its settings are the flags --meta.*"""
+    """Training objective: language_alignment, latent_actions, masked_trajectory,
+    momentum_contrast or time_contrastive; its settings are the flags --meta.*"""
     start: Path | None = None
     """Run directory of a policy whose weights initialise the new one."""
     start_parts: tuple[str, ...] = ()

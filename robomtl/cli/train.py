@@ -154,7 +154,12 @@ def with_settings(kind: type[Any], model: Resolved) -> type[Any]:
         (name, type(it), dataclasses.field(default=it)) for name, it in settings.items()
     ]
     made: type[Any] = dataclasses.make_dataclass(
-        kind.__name__, own, bases=(kind,), frozen=True, kw_only=True
+        kind.__name__,
+        own,
+        bases=(kind,),
+        namespace={"__doc__": kind.__doc__},  # The help begins with it.
+        frozen=True,
+        kw_only=True,
     )
     # Restores the order of flags, which a derived dataclass does not inherit.
     made.__dataclass_fields__ = {
