@@ -1,5 +1,6 @@
 """Pre-training of features, and training and adaptation that start from them."""
 
+import copy
 import itertools
 import shutil
 from pathlib import Path
@@ -15,6 +16,7 @@ from robomtl import checkpoint
 from robomtl.adaptation import Budget, adapt
 from robomtl.adaptation.support import Support, draw_support
 from robomtl.cli.main import main
+from robomtl.cli.train import Train
 from robomtl.demonstrations import CollectionConfig, Demonstrations, Mixture, collect
 from robomtl.errors import InputError
 from robomtl.execution.compute import Compute
@@ -32,6 +34,7 @@ from robomtl.pretraining.pretrain_run import pretrain
 from robomtl.pretraining.time_contrastive import time_contrast
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
+from robomtl.training.material import materials
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -247,6 +250,64 @@ def test_the_weights_of_the_keys_follow_by_the_momentum(states, tmp_path):
     assert torch.allclose(contrast.get_buffer("key/stem/weight"), wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize("similarity", ["bilinear", "cosine"])
+def test_momentum_contrast_is_info_nce_with_keys_of_the_followed_weights(
+    similarity, states, tmp_path
+):
+    settings = {**SHORT["momentum_contrast"], "similarity": similarity}
+    made = pretrain(
+        states,
+        objective="momentum_contrast",
+        out=tmp_path,
+        policy_config=SMALL,
+        conditioning=(),  # Frames are then conditioned alike, in any order.
+        objective_config=settings,
+        config=QUICK,
+    )
+    objective = MomentumContrast(**settings)
+    part, _ = materials(states, made.card.conditioning, QUICK, chunk=1)
+    batch = objective.draws(part, QUICK).batch(0, 10)
+    contrast, followed = made.policy.meta, copy.deepcopy(made.policy)
+    keys = {
+        name.removeprefix("key/").replace("/", "."): value
+        for name, value in contrast.named_buffers()
+    }
+    followed.load_state_dict(keys, strict=False)
+    embeddings = batch.batch.task_embedding
+    features, other = (
+        each(batch.batch.observation, embeddings) for each in (made.policy, followed)
+    )
+    queries = contrast.projection(features)[::2]
+    weight, bias = keys["projection.weight"], keys["projection.bias"]
+    own = (other @ weight.T + bias)[1::2]
+
+    def score(query, key):
+        if similarity == "bilinear":
+            return query @ contrast.form @ key
+        return query @ key / (query.norm() * key.norm() * objective.temperature)
+
+    found = objective.loss(made.policy, batch).per_sample
+    for row, query in enumerate(queries):
+        scores = torch.stack([score(query, key) for key in own])
+        wanted = scores.logsumexp(0) - scores[row]
+        assert found[row].item() == pytest.approx(wanted.item(), rel=1e-4, abs=1e-5)
+    assert not own.allclose(contrast.projection(features)[1::2])
+
+
+def test_what_is_masked_is_predicted_without_being_read(states, tmp_path):
+    policy = learn(states, tmp_path, "masked_trajectory").policy
+    features, action = torch.randn(5, 3, 16), torch.randn(5, 3, 2)
+    masked = torch.rand(5, 3, 2) < 0.5
+    masked[0], masked[1] = True, False
+    found = policy.meta(features, action, masked)
+    features[masked[..., 0]] += 1
+    action[masked[..., 1]] += 1
+    again = policy.meta(features, action, masked)
+    assert all(a.equal(b) for a, b in zip(found, again, strict=True))
+    seen = policy.meta(features + 1, action, masked)
+    assert not seen[1][1].allclose(again[1][1])
+
+
 @pytest.mark.parametrize("levels", [2, 3, 8])
 def test_latent_actions_take_so_many_values_and_pass_gradients(
     levels, states, tmp_path
@@ -386,6 +447,17 @@ def test_alignment_of_one_task_is_refused(states, tmp_path):
 def test_crops_larger_than_pictures_are_refused(pictures, tmp_path):
     with pytest.raises(InputError, match=r"'top' have 16 px; give less than 8"):
         learn(pictures, tmp_path, "momentum_contrast", PICTURES, crop=8)
+
+
+def test_the_help_of_pretrain_says_what_it_does_and_names_the_objectives(capsys):
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", "").split())
+    assert "Trains the encoders and the trunk of a policy, from which" in shown
+    assert all(name in shown for name in NAMES)
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert Train.__doc__.partition(".")[0] in capsys.readouterr().out
 
 
 def test_pretrain_needs_an_objective_and_names_what_starts_from_it(

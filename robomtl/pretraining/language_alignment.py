@@ -11,6 +11,7 @@ Departures:
    weight.
 2. h reads the policy's features of a few frames: the first, the last and the mean of all. g
    reads the output of the policy's encoder of the task embedding, which it trains.
+3. The temperature t is a setting; CLIP learns it.
 """
 
 from dataclasses import dataclass

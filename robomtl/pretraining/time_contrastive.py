@@ -9,9 +9,13 @@ the steps j' of other episodes, with S(z, z') = -|z - z'|,
 
 and a penalty on the lengths of the z. Departures:
 
-1. z is a linear projection of the features, since normalised features have a fixed scale.
-2. All other episodes of the batch are negatives, and not three of them.
-3. The alignment with language is a separate objective, ``language_alignment``.
+1. z is a linear projection of the features, since normalised features have a fixed scale;
+   the penalty is its mean absolute value plus its norm, where R3M has the sum.
+2. All other episodes of the batch are negatives, and not three of them, each by its step j'
+   where R3M takes its step i'.
+3. The trainer of R3M also takes the mean of L and the same loss from the end of an episode,
+   with k in the place of i; here, as in the paper, it is L alone.
+4. The alignment with language is a separate objective, ``language_alignment``.
 """
 
 from dataclasses import dataclass

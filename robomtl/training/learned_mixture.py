@@ -10,6 +10,8 @@ mixture on which a third policy, the requested one, is trained. Departures:
 1. Re-Mix bins actions for the first two policies; here all three minimise the policy's loss.
 2. Re-Mix chooses the step of the reference by its validation loss; here both trainings have
    ``Remix.steps``, few enough that a handful of demonstrations is not yet memorised.
+3. Weights begin at the sampling fractions of the settings, by default equal for all tasks,
+   and are smoothed towards them; those of Re-Mix begin at the sizes of the data sets.
 """
 
 from collections.abc import Callable
