@@ -156,13 +156,14 @@ def test_another_robot_gets_new_parts_and_statistics(data, flyers, tmp_path, cap
     assert "Taken from the start: encoder, trunk.1, trunk.3, trunk.4. New: norm" in said
 
 
-def test_only_the_named_parts_are_trained(begun, new, tmp_path):
+def test_only_the_named_parts_are_trained(begun, new, tmp_path, capsys):
     config = replace(QUICK, train=("trunk.0", "head"))
     made = train(new, out=tmp_path, start=begun, config=config).policy.state_dict()
     moved = {
         name for name, value in weights(begun).items() if (made[name] != value).any()
     }
     assert {name.rpartition(".")[0] for name in moved} == {"trunk.0", "head.linear"}
+    assert "Frozen, as --train leaves them out: encoder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

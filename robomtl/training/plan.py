@@ -35,7 +35,11 @@ from robomtl.training.processes import Processes
 from robomtl.training.samples import Sampler
 from robomtl.training.scored import Scored
 from robomtl.training.start import Start, identity
-from robomtl.training.transferred_weights import check_trained, transfer_weights
+from robomtl.training.transferred_weights import (
+    check_trained,
+    frozen_sentence,
+    transfer_weights,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +184,7 @@ def _built(plan: Plan) -> tuple[Policy, bool]:
         taken = transfer_weights(policy, plan.start)
         check_trained(policy, taken, config.train)
         kept = taken.normaliser
-        remark(taken.sentence)
+        remark(f"{taken.sentence} {frozen_sentence(policy, config.train)}".rstrip())
     return policy.to(config.device), kept
 
 

@@ -112,6 +112,23 @@ def check_trained(policy: nn.Module, taken: Transferred, train: Sequence[str]) -
         )
 
 
+def frozen_sentence(policy: nn.Module, train: Sequence[str]) -> str:
+    """Sentence with the modules that are not trained; empty if all are.
+
+    Args:
+        policy: Policy with the modules.
+        train: Parts that are trained; all if empty.
+    """
+    trained, frozen = list[str](), list[str]()
+    for name, _ in policy.named_parameters():
+        owner = name.rpartition(".")[0]
+        (trained if _within_any(name, train) else frozen).append(owner)
+    if not train or not frozen:
+        return ""
+    names = [name or _OWN for name in _outermost(frozen, trained)]
+    return f"Frozen, as --train leaves them out: {', '.join(names)}."
+
+
 def _check_architecture(
     policy: Policy, start: Start, taken: Sequence[str], new: Mapping[str, str]
 ) -> None:
