@@ -70,9 +70,9 @@ class TrainConfig:
     ema_decay: float = 0.999
     """EMA decay; the EMA policy acts; 0 disables."""
     train: tuple[str, ...] = ()
-    """Parts of the policy that are trained, such as ``observer`` (the image encoders),
-    ``encoder`` (of the task embedding), ``trunk`` and ``head``, if training starts from
-    another policy; all if empty. The other parts are frozen."""
+    """Parts of the policy that are trained, such as ``observer`` (the image encoders), ``trunk``
+    and ``head``, if training starts from another policy; all if empty. The other
+    parts are frozen."""
     learning_rate_factors: tuple[tuple[str, float], ...] = ()
     """Parts of the policy, such as ``trunk`` or ``trunk.0``, and the factors that multiply
     their learning rate; 0 freezes a part."""
