@@ -12,13 +12,15 @@ import tyro
 
 import robomtl
 from robomtl.cli.flags import SuiteFlags
-from robomtl.cli.labels import arms_from
+from robomtl.cli.labels import ArmFlags, arms_from
 from robomtl.cli.main import main
 from robomtl.cli.multitask import Multitask
+from robomtl.errors import InputError
 from robomtl.experiments.multitask.arm_cells import plan
 from robomtl.experiments.multitask.arm_design import arms_of, tasks_of
 from robomtl.experiments.multitask.arm_experiment import NOISE
 from robomtl.experiments.multitask.arm_findings import MultitaskFindings
+from robomtl.experiments.multitask.arm_recipes import ARM_RECIPES
 from robomtl.experiments.multitask.arms import BASES, USUAL
 from robomtl.experiments.multitask.crossover import Crossover
 
@@ -107,6 +109,16 @@ def test_the_command_shows_a_table_and_grows_with_another_arm(tmp_path, capsys):
 def test_words_that_say_nothing_are_refused(words, message):
     with pytest.raises(ValueError, match=message):
         arms_from(tyro.cli(Multitask, args=["points/MT4", *words]))
+
+
+def test_an_unknown_arm_of_a_recipe_is_refused_with_the_labels_of_the_recipe():
+    recipe = ARM_RECIPES["worst-ten"].request
+    flags = ArmFlags(arms=("unifrm",))
+    expected = "Unknown arm 'unifrm'. Did you mean 'uniform'.*learned.*together"
+    with pytest.raises(InputError, match=expected):
+        arms_from(flags, recipe)
+    made = arms_from(ArmFlags(arms=("uniform", "alone", "mine=together")), recipe)
+    assert made.arms == {"uniform": "together", "alone": "alone", "mine": "together"}
 
 
 def test_every_arm_flag_column_and_key_is_explained():

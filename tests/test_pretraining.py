@@ -465,6 +465,10 @@ def test_pretrain_needs_an_objective_and_names_what_starts_from_it(
 ):
     assert main(["pretrain", str(data["old"])]) == 2
     assert "Give --objective, one of language_alignment" in capsys.readouterr().err
+    assert main(["pretrain", "--objective", "time_contrastive"]) == 2
+    shown = capsys.readouterr()
+    assert "Give the data sets to train on: robomtl pretrain DATA" in shown.err
+    assert "Run directory" not in shown.out
     words = ["--objective", "time_contrastive", "--steps", "1", "--batch-size", "8"]
     small = ["--architecture.width", "16", "--meta.size", "4", "--threads", "1"]
     out = ["--observe", "state", "--out", str(tmp_path / "run")]

@@ -53,6 +53,13 @@ def test_an_unknown_or_unsupported_shift_is_refused(shifts: str, message: str) -
         robomtl.suite(f"shifted/{shifts}/{POINTS}")
 
 
+@pytest.mark.parametrize("name", ["shifted", "shifted/action_gain=2", "shifted/"])
+def test_shifts_without_a_suite_are_refused(name: str) -> None:
+    expected = f"{name.rstrip('/')} names no suite; give .*/metaworld/MT10"
+    with pytest.raises(InputError, match=expected):
+        robomtl.suite(name)
+
+
 def test_a_suite_without_geometry_has_no_shifts_of_positions() -> None:
     with pytest.raises(
         InputError, match=r"does not define where .* action_delay, action_g"

@@ -8,8 +8,9 @@ from robomtl.experiments.adapt.method_design import AdaptRequest
 from robomtl.experiments.adapt.method_design import Design as MethodDesign
 from robomtl.experiments.multitask.arm_design import Design as ArmDesign
 from robomtl.experiments.multitask.arm_design import MultitaskRequest
-from robomtl.experiments.multitask.arms import USUAL
+from robomtl.experiments.multitask.arms import BASES, USUAL
 from robomtl.experiments.settings import EVERY, by_label, parsed, split_policies
+from robomtl.nearest import check_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,9 @@ def arms_from(
         InputError: If an arm or a setting is malformed, or a label is unknown.
     """
     words = by_label(flags.arms, noun="arm")
+    known = {**BASES, **(usual.arms if usual else {})}
+    for label, name in words.items():
+        check_known("arm", name, known if label == name else BASES)
     arms = _resolved(words, usual.arms if usual else {})
     labels = {**arms, EVERY: EVERY}
     given = parsed(

@@ -62,6 +62,8 @@ def main(arguments: Sequence[str]) -> None:
     check_trainable(model.policy)
     kind = with_settings(Pretrain, model)
     flags = tyro.cli(kind, args=arguments, prog="robomtl pretrain")
+    if not flags.data:
+        raise InputError("Give the data sets to train on: robomtl pretrain DATA …")
     check_device(flags.device)
     with run_directory(flags.out, "pretrain", model.policy, flags=flags) as out:
         trained = pretrain(

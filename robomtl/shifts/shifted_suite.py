@@ -223,10 +223,15 @@ def shifted(variant: str, **options: Any) -> ShiftedSuite:
         **options: Options of the suite.
 
     Raises:
-        InputError: If a shift, a magnitude, the suite or an option is unknown, or the
-            suite does not support a shift.
+        InputError: If a shift, a magnitude, the suite or an option is unknown, no suite
+            is named, or the suite does not support a shift.
     """
     shifts, _, name = variant.partition("/")
+    if not name:
+        raise InputError(
+            f"{f'shifted/{variant}'.rstrip('/')} names no suite; give the shifts and a"
+            f" suite, such as shifted/{shifts or 'friction=4'}/metaworld/MT10."
+        )
     if name.startswith("shifted/"):
         raise InputError(
             f"shifted/{variant} shifts a shifted suite; name all shifts at once: {_FORM}."
