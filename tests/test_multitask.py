@@ -385,6 +385,7 @@ def test_fewer_demonstrations_than_asked_for_are_refused(data, tmp_path):
         multitask(
             SUITE, replace(REQUEST, demonstrations=(5,)), out=tmp_path, data=data.path
         )
+    assert not list(tmp_path.iterdir())
 
 
 def test_demonstrations_of_another_suite_are_refused(data, tmp_path):

@@ -150,12 +150,13 @@ def lifelong(
                 noise=noise,
                 compute=compute.local,
             )
+        shared = _shared(request, suite, stream, variants, located(data), folder)
         machine = resolved_in(folder, compute.machine)
-        variants = {
+        continued = {
             label: replace(each, training=continued_on(machine, each.training))
             for label, each in variants.items()
         }
-        shared = _shared(request, suite, stream, variants, located(data), folder)
+        shared = replace(shared, variants=continued)
         return run_experiment(_Experiment(shared=shared), folder, compute.executed)
 
 

@@ -167,12 +167,13 @@ def multitask(
             data = collect_enough(
                 suite, folder, tasks, most, noise=noise, compute=compute.local
             )
+        shared = _shared(request, suite, tasks, arms, located(data), folder)
         machine = resolved_in(folder, compute.machine)
-        arms = {
+        continued = {
             label: replace(arm, training=continued_on(machine, arm.training))
             for label, arm in arms.items()
         }
-        shared = _shared(request, suite, tasks, arms, located(data), folder)
+        shared = replace(shared, arms=continued)
         return run_experiment(_Experiment(shared=shared), folder, compute.executed)
 
 
