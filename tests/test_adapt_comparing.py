@@ -199,14 +199,14 @@ class Losing(Here):
 
     def map(self, work, items, kind=type):
         for index, done in super().map(work, items, kind):
-            failure = Failure("its process died with exit code -9")
+            failure = Failure("its process was killed by SIGKILL")
             yield index, failure if index == self.lost else done
 
 
 def test_a_cell_that_the_machine_failed_is_tried_again(whole, play, tmp_path, capsys):
     found = play(tmp_path, executor=Losing())
     assert "1 cell has no outcome, as the machine failed it" in capsys.readouterr().err
-    assert found.methods["scratch"].reasons == {"its process died with exit code -9": 1}
+    assert found.methods["scratch"].reasons == {"its process was killed by SIGKILL": 1}
     play(tmp_path)
     assert untimed(tmp_path).equals(untimed(whole[1]))
 

@@ -116,7 +116,7 @@ def test_trials_whose_process_always_dies_are_errors_and_the_rest_go_on(
     results = play(tmp_path, agent=agent, executor=LocalExecutor(attempts=2))
 
     lost = [record for record in results.records if record.error is not None]
-    assert {record.error for record in lost} == {"its process died with exit code -9"}
+    assert {record.error for record in lost} == {"its process was killed by SIGKILL"}
     assert [record.variation for record in lost] == list(range(1_000_010, 1_000_020))
     assert results.tasks["reach-blue"].trials == EPISODES - 10
     assert results.tasks["reach-blue"].errors == 10
@@ -131,7 +131,7 @@ def test_trials_whose_process_always_dies_are_errors_and_the_rest_go_on(
         ("memory", r"step 3: MemoryError \(wobbling.py, line \d+\)"),
         ("exit", r"step 3: SystemExit: 3 \(wobbling.py, line \d+\)"),
         ("panic", r"step 3: Panic: rust \(wobbling.py, line \d+\)"),
-        ("death", r"its process died with exit code -9"),
+        ("death", r"its process was killed by SIGKILL"),
     ],
 )
 def test_a_simulator_that_breaks_is_an_error_of_its_trial_and_of_no_other(

@@ -238,7 +238,7 @@ def test_an_item_whose_process_always_dies_fails_and_the_others_do_not():
     results = outcomes(executor, die_always, ["a", "mortal", "b"])
     assert results == {
         0: "a",
-        1: Failure("its process died with exit code -9"),
+        1: Failure("its process was killed by SIGKILL"),
         2: "b",
     }
 
@@ -247,7 +247,7 @@ def test_an_item_whose_process_always_dies_fails_and_the_others_do_not():
 def test_an_answer_cut_short_counts_as_a_death():
     executor = LocalExecutor(workers=1, attempts=2)
     results = outcomes(executor, die_halfway_through_the_answer, ["mortal", "a"])
-    assert results == {0: Failure("its process died with exit code 9"), 1: "a"}
+    assert results == {0: Failure("its process ended with exit code 9"), 1: "a"}
 
 
 def test_an_item_whose_simulator_failed_is_tried_again_in_another_process(tmp_path):
@@ -275,7 +275,7 @@ def test_a_process_that_dies_before_it_has_started_costs_no_attempt(tmp_path):
 @pytest.mark.usefixtures("spawned_workers")
 def test_work_that_no_process_can_start_with_is_refused():
     message = (
-        "No worker process starts: its process died with exit code 1; .*in a module"
+        "No worker process starts: its process ended with exit code 1; .*in a module"
     )
     with pytest.raises(StartError, match=message):
         outcomes(LocalExecutor(), Unreadable(), ["a", "b"])
@@ -353,7 +353,7 @@ def test_a_trial_that_kills_its_process_is_given_up_and_not_its_item():
     executor = LocalExecutor(workers=1, attempts=2)
     items = [{"trials": 3, "deadly": deadly, "pause": 0} for deadly in (2, None)]
     results = outcomes(executor, play_trials, items)
-    assert results == {0: {2: "its process died with exit code -9"}, 1: {}}
+    assert results == {0: {2: "its process was killed by SIGKILL"}, 1: {}}
 
 
 def test_processes_end_when_the_results_are_not_wanted_any_more():

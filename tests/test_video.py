@@ -257,7 +257,7 @@ def test_a_trial_whose_process_dies_has_no_video_and_says_so(tmp_path):
     once = Compute(executor=LocalExecutor(attempts=1))
     films = filmed(tmp_path, agent=deadly, trials=11, compute=once)
     assert [each.fault is None for each in films] == [True] * 10 + [False]
-    assert "its process died with exit code -9" in films[-1].fault
+    assert "its process was killed by SIGKILL" in films[-1].fault
 
 
 def test_trials_that_ended_in_an_error_are_not_filmed(tmp_path):

@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 from robomtl.errors import InputError
 from robomtl.execution.cores import check_room
+from robomtl.execution.exit_codes import ended
 from robomtl.execution.heartbeat import HEARTBEAT, Beat
 from robomtl.execution.heartbeat import LIMIT as LIMIT
 from robomtl.execution.sendable import check_sendable, main_file
@@ -239,7 +240,7 @@ class _Processes(WorkerPool[_Process]):
             received: Answer = worker.connection.recv()
         except (EOFError, OSError):  # OSError: it died halfway through the answer.
             worker.process.join(5)
-            reason = f"its process died with exit code {worker.process.exitcode}"
+            reason = f"its process {ended(worker.process.exitcode)}"
             return Answer("retry", reason, self.beat(worker).trial)
         return received
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robomtl.errors import InputError, PlugInError
+from robomtl.execution.exit_codes import ended
 from robomtl.execution.heartbeat import HEARTBEAT
 from robomtl.files.untrusted import parse_json
 from robomtl.simulators import server
@@ -296,11 +297,7 @@ class ServerProcess:
     def _how_it_ended(self) -> str:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        code = self._process.poll()
-        how = f"ended with exit code {code}"
-        if code is None or code < 0:
-            how = f"was killed by {signal.Signals(-(code or -9)).name}"
-        said = self._last_line()
+        how, said = ended(self._process.poll()), self._last_line()
         return f"its server {how}{', having printed: ' * bool(said)}{said}"
 
     def _last_line(self) -> str:

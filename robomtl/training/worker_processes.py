@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from signal import Signals
 from typing import NamedTuple
 
 from robomtl.errors import LostProcessError, StartError
 from robomtl.execution.executor import spawn
+from robomtl.execution.exit_codes import ended
 from robomtl.execution.worker_pool import Answer, outcome
 from robomtl.progress import quiet
 from robomtl.terminal import say
@@ -117,11 +117,8 @@ def _reason(others: Sequence[tuple[BaseProcess, Connection]]) -> Exception | Non
     for rank, (process, connection) in enumerate(others, 1):
         code = process.exitcode
         if code:
-            how = (
-                f"killed by {Signals(-code).name}" if code < 0 else f"exit code {code}"
-            )
             return LostProcessError(
-                f"Process {rank} of the training has ended ({how}). {KEPT}"
+                f"Process {rank} of the training {ended(code)}. {KEPT}"
             )
         if code == 0 and connection.poll():
             answer: Answer = connection.recv()
