@@ -262,6 +262,10 @@ def test_what_cannot_be_pushed_is_refused(tmp_path, hub, data):
     ):
         robomtl.push(data, "me/points", evaluations=[run / "fresh"])
     with pytest.raises(
+        robomtl.InputError, match="contains data sets, such as .*points; push each to"
+    ):
+        robomtl.push(data.parent, "me/points")
+    with pytest.raises(
         robomtl.InputError, match="licence is 'MIT License'; give the hub's"
     ):
         robomtl.push(run, "me/mlp", license_name="MIT License")

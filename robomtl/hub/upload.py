@@ -8,9 +8,11 @@ from pathlib import Path
 from robomtl import checkpoint
 from robomtl.arguments import checked
 from robomtl.demonstrations import Demonstrations
+from robomtl.demonstrations.collect_missing import data_sets_in
 from robomtl.demonstrations.layout import INFO
 from robomtl.errors import InputError
 from robomtl.evaluation.results import RESULTS, TRIALS, Results
+from robomtl.files.folder_kinds import POLICY
 from robomtl.files.paths import located
 from robomtl.files.run_record import read_record
 from robomtl.hub.card import data_card, policy_card
@@ -53,8 +55,9 @@ def push(
         private: Whether a new repository is private; None for the owner's default.
 
     Raises:
-        InputError: If the folder is neither, an evaluation is of another policy, the hub
-            does not answer or refuses, or the repository has another format.
+        InputError: If the folder is neither or contains several data sets, an evaluation is
+            of another policy, the hub does not answer or refuses, or the repository has
+            another format.
     """
     if not _LICENCE.fullmatch(license_name):
         raise InputError(
@@ -62,6 +65,7 @@ def push(
             " apache-2.0, mit, cc-by-4.0 or other."
         )
     source = located(folder)
+    _refuse_several(source)
     kind: Kind = "dataset" if (source / INFO).exists() else "model"
     if kind == "dataset":
         if evaluations:
@@ -75,6 +79,16 @@ def push(
     if before is not None and before.files:
         before.check()
     return _commit(before, repository, kind, {CARD: text.encode(), **files}, private)
+
+
+def _refuse_several(folder: Path) -> None:
+    """Refuses the folder of the data sets of several robots."""
+    first = data_sets_in(folder)[0]
+    if first != folder and not (folder / POLICY).exists():
+        raise InputError(
+            f"{folder} contains data sets, such as {first}; push each to a repository of"
+            " its own."
+        )
 
 
 def _files(folder: Path, kind: Kind) -> dict[str, Path | bytes]:
