@@ -37,6 +37,7 @@ from .experiments.shift import ShiftConfig as ShiftConfig
 from .experiments.shift import shift as shift
 from .gymnasium_factory import from_gymnasium as from_gymnasium
 from .gymnasium_success import GoalDistance as GoalDistance
+from .gymnasium_success import Outcome as Outcome
 from .gymnasium_success import RewardAtLeast as RewardAtLeast
 from .hub.download import pull as pull
 from .hub.upload import push as push

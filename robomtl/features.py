@@ -38,7 +38,7 @@ class Feature:
                 image has names or lacks a camera.
         """
         if self.kind == "state":
-            _check_vector("state feature", self.shape, names=self.names)
+            _check_vector("A state", self.shape, names=self.names)
             if self.camera:
                 raise InputError(f"{self}: a state has no camera; leave it out.")
         elif len(self.shape) != 3 or self.shape[2] != 3 or min(self.shape) < 1:
@@ -76,7 +76,7 @@ class ActionFeature:
             InputError: If there is no component, or the number of names or units differs
                 from the size.
         """
-        _check_vector("action", (self.size,), names=self.names, units=self.units)
+        _check_vector("An action", (self.size,), names=self.names, units=self.units)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,10 +308,12 @@ def _feature(name: str, space: gymnasium.Space[Any]) -> Feature:
 
 def _check_vector(what: str, shape: tuple[int, ...], **labels: tuple[str, ...]) -> None:
     if len(shape) != 1 or shape[0] < 1:
-        raise InputError(f"The shape of a {what} is {shape}; give (length,).")
+        raise InputError(
+            f"{what} has the shape {shape}; give (length,), at least (1,)."
+        )
     for kind, given in labels.items():
         if given and len(given) != shape[0]:
             raise InputError(
-                f"A {what} of length {shape[0]} has {len(given)} {kind}; give as many, or"
+                f"{what} of length {shape[0]} has {len(given)} {kind}; give as many, or"
                 " none."
             )

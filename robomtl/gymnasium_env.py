@@ -23,6 +23,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
+from robomtl.arguments import shown
 from robomtl.camera import resized, take_picture
 from robomtl.env_contract import succeeded, unpacked_reset, unpacked_step
 from robomtl.errors import InputError, SimulationError
@@ -216,8 +217,7 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
         if not self._vectors:
             return np.zeros(1, np.float32)
         flat = [
-            np.asarray(spaces.flatten(part.space, self._part(observation, part)))
-            for part in self._vectors
+            self._flat(part, self._part(observation, part)) for part in self._vectors
         ]
         with np.errstate(over="ignore"):  # Infinite values raise an error below.
             state = np.concatenate(flat).astype(np.float32)
@@ -231,6 +231,18 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
                 self.task, self.variation, self.steps or 0, "its state is not finite"
             )
         return state
+
+    def _flat(self, part: Part, value: Any) -> NDArray[Any]:
+        """The numbers of one leaf of an observation."""
+        try:
+            if _has_number(part.space, value):
+                return np.asarray(spaces.flatten(part.space, value))
+        except (IndexError, TypeError, ValueError):
+            pass  # The message below describes the value.
+        raise InputError(
+            f"{self._where}: observation '{part.key or STATE}' is {shown(value)}; expected"
+            f" a value of {part.space}, as the observation space says."
+        )
 
     def _part(self, observation: Any, part: Part) -> Any:
         """The value of one leaf of an observation, checked against the leaf's shape."""
@@ -265,6 +277,18 @@ class GymnasiumEnv(gymnasium.Env[Observation, Action]):
                 ) from error
             return truth(reached, "success", self._where)
         return succeeded(outcome.info, self._success, self._where)
+
+
+def _has_number(space: spaces.Space[Any], value: Any) -> bool:
+    """Whether a value has numbers, and choices that Gymnasium's one-hot code contains.
+
+    ``spaces.flatten`` encodes some choices beyond their range as other ones.
+    """
+    if isinstance(space, spaces.Discrete):
+        return bool(0 <= value - space.start < space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return space.contains(np.asarray(value))
+    return not isinstance(value, np.ndarray) or value.dtype.kind in "biuf"
 
 
 def _last(observation: Any, info: Any) -> tuple[Any, Any]:

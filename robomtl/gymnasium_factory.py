@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack, get_type_hints
 
-from robomtl.arguments import checked, typed
+import numpy as np
+
+from robomtl.arguments import checked, shown, typed
 from robomtl.definition import definition
 from robomtl.errors import InputError
 from robomtl.gymnasium_env import EnvSettings
@@ -86,6 +88,10 @@ def from_gymnasium(
         Task(name=n, instructions=several(f"instructions of '{n}'", w))
         for n, w in instructions.items()
     ]
+    if not tasks:
+        raise InputError(
+            f"{name} has no task; give envs and instructions of at least 1."
+        )
     if len(set(held)) == len(tasks):
         raise InputError(f"{name} has no task to train on; hold out fewer.")
     return GymnasiumSuite(
@@ -118,13 +124,24 @@ def _typed_options(options: SuiteOptions) -> SuiteOptions:
     kinds = get_type_hints(SuiteOptions)
     for name in options:
         check_known("option of from_gymnasium", name, kinds)
+    if not _are_bounds(options.get("action_bounds", (-1, 1))):
+        raise InputError(
+            f"action_bounds is {shown(options['action_bounds'])}; give (low, high), two"
+            " numbers."
+        )
     values: Any = {
         name: typed(name, value, kinds[name]) for name, value in options.items()
     }
-    if (bounds := values.get("action_bounds")) is not None and len(bounds) != 2:
-        raise InputError(f"action_bounds is {bounds}; give (low, high).")
     fitting: SuiteOptions = values
     return fitting
+
+
+def _are_bounds(value: object) -> bool:
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(each, int | float | np.number) for each in value)
+    )
 
 
 def _check_tasks(
@@ -144,5 +161,11 @@ def _check_tasks(
     }.items():
         for task in sorted({*named} - instructions.keys()):
             raise InputError(unknown(kind, task, instructions))
+    for task, expert in experts.items():
+        if not callable(expert):
+            raise InputError(
+                f"The expert of '{task}' is {shown(expert)}; give a function of an"
+                " observation."
+            )
     for task in instructions.keys() - envs.keys():
         raise InputError(f"The task '{task}' has instructions but no env.")

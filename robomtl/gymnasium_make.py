@@ -7,9 +7,11 @@ from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
+from gymnasium.spaces import Space
 from gymnasium.wrappers import TimeLimit
 
 from robomtl.errors import InputError, MissingExtraError
+from robomtl.returned_values import kind_of
 
 Maker = str | Callable[..., gymnasium.Env[Any, Any]]
 MakeEnv = Maker | tuple[Maker, Mapping[str, Any]]
@@ -46,13 +48,15 @@ def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, An
         render_mode: Passed on if the env's constructor accepts it; None passes nothing.
 
     Raises:
-        InputError: If the id is not registered in this process.
+        InputError: If the id is not registered in this process, or a function returns
+            anything but an env with two spaces.
         MissingExtraError: If a package that the env needs is not installed.
     """
     maker, arguments = parted(make)
     if callable(maker):
         seen = render_mode is not None and "render_mode" in _parameters(maker)
-        return maker(**arguments, **({"render_mode": render_mode} if seen else {}))
+        extra = {"render_mode": render_mode} if seen else {}
+        return _checked(maker, maker(**arguments, **extra))
     build = partial(gymnasium.make, maker, disable_env_checker=True, **arguments)
     try:
         env = build()
@@ -69,6 +73,34 @@ def made(make: MakeEnv, render_mode: str | None = None) -> gymnasium.Env[Any, An
         ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise MissingExtraError(f"The env '{maker}' cannot be made: {error}") from error
+
+
+def _checked(maker: Callable[..., Any], env: Any) -> gymnasium.Env[Any, Any]:
+    """The env that a function returned, if it is one.
+
+    Raises:
+        InputError: If it is no env, or lacks a space.
+    """
+    if not isinstance(env, gymnasium.Env):
+        given = f"the class {env.__name__}" if isinstance(env, type) else kind_of(env)
+        raise InputError(
+            f"{_name(maker)} returned {given}; expected an env, an instance of a class that"
+            " inherits from gymnasium.Env."
+        )
+    for name in ("observation_space", "action_space"):
+        space = getattr(env, name, None)
+        if not isinstance(space, Space):
+            raise InputError(
+                f"The {name} of {type(env.unwrapped).__name__} is {kind_of(space)};"
+                " expected a space of gymnasium.spaces, as an attribute of the env."
+            )
+    return env
+
+
+def _name(maker: Callable[..., Any]) -> str:
+    """The name of a function, for messages."""
+    function = maker.func if isinstance(maker, partial) else maker
+    return f"'{getattr(function, '__name__', type(function).__name__)}'"
 
 
 def _takes_render_mode(env: gymnasium.Env[Any, Any]) -> bool:

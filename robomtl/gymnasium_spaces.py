@@ -64,8 +64,9 @@ class Layout:
     @property
     def goal(self) -> slice | None:
         """Slice of ``desired_goal`` in the state; None if there is none."""
-        size = dict(self.parts).get(GOAL)
-        return None if size is None else slice(self.state - size, self.state)
+        of_goal = (size for name, size in self.parts if name.partition(".")[0] == GOAL)
+        size = sum(of_goal)
+        return slice(self.state - size, self.state) if size else None
 
     def embodiment(self, name: str) -> Embodiment:
         """The embodiment of this layout, for a robot of this name."""
@@ -97,7 +98,7 @@ def parts_of(task: str, space: spaces.Space[Any]) -> tuple[list[Part], dict[str,
     vectors = [leaf for leaf in leaves if leaf not in images.values()]
     if not all(isinstance(_flat(task, leaf, space), spaces.Box) for leaf in vectors):
         raise _no_vector(task, space)
-    return vectors, images
+    return [leaf for leaf in vectors if spaces.flatdim(leaf.space)], images
 
 
 def _leaves(path: tuple[Any, ...], space: spaces.Space[Any]) -> Iterator[Part]:
@@ -196,6 +197,11 @@ def _box(task: str, space: spaces.Space[Any]) -> spaces.Box:
     if not isinstance(space, spaces.Box):
         raise InputError(
             f"The action space of '{task}' is {space}; expected a Box with bounds."
+        )
+    if not np.prod(space.shape):
+        raise InputError(
+            f"The action space of '{task}' has the shape {space.shape}; expected at least 1"
+            " component."
         )
     return space
 

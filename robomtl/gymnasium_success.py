@@ -8,6 +8,7 @@ import numpy as np
 
 from robomtl.errors import InputError
 from robomtl.ranges import check_types, settings
+from robomtl.returned_values import kind_of
 
 GOAL = "desired_goal"
 ACHIEVED = "achieved_goal"
@@ -54,7 +55,7 @@ class GoalDistance:
         """Whether the achieved goal is within the tolerance of the desired goal.
 
         Raises:
-            InputError: If the observation lacks one of the goals.
+            InputError: If the observation lacks one of the goals, or their shapes differ.
             FloatingPointError: If the goals are not finite.
         """
         seen = outcome.observation
@@ -62,6 +63,13 @@ class GoalDistance:
             raise InputError(
                 f"GoalDistance needs observations with '{ACHIEVED}' and '{GOAL}'; give"
                 " success as a key of info or a function of an Outcome."
+            )
+        shapes = np.shape(seen[ACHIEVED]), np.shape(seen[GOAL])
+        if shapes[0] != shapes[1] or isinstance(seen[GOAL], Mapping):
+            raise InputError(
+                f"GoalDistance needs '{ACHIEVED}' and '{GOAL}' of one shape; they are"
+                f" {kind_of(seen[ACHIEVED])} and {kind_of(seen[GOAL])}. Give success as a"
+                " key of info or a function of an Outcome."
             )
         apart = np.subtract(seen[ACHIEVED], seen[GOAL], dtype=np.float64)
         if not np.isfinite(apart).all():

@@ -15,7 +15,7 @@ from robomtl.gymnasium_make import MakeEnv, made, parted
 from robomtl.gymnasium_spaces import Layout, layout_of
 from robomtl.nearest import check_known
 from robomtl.pictures import IMAGE, chosen
-from robomtl.plug_in import inspection
+from robomtl.plug_in import calling, inspection
 from robomtl.splits import SPLITS, find_split
 from robomtl.task import Env, Expert, Task, find_task
 from robomtl.versions import versions_of_modules
@@ -163,6 +163,7 @@ class GymnasiumSuite:
 
         Raises:
             InputError: If the task is unknown, or its spaces are not supported.
+            PlugInError: If its env cannot be made.
         """
         name = find_task(self, task).name
         layout = self._layout(name)
@@ -221,6 +222,7 @@ class GymnasiumSuite:
             if same:
                 known[task] = known[same[0]]
             else:
-                with inspection(partial(self._made, task)) as env:
+                making = calling(f"The env of '{task}' of {self.name} cannot be made")
+                with making, inspection(partial(self._made, task)) as env:
                     known[task] = layout_of(task, env, self.settings.rendered)
         return known[task]

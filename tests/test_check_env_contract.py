@@ -68,6 +68,21 @@ class NoInfo(Good):
         return super().reset(seed=seed)[0], None
 
 
+class ForgetsSeed(Good):
+    """Draws its start from a generator that no reset seeds."""
+
+    generator = np.random.default_rng(0)
+
+    def reset(self, *, seed=None, options=None):
+        self.place = float(self.generator.uniform(1, 3))
+        return self.seen(), {}
+
+
+class Unmade(Good):
+    def __init__(self):
+        raise OSError("no display")
+
+
 class OneSimulator(Good):
     """Has its place in a simulator of which a process has one."""
 
@@ -181,6 +196,17 @@ def suite_of(*envs, **settings):
         ([changed(observation=lambda o: o[:1])], "is an array of shape (1,) and type"),
         ([changed(observation=None)], "observation 'state' is nothing; expected an"),
         ([changed(observation=lambda o: o * 9)], "lies outside its space"),
+        ([ForgetsSeed], "starts differently when reset again with another seed"),
+        (
+            [Unmade],
+            "The env cannot be made: OSError: no display (test_check_env_contra",
+        ),
+        (
+            ["nosuch:Env-v0"],
+            "The env cannot be made: ModuleNotFoundError: No module nam",
+        ),
+        ([lambda: None], "'<lambda>' returned nothing; expected an env, an instance"),
+        ([changed(observation=lambda o: o.astype(str))], "is array(['"),
         ([OneSimulator], "while another env of the process is stepped in turn"),
         ([GlobalGenerator], "or a global random generator. Give each env its own"),
         ([ResetsItself], "The env reset itself within a step"),
@@ -209,13 +235,20 @@ def test_a_broken_env_of_ones_own_is_told_in_a_sentence(envs, sentence):
             r"The expert returned an array of shape (2,) and type float64",
         ),
         ("left", "The expert returned a str; expected actions of shape (1,)"),
+        (KeyError("robot"), "The expert raised an exception: KeyError: 'robot' (test_"),
         (np.array([3.0]), r"With the expert: At step 1, the action [3.] lies outside"),
     ],
 )
 def test_a_broken_expert_is_told_in_a_sentence(action, sentence):
-    suite = suite_of(Good, experts={"a": lambda observation: action})
+    def act(observation):
+        if isinstance(action, Exception):
+            raise action
+        return action
+
+    suite = suite_of(Good, experts={"a": act})
     problems = [str(problem) for problem in check(suite)]
     assert any(sentence in problem for problem in problems), problems
+    assert not any("met a" in problem for problem in problems), problems
 
 
 @pytest.mark.parametrize(

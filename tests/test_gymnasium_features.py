@@ -1,10 +1,13 @@
 """Adapted Gymnasium envs: spaces, actions, success and pictures."""
 
+from functools import partial
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.wrappers import Autoreset, TimeLimit
+from test_cli import refusal
 
 import robomtl
 import robomtl.suites
@@ -237,6 +240,11 @@ def test_actions_without_bounds_are_refused(bounds, options, message):
     ("options", "message"),
     [
         ({"action_bounds": (1, 2, 3)}, "action_bounds is .1, 2, 3.; give .low, high."),
+        ({"action_bounds": 1}, "action_bounds is 1; give .low, high., two numbers"),
+        (
+            {"action_bounds": ([-1, -1], [1, 1])},
+            r"action_bounds is \(\[-1, -1\], \[1, 1\]\); give .low, high.",
+        ),
         (
             {"sucess": "x"},
             "Unknown option of from_gymnasium 'sucess'. Did you mean 'suc",
@@ -267,6 +275,94 @@ def test_what_makes_no_env_is_refused(env, message):
         of(env)
 
 
+def nothing():
+    return None
+
+
+def the_class():
+    return Mark
+
+
+def several():
+    return gymnasium.make_vec("CartPole-v1", num_envs=2)
+
+
+class NoSpace(Mark):
+    def __init__(self):
+        super().__init__()
+        self.observation_space = None
+
+
+@pytest.mark.parametrize(
+    ("env", "message"),
+    [
+        (
+            nothing,
+            "'nothing' returned nothing; expected an env, an instance of a class",
+        ),
+        (partial(nothing), "'nothing' returned nothing; expected an env"),
+        (
+            the_class,
+            "'the_class' returned the class Mark; expected an env, an instance",
+        ),
+        (
+            several,
+            "'several' returned a CartPoleVectorEnv; expected an env, an instance",
+        ),
+        (NoSpace, "The observation_space of NoSpace is nothing; expected a space of"),
+    ],
+)
+def test_a_function_that_returns_no_env_is_refused(env, message):
+    suite = of(env)
+    for use in (suite.make_env, suite.embodiment):
+        with pytest.raises(InputError, match=message):
+            use("a")
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "message"),
+    [
+        (spaces.Discrete(3), 5, "is 5; expected a value of Discrete.3."),
+        (spaces.Discrete(3), -1, "is -1; expected a value of Discrete.3."),
+        (spaces.Discrete(3), "open", "is 'open'; expected a value of Discrete.3."),
+        (
+            spaces.MultiDiscrete([3, 2]),
+            np.array([4, 0]),
+            r"is array\(\[4, 0\]\); expected a value of MultiDiscrete",
+        ),
+        (
+            spaces.Box(-1, 1, (2,)),
+            np.array(["a", "b"]),
+            r"is array\(\['a', 'b'\].*expected a value of Box",
+        ),
+        (
+            spaces.Box(-1, 1, (2,)),
+            np.array([0, 1j]),
+            "is array.*expected a value of Box",
+        ),
+    ],
+)
+def test_values_outside_their_space_are_refused(space, value, message):
+    seen = (spaces.Dict({"part": space}), {"part": value})
+    with pytest.raises(InputError, match=f"step 0: observation 'part' {message}"):
+        started((Mark, {"seen": seen}))
+
+
+def test_an_empty_vector_is_left_out():
+    empty = spaces.Box(-1, 1, (0,))
+    alone = (empty, np.zeros(0, np.float32))
+    assert started((Mark, {"seen": alone}))[1]["state"].tolist() == [0.0]
+    both = spaces.Dict({"a": empty, "b": spaces.Discrete(2)})
+    seen = started((Mark, {"seen": (both, {"a": alone[1], "b": 1})}))[1]
+    assert seen["state"].tolist() == [0.0, 1.0]
+
+
+def test_an_action_without_components_is_refused():
+    suite = of((Mark, {"size": 0, "seen": (spaces.Discrete(2), 1)}))
+    with pytest.raises(InputError, match=r"has the shape \(0,\); expected at least 1"):
+        suite.embodiment("a")
+
+
 def test_success_is_a_distance_or_a_reward():
     near = robomtl.GoalDistance(0.5)
     goals = of(Goals, success=near)
@@ -284,6 +380,11 @@ def test_success_is_a_distance_or_a_reward():
         InputError, match="GoalDistance needs observations with 'achieved"
     ):
         near(Outcome(np.zeros(2), 0.0, False, {}))
+    seen = {"achieved_goal": np.zeros(2), "desired_goal": np.zeros(1)}
+    with pytest.raises(
+        InputError, match=r"of one shape; they are an array of shape \(2,\) and type"
+    ):
+        near(Outcome(seen, 0.0, False, {}))
     with pytest.raises(InputError, match="tolerance is 0; give a distance above 0"):
         robomtl.GoalDistance(0)
 
@@ -344,6 +445,41 @@ def test_the_goal_of_each_layout_has_its_place():
     )
     assert suite.goal == slice(2, 4)
     assert suite.goal_places == {"b": slice(5, 7)}
+
+
+def test_a_goal_of_several_parts_has_its_place():
+    place = spaces.Box(-1, 1, (2,), np.float64)
+    goal = spaces.Dict({"angle": spaces.Box(-1, 1, (1,)), "place": place})
+    space = spaces.Dict({"desired_goal": goal, "observation": place})
+    value = {
+        "desired_goal": {"angle": np.ones(1), "place": np.full(2, 0.5)},
+        "observation": np.zeros(2),
+    }
+    suite = of((Mark, {"seen": (space, value)}))
+    seen = suite.make_env("a").reset(options={"variation": 3})[0]["state"]
+    assert seen[suite.goal].tolist() == [1.0, 0.5, 0.5]
+
+
+class Unmade(Mark):
+    def __init__(self):
+        raise OSError("no display")
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (Unmade, "OSError: no display (test_gymnasium_features.py, line "),
+        ("nosuch:Env-v0", "ModuleNotFoundError: No module named 'nosuch'"),
+        (("Pendulum-v1", {"size": 3}), "TypeError: PendulumEnv.__init__() got an unex"),
+    ],
+)
+def test_an_env_that_cannot_be_made_is_named_by_commands(
+    env, said, no_suites, tmp_path, capsys
+):
+    no_suites.register("own", of(env, experts={"a": towards}))
+    out = ("--out", tmp_path / "data")
+    message = refusal(capsys, "collect", "own", "--episodes", "1", *out)
+    assert f"The env of 'a' of own cannot be made: {said}" in message
 
 
 def test_rendered_pictures_are_a_feature_on_demand():

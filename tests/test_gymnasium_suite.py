@@ -323,6 +323,8 @@ def test_spaces_that_do_not_fit_are_refused(env, message):
     [
         ({"envs": {"reech": Slider}}, "env 'reech'. Did you mean 'reach'"),
         ({"envs": {}}, "The task 'reach' has instructions but no env"),
+        ({"experts": {"reach": 3}}, "The expert of 'reach' is 3; give a function of"),
+        ({"envs": {}, "instructions": {}}, "own has no task; give envs and instruc"),
         ({"experts": {"x": expert}}, "Unknown task of an expert 'x'. Known: reach"),
         ({"held_out": ["x"]}, "Unknown held-out task 'x'. Known: reach"),
         ({"families": {"a": ["x"]}}, "Unknown task of a family 'x'. Known: reach"),

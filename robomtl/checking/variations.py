@@ -42,12 +42,14 @@ def repeats(suite: Suite, task: str) -> Iterator[str]:
         again["after another variation"] = beginning(env, variation, seed=0)
     with watched(suite, task) as fresh:
         again["in a new env"] = beginning(fresh, variation, seed=0)
+    found: dict[str, list[str]] = {}
     for when, second in again.items():
-        how = difference(first, second)
+        found.setdefault(difference(first, second), []).append(when)
+    for how, whens in found.items():
         if how:
             yield (
-                f"Variation {variation} {how} {when}; an episode must depend on its "
-                f"variation alone."
+                f"Variation {variation} {how} {' and '.join(whens)}; an episode must depend"
+                " on its variation alone."
             )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from robomtl.checking.violations import HangError
 from robomtl.errors import InputError
 from robomtl.execution.heartbeat import HEARTBEAT
+from robomtl.plug_in import calling
 from robomtl.task import Env, Suite, one_env_per_process
 
 LIMIT = 60.0
@@ -32,9 +33,10 @@ def watched(suite: Suite, task: str) -> Iterator[Env]:
     Raises:
         HangError: If a call does not return in time.
         InputError: If ``reset`` or ``step`` prints to standard output.
+        PlugInError: If the env cannot be made.
     """
     make_room(suite)
-    with _in_time("make_env"):
+    with _in_time("make_env"), calling("The env cannot be made"):
         env = suite.make_env(task)
     with closing(env):
         for call in ("reset", "step"):
