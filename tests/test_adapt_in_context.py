@@ -287,6 +287,26 @@ def test_right_demonstrations_have_to_serve_better_than_those_of_another_task(pr
     assert torch.equal(contrasted.loss(policy.eval(), problems).per_sample, right)
 
 
+def test_the_wrong_demonstrations_are_shown_where_right_ones_are_withheld(
+    problems, monkeypatch
+):
+    spec = Spec(state=12, action=2, embedding=0)
+    policy = InContextTransformer(InContextConfig(width=16, blocks=2), spec)
+    objective = InContextTraining(**SMALL, withhold=0.5, negatives=1.0)
+    prompted, shown = policy.prompted_loss, []
+
+    def recorded(batch, context):
+        shown.append(context.mask.amax(1))
+        return prompted(batch, context)
+
+    monkeypatch.setattr(policy, "prompted_loss", recorded)
+    torch.manual_seed(0)
+    objective.loss(policy.train(), problems)
+    right, wrong = shown
+    assert 0 < right.sum() < len(right)
+    assert wrong.all()
+
+
 def test_demonstrations_are_withheld_in_training_only(problems):
     objective, batch = InContextTraining(**SMALL, withhold=0.999), problems
     spec = Spec(state=12, action=2, embedding=0)

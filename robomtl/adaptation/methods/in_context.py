@@ -109,8 +109,9 @@ class InContextTraining(Problems):
         loss = prompted.prompted_loss(batch.query, context)
         if not policy.training or not self.negatives:
             return loss
-        # Each problem gets the prompt of the problem before it in the batch.
-        others = Context(*(tensor.roll(1, 0) for tensor in context))
+        # Each problem gets the prompt of the problem before it in the batch, also where
+        # that one's own prompt is empty.
+        others = Context(*(tensor.roll(1, 0) for tensor in batch.context))
         wrong = prompted.prompted_loss(batch.query, others).per_sample
         excess = (self.margin + loss.per_sample - wrong).clamp(min=0)
         shown = repeat(
