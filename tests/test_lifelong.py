@@ -248,6 +248,17 @@ def test_who_acts_on_a_learned_task_never_changes(name, data, tmp_path):
     assert len({each.fingerprint for each in own}) == 3
 
 
+def test_weight_decay_of_a_part_does_not_reach_the_weights_of_earlier_tasks(
+    data, tmp_path
+):
+    plain = TrainConfig(steps=3, batch_size=8, validation=0.0, threads=1, device="cpu")
+    training = replace(plain, weight_decays=(("trunk", 0.5),))
+    method = LIFELONG.get("packnet")()
+    stages = learned(method, stage_in(data, tmp_path, training=training), 2)
+    first, later = (method.acting(it, at, TASKS[0]) for at, it in stages)
+    assert equal(first, later)
+
+
 def test_pruning_keeps_the_largest_free_weights_and_all_biases(data, tmp_path):
     policy = stage_in(data, tmp_path).train(data, None, objective="packnet").policy
     before = {name: it.clone() for name, it in policy.named_parameters()}
@@ -295,6 +306,21 @@ def test_a_fisher_information_that_is_not_finite_is_refused():
     expected = "of push is not finite for 2 of 3 weights; train with a lower"
     with pytest.raises(FloatingPointError, match=expected):
         check_finite(found, "push")
+
+
+def test_a_run_without_finite_importance_is_listed_and_others_continue(
+    data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(
+        "robomtl.continual.ewc.fisher",
+        lambda policy, _: torch.full((len(joined(policy)),), float("nan")),
+    )
+    found = run(data, tmp_path, "ewc", "sequential", stream=TASKS[:2])
+    ((reason, number),) = found.reasons["ewc"].items()
+    assert "The Fisher information of reach-red is not finite" in reason
+    assert number == 1 and not found.reasons["sequential"]
+    assert found.methods["ewc"].backward_transfer is None
+    assert found.methods["sequential"].backward_transfer is not None
 
 
 def test_ewc_is_the_loss_and_a_penalty_around_the_earlier_weights(data, tmp_path):

@@ -9,6 +9,7 @@ paper's code, biases and normalisation layers stay as the first task left them. 
    1/(n - k + 1) of the free ones, as in Continual World, where the paper has a quarter or a
    half throughout.
 2. Retraining uses a fraction of the steps of a task instead of additional steps.
+3. Weights do not decay, since that would change those of earlier tasks.
 """
 
 import copy
@@ -141,7 +142,7 @@ class Packnet:
         data, number = stage.first({stage.task: None}), stage.number + 1
         later = round(self.retraining * stage.training.steps)
         # Weight decay would change the weights of earlier tasks.
-        config = replace(stage.training, weight_decay=0.0)
+        config = replace(stage.training, weight_decay=0.0, weight_decays=())
         trained = stage.train(
             data,
             before,
