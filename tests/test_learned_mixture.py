@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 from math import exp
@@ -13,14 +14,17 @@ from robomtl.experiments.multitask.mixtures import mixture_section, mixtures_of
 from robomtl.files.durable import write_json
 from robomtl.suites import suite
 from robomtl.training import TrainConfig, train
-from robomtl.training.excess import moved
+from robomtl.training.excess import ExcessWeighing, moved
 from robomtl.training.learned_mixture import (
     MIXTURE,
     Group,
     LearnedMixture,
     read_mixture,
 )
+from robomtl.training.material import materials
+from robomtl.training.objective import Cloning
 from robomtl.training.remix import Remix
+from robomtl.training.scored import Scored
 
 pytestmark = pytest.mark.usefixtures("forked_workers")
 
@@ -51,6 +55,22 @@ def test_weights_grow_with_the_exponential_of_the_excess():
     found = moved(first, excess, first, Remix(rate=0.5, smoothing=0.1))
     grown = torch.tensor([0.5, 0.25 * exp(0.5), 0.25 * exp(1.0)])
     torch.testing.assert_close(found, 0.9 * grown / grown.sum() + 0.1 * first)
+
+
+def test_losses_of_both_policies_are_compared_under_the_same_noise(points, tmp_path):
+    usual = config(mixture="given", steps=1)
+    head = {"width": 8, "loss": "flow", "head_width": 8}
+    made = train(points, out=tmp_path, config=usual, **{**SMALL, "policy_config": head})
+    policy, objective = copy.deepcopy(made.policy).requires_grad_(True), Cloning()
+    material, _ = materials(points, made.card.conditioning, usual, chunk=policy.chunk)
+    draws = objective.draws(material, usual).by_group()
+    scored, reference = (
+        Scored(each, objective, torch.float32) for each in (policy.train(), made.policy)
+    )
+    combiner = ExcessWeighing(draws, reference, Remix(rate=5.0), tasks=4)
+    torch.manual_seed(0)
+    combiner.backward(scored, draws.batch(0, 16))
+    torch.testing.assert_close(combiner.state()["now"], torch.full((4,), 0.25))
 
 
 def test_the_mixture_of_a_run_begins_even_and_adds_up(points, tmp_path, capsys):

@@ -38,7 +38,11 @@ class ExcessWeighing(Combiner):
 
     def backward(self, scored: Scored, batch: Any) -> Loss:
         """See ``Combiner``; the weights are moved before the gradient is computed."""
-        loss: Loss = scored(batch)
+        device = scored.policy.device
+        generators = [device] if device.type == "cuda" else []
+        # The fork rewinds the generators, so that the reference draws the same noise.
+        with torch.random.fork_rng(devices=generators):
+            loss: Loss = scored(batch)
         check_finite(loss.per_sample.mean(), loss)
         with torch.no_grad():
             reference: Tensor = self._reference(batch).per_sample
