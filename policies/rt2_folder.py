@@ -153,6 +153,19 @@ def _without_kernels(value: Any) -> Any:
     return {name: _without_kernels(each) for name, each in kept.items()}
 
 
+@contextmanager
+def _without_progress() -> Iterator[None]:
+    """Context manager without the library's progress bars, one for each load."""
+    settings = _transformers().utils.logging
+    shown = settings.is_progress_bar_enabled()
+    settings.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            settings.enable_progress_bar()
+
+
 def read_weights(folder: Path, made: Any) -> Any:
     """A model with the weights of a folder.
 
@@ -167,7 +180,7 @@ def read_weights(folder: Path, made: Any) -> Any:
     for file in files:
         read_header(file)
     tensors = {name: it for file in files for name, it in read_tensors(file).items()}
-    with explained(f"{folder} has weights of another model"):
+    with explained(f"{folder} has weights of another model"), _without_progress():
         loaded, info = type(made).from_pretrained(
             None,  # Given the folder, it would read further files.
             config=made.config,

@@ -98,10 +98,16 @@ def test_the_loss_of_a_text_is_that_of_its_answer():
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_a_language_model_in_a_folder_gives_the_library_s_logits(tied, tmp_path):
+def test_a_language_model_in_a_folder_gives_the_library_s_logits(
+    tied, tmp_path, capsys
+):
     folder = language_models.save(tmp_path / "model", tied=tied)
+    capsys.readouterr()
     policy = build(language_model=folder)
+    assert "Loading" not in capsys.readouterr().err
     import transformers
+
+    assert transformers.utils.logging.is_progress_bar_enabled()
 
     library = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     tokens = torch.tensor([policy.trunk.tokens("push")])
