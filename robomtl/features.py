@@ -129,6 +129,12 @@ class Embodiment:
         return replace(self, observation=kept)
 
     @property
+    def sizes(self) -> str:
+        """The shapes of the features and the length of actions, for messages."""
+        features = [f"{name} {it.shape}" for name, it in self.observation.items()]
+        return f"{', '.join(sorted(features))}, actions of length {self.action.size}"
+
+    @property
     def states(self) -> dict[str, int]:
         """Lengths of the state features, by name."""
         return {

@@ -185,14 +185,9 @@ class Spec:
     @property
     def described(self) -> str:
         """The robots with their features and action lengths, for messages."""
-        robots = []
-        for each in self.embodiments:
-            features = [f"{name} {it.shape}" for name, it in each.observation.items()]
-            robots.append(
-                f"'{each.name}' ({', '.join(sorted(features))}, actions of length"
-                f" {each.action.size})"
-            )
-        return " and ".join(robots)
+        return " and ".join(
+            f"'{each.name}' ({each.sizes})" for each in self.embodiments
+        )
 
 
 def check_single(spec: Spec, who: str, others: Iterable[str]) -> None:

@@ -122,6 +122,25 @@ def test_a_policy_with_a_history_of_images_alone_acts(
         agent.check(robomtl.suite("points/reach-red"))
 
 
+def test_images_of_two_sizes_are_refused_unless_others_are_observed(
+    pictures: Demonstrations, tmp_path: Path
+) -> None:
+    larger = robomtl.suite("points/reach-red", horizon=20, images=24)
+    config, alone = CollectionConfig(episodes=2, first=2), Compute(workers=1)
+    path = collect(larger, tmp_path / "larger", config=config, compute=alone).path
+    message = (
+        r"'points' has state \(12,\), top \(16, 16, 3\), actions of length 2 in .*"
+    )
+    message += r" top \(24, 24, 3\), .* in .*larger. Observe features that both have"
+    seen = Demonstrations(path, observe=("state", "top"))
+    with pytest.raises(InputError, match=message):
+        robomtl.train(Mixture([pictures, seen]), out=tmp_path / "run", config=CONFIG)
+    states = [
+        Demonstrations(each, observe=("state",)) for each in (pictures.path, path)
+    ]
+    robomtl.train(Mixture(states), out=tmp_path / "run", config=CONFIG)
+
+
 def test_a_feature_that_was_not_recorded_is_refused(
     pictures: Demonstrations, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from robomtl.alignment import Alignment, action_of, aligned
 from robomtl.demonstrations.mixture import Data
@@ -26,11 +27,27 @@ def _acting(robot: Embodiment, others: Sequence[Embodiment]) -> Embodiment:
 
 
 def distinct_robots(data: Data) -> tuple[Embodiment, ...]:
-    """The distinct robots of data sets, in the order of their first data set."""
+    """The distinct robots of data sets, in the order of their first data set.
+
+    Raises:
+        InputError: If data sets have different features of one robot.
+    """
     distinct: list[Embodiment] = []
-    for robot in robots_of(data):
-        if robot not in distinct:
-            distinct.append(robot)
+    paths: list[Path] = []
+    for robot, each in zip(robots_of(data), data.sets, strict=True):
+        if robot in distinct:
+            continue
+        names = [known.name for known in distinct]
+        if robot.name in names:
+            other = names.index(robot.name)
+            raise InputError(
+                f"The robot '{robot.name}' has {distinct[other].sizes} in {paths[other]},"
+                f" and {robot.sizes} in {each.path}. Observe features that both have in"
+                " one shape (--observe), or give data sets with the same cameras, size and"
+                " actions."
+            )
+        distinct.append(robot)
+        paths.append(each.path)
     return tuple(distinct)
 
 
