@@ -62,6 +62,7 @@ ADDED: Mapping[str, Any] = {
     "head_blocks": 3,
     "image_augmentation": {"shift": 0, "colour": 0.0},
     "auxiliary": {"positions": 0.0},
+    "other_pictures": False,
     "train": [],
     "accumulate": 1,
     "compile": False,

@@ -3,7 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -19,13 +20,17 @@ from robomtl.cli.main import main
 from robomtl.conditioning import Conditioning
 from robomtl.demonstrations import Demonstrations
 from robomtl.demonstrations.layout import Sizes, usual_video
+from robomtl.demonstrations.mixture import Data
 from robomtl.demonstrations.redrawing import Played, redrawn
 from robomtl.demonstrations.writing import write
 from robomtl.errors import InputError, SimulationError
 from robomtl.pictures import pictures_of
 from robomtl.suites import suite
 from robomtl.task import Trial
+from robomtl.training import train_run
 from robomtl.training.material import spec_for
+from robomtl.training.profiles import check_profiles
+from robomtl.training.start import Start
 
 pytest.importorskip("av")
 pytestmark = pytest.mark.usefixtures("forked_workers")
@@ -127,6 +132,54 @@ def test_pictures_drawn_by_another_profile_are_refused_unless_asked_for(
     with pytest.raises(InputError, match="does not fit metaworld/MT10"):
         config = robomtl.EvaluationConfig(other_pictures=True)
         robomtl.evaluate(agent, other, out=tmp_path / "out", config=config)
+
+
+def drawn(trained: TrainedPolicy, profile: str, family: str = "metaworld") -> Any:
+    """What is known of a data set with pictures of a profile."""
+    return SimpleNamespace(
+        path=f"data/{profile}",
+        suite=f"{family}/MT10",
+        suite_options={"profile": profile},
+        embodiment=trained.card.spec.embodiments[0],
+    )
+
+
+def test_training_on_pictures_of_two_profiles_is_refused(
+    trained: TrainedPolicy,
+) -> None:
+    fast, faithful = (drawn(trained, profile) for profile in ("fast", "faithful"))
+    options = {"suite": "metaworld/MT50", "suite_options": {"profile": "fast"}}
+    begun = Start(policy=replace(trained, card=replace(trained.card, **options)))
+    message = (
+        "data/faithful has images of the profile faithful, and {} of the profile fast"
+    )
+    check_profiles(cast(Data, SimpleNamespace(sets=[fast, fast])), begun)
+    both = cast(Data, SimpleNamespace(sets=[fast, faithful]))
+    with pytest.raises(
+        InputError, match=message.format("data/fast") + ".*--other-pict"
+    ):
+        check_profiles(both, None)
+    with pytest.raises(InputError, match=message.format("the start")):
+        check_profiles(cast(Data, SimpleNamespace(sets=[faithful])), begun)
+    head = replace(begun, parts=("head",))  # The encoders of images are new.
+    check_profiles(cast(Data, SimpleNamespace(sets=[faithful])), head)
+    fetch = drawn(trained, "faithful", "fetch")  # Of another simulator.
+    check_profiles(cast(Data, SimpleNamespace(sets=[fast, fetch])), None)
+
+
+def test_training_allows_pictures_of_two_profiles_if_asked(
+    pictured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise InputError("two profiles")
+
+    monkeypatch.setattr(train_run, "check_profiles", refuse)
+    data, out = Demonstrations(pictured), tmp_path / "run"
+    config = replace(CONFIG, steps=1)
+    with pytest.raises(InputError, match="two profiles"):
+        robomtl.train(data, out=out, conditioning=("one_hot",), config=config)
+    allowed = replace(config, other_pictures=True)
+    robomtl.train(data, out=out, conditioning=("one_hot",), config=allowed)
 
 
 def test_a_policy_brings_its_cameras_to_other_suites_of_its_family() -> None:

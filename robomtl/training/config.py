@@ -122,6 +122,9 @@ class TrainConfig:
     has its own outputs."""
     features: tuple[str, ...] = ()
     """Observation features that the policy reads, such as a camera; all if empty."""
+    other_pictures: bool = False
+    """Whether images may be of several rendering profiles: of two data sets, or of the data
+    and the policy that training starts from."""
     history: int | None = None
     """Observations that the policy reads: the current one and those before it. If None,
     as many as the policy that training starts from, or the architecture's default."""

@@ -25,6 +25,7 @@ _FREE = (
     "affinity_every",
     "evaluate_every",
     "evaluate_episodes",
+    "other_pictures",
 )
 """Settings that do not change the trained policy, or are recorded in ``machine.json``."""
 

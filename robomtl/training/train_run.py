@@ -39,6 +39,7 @@ from robomtl.training.processes import (
     joined,
     launched,
 )
+from robomtl.training.profiles import check_profiles
 from robomtl.training.resolving import card_of, settled
 from robomtl.training.start import (
     Model,
@@ -115,6 +116,8 @@ def train(
     minimised = checkpoint.configure_objective(model.objective, model.objective_config)
     card = card_of(demonstrations, model, minimised, config)
     check_training(demonstrations, card, minimised, config)
+    if card.spec.images and not config.other_pictures:
+        check_profiles(demonstrations, begun)
     plan = Plan(
         demonstrations=demonstrations,
         card=card,
