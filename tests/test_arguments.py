@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_with_what_does(value, kind, message):
 PUBLIC = [
     public if public is not robomtl.Results else public.read
     for public in map(robomtl.__getattr__, robomtl.__all__)
-    if public not in (robomtl.InputError, robomtl.ExpertAgent)
+    if public not in (robomtl.InputError, robomtl.ExpertAgent, robomtl.Outcome)
 ]
 
 
