@@ -876,6 +876,9 @@ def test_unknown_formats_and_folders_are_refused(made: Path, tmp_path: Path) -> 
         check_source(tmp_path / "none")
     with pytest.raises(InputError, match=r"no known format. Looked for meta/info"):
         check_source(tmp_path)
+    shutil.copytree(made / "lerobot-video", tmp_path / "several" / "one")
+    with pytest.raises(InputError, match="known format and contains other folders"):
+        check_source(tmp_path / "several")
     (tmp_path / "text.txt").write_text("a")
     with pytest.raises(InputError, match="text.txt is not HDF5, or cut short"):
         check_source(tmp_path / "text.txt")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from robomtl.demonstrations import layout
 from robomtl.errors import InputError
+from robomtl.files.folder_kinds import holding
 from robomtl.importing.lerobot import LeRobot
 from robomtl.importing.minari import METADATA, Minari, data_folder
 from robomtl.importing.robomimic import Robomimic, files_in
@@ -59,8 +60,9 @@ def _detected(path: Path) -> str:
         return "minari"
     if path.is_file() or files_in(path):
         return "robomimic"
+    held = holding(path)  # Such as several data sets.
     raise InputError(
-        f"{path} is in no known format. Looked for {layout.INFO} (LeRobot),"
+        f"{path} is in no known format{' and ' * bool(held)}{held}. Looked for {layout.INFO} (LeRobot),"
         f" {METADATA}, here or in data/ (Minari), and an HDF5 file, or a folder of *.hdf5"
         " (robomimic, LIBERO)."
     )

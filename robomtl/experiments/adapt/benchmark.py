@@ -68,7 +68,8 @@ def benchmark_of(suite: Suite, names: Sequence[str] | None) -> Benchmark:
     if not known:
         raise InputError(
             f"{suite.name} has no held-out task to adapt to; give a suite that has, such"
-            " as metaworld/ML10, or metaworld/custom with --held-out-tasks."
+            " as metaworld/ML10, or hold out tasks: --held-out-tasks of metaworld/custom,"
+            " held_out of from_gymnasium."
         )
     tasks = known if names is None else _chosen(suite, known, names)
     hiding = _numbered(suite, tasks[0].name) if kind == "infer" else None
