@@ -798,5 +798,8 @@ def test_a_protocol_is_not_stretched(capsys, tmp_path):
     assert "match the protocol 'lerobot': episodes 9, not 10" in said
     said = refusal(capsys, *words, "--protocol", "lerobot", "--tasks", "reach-red")
     assert "match the protocol 'lerobot': tasks 1 of 4, not all of the suite" in said
+    words = ["evaluate", "expert", "--suite", "joint/points/MT4+points/two_robots"]
+    said = refusal(capsys, *words, "--protocol", "lerobot", "--out", tmp_path)
+    assert "match the protocol 'lerobot': horizon set by the suite, not 400" in said
     said = refusal(capsys, *words, "--protocol", "lerobt")
     assert "Did you mean 'lerobot'?" in said

@@ -144,7 +144,11 @@ def check(name: str, conditions: Conditions, suite: Suite) -> None:
     Raises:
         InputError: If they differ; names the differences.
     """
-    found = protocol(name).differences(conditions, suite)
+    differing = protocol(name).differences(conditions, suite)
+    found = {
+        field: (expected, "set by the suite" if given is None else given)
+        for field, (expected, given) in differing.items()
+    }
     if found:
         raise InputError(
             f"The settings do not match the protocol '{name}': {_in_words(found)}. Leave"
