@@ -76,13 +76,17 @@ def make_expert(suite: Suite, task: str) -> Expert:
     """Makes the expert of a task.
 
     Raises:
-        ValueError: If the suite has no expert for the task, see ``Suite.make_expert``.
+        InputError: If the suite has no expert for the task, see ``Suite.make_expert``.
         PlugInError: If the suite raises another exception that is not one of robomtl's own.
     """
-    with calling(
-        f"The expert of '{task}' of {suite.name} cannot be made", but=(ValueError,)
-    ):
-        return suite.make_expert(task)
+    fault = f"The expert of '{task}' of {suite.name} cannot be made"
+    try:
+        with calling(fault, but=(ValueError,)):
+            return suite.make_expert(task)
+    except InputError:
+        raise
+    except ValueError as error:  # A plug-in's own form of the contract.
+        raise InputError(f"{fault}: {described(error)}.") from error
 
 
 def exit_described(error: BaseException) -> str:

@@ -461,5 +461,20 @@ def test_an_expert_that_cannot_be_made_names_its_task_and_the_line(tmp_path):
     assert not (tmp_path / "evaluation").exists()
 
 
+class WithoutExpert(PointsSuite):
+    def make_expert(self, task):
+        raise ValueError("nobody shows it")
+
+
+def test_a_suite_without_experts_says_so_in_a_sentence(tmp_path):
+    message = (
+        r"cannot be made: ValueError: nobody shows it \(test_env_contract.py, line"
+    )
+    with pytest.raises(InputError, match=message):
+        robomtl.evaluate(ExpertAgent(), WithoutExpert(), out=tmp_path / "evaluation")
+    with pytest.raises(InputError, match=message):
+        robomtl.collect(WithoutExpert(), tmp_path / "data")
+
+
 def test_an_exception_that_cannot_be_shown_is_named():
     assert described(Silent()) == "Silent: its message cannot be shown"
