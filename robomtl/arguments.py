@@ -106,13 +106,13 @@ def typed(name: str, value: Any, kind: Any) -> Any:
     if Path in kinds:
         kinds = [each for each in kinds if each is not str]
     allowed = " or ".join(_said(each, value) for each in kinds)
-    lacking = [
+    absent = [
         member
         for each in kinds
         if getattr(each, "_is_protocol", False) and _may_be_object(value)
-        for member in _lacking(value, each)
+        for member in lacking(value, each)
     ]
-    without = f", which lacks {', '.join(lacking)}" if lacking else ""
+    without = f", which lacks {', '.join(absent)}" if absent else ""
     raise InputError(f"{name} is {shown(value)}{without}; give {allowed}.")
 
 
@@ -188,7 +188,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return callable(value)
     if isinstance(kind, type) and kind is not object:
         if getattr(kind, "_is_protocol", False):
-            return _may_be_object(value) and not _lacking(value, kind)
+            return _may_be_object(value) and not lacking(value, kind)
         return isinstance(value, kind)
     return True
 
@@ -197,7 +197,7 @@ def _may_be_object(value: Any) -> bool:
     return value is not None and not isinstance(value, _NO_OBJECT)
 
 
-def _lacking(value: Any, protocol: type) -> list[str]:
+def lacking(value: Any, protocol: type) -> list[str]:
     """Members of a protocol that a value lacks; properties are not computed."""
     of = [each for each in protocol.__mro__ if getattr(each, "_is_protocol", False)]
     names = [name for each in of for name in (*each.__annotations__, *vars(each))]

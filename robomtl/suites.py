@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, get_type_hints
 
-from robomtl.arguments import alternatives, checked, typed
+from robomtl.arguments import alternatives, checked, lacking, shown, typed
 from robomtl.catalogue import Registry
 from robomtl.errors import InputError, PlugInError
 from robomtl.nearest import unknown
 from robomtl.ranges import made_of
-from robomtl.task import Suite
+from robomtl.task import Suite, Task
 
 _CONFIG = "config"  # Parameter of a factory whose fields are options.
 
@@ -104,7 +104,18 @@ def _checked(made: Any, what: str) -> Suite:
             f"{what} {made!r}; expected a suite, or a function that makes a suite of a"
             " variant."
         )
+    if absent := lacking(made, Suite):
+        raise PlugInError(
+            f"{what} {shown(made)}, which lacks {', '.join(absent)}; expected all members"
+            " of robomtl.task.Suite."
+        )
     supplied: Suite = made
+    tasks = (*supplied.train_tasks, *supplied.held_out_tasks)
+    if wrong := [task for task in tasks if not isinstance(task, Task)]:
+        raise PlugInError(
+            f"{what} {shown(made)}, whose tasks contain {shown(wrong[0])}; expected"
+            " instances of robomtl.Task."
+        )
     return supplied
 
 
@@ -112,7 +123,8 @@ def option_kinds(name: str) -> dict[str, Any]:
     """The options of a suite's factory, with their annotations.
 
     The annotation is ``Any`` for an option without one. A suite object that is not callable
-    has no options.
+    has no options. A factory with ``**options`` passes them to the suite that the rest of the
+    name names, such as that of ``shifted/friction=4/points/MT4``.
 
     Args:
         name: Full name of a suite.
@@ -121,11 +133,22 @@ def option_kinds(name: str) -> dict[str, Any]:
         InputError: If there is no such suite.
         PlugInError: If the registered factory has no parameter.
     """
-    family = SUITES.get(name.partition("/")[0])
+    first, _, variant = name.partition("/")
+    family = SUITES.get(first)
     if not callable(family):
         return {}
     hidden = {_CONFIG} if _config_of(family) else {*()}
-    return {k: v for k, v in _kinds(name, family).items() if k not in hidden}
+    own = {k: v for k, v in _kinds(name, family).items() if k not in hidden}
+    return own | _passed_on(family, variant)
+
+
+def _passed_on(family: Callable[..., Suite], variant: str) -> dict[str, Any]:
+    """The options of the suite that a factory wraps, if it passes options on."""
+    inner = variant.partition("/")[2]
+    kinds = (each.kind for each in _parameters(family).values())
+    passes_on = inspect.Parameter.VAR_KEYWORD in kinds
+    known = inner.partition("/")[0] in SUITES.names()
+    return option_kinds(inner) if passes_on and known else {}
 
 
 def _kinds(name: str, family: Callable[..., Suite]) -> dict[str, Any]:

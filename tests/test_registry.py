@@ -134,6 +134,37 @@ def test_what_is_no_suite_is_refused_by_its_name(no_suites, registered):
         registry.suite("mine")
 
 
+class Partial:
+    """Has some of the members of a suite."""
+
+    name = "mine"
+    train_tasks = ()
+    options = None
+
+    def make_env(self, task):
+        return None
+
+
+def test_a_suite_that_lacks_members_is_refused_with_their_names(no_suites):
+    no_suites.register("mine", Partial())
+    message = "which lacks held_out_tasks, goal, variations, make_expert; expected all"
+    with pytest.raises(PlugInError, match=message):
+        registry.suite("mine")
+
+
+class OfNames(Mine):
+    train_tasks = ("reach",)
+
+
+def test_a_suite_whose_tasks_are_names_is_refused(no_suites):
+    no_suites.register("mine", OfNames())
+    with pytest.raises(
+        PlugInError,
+        match="whose tasks contain 'reach'; expected instances of robomtl.T",
+    ):
+        registry.suite("mine")
+
+
 def test_a_ready_suite_is_found_under_its_own_name(no_suites):
     ready = Mine()
     no_suites.register("mine", ready)

@@ -86,6 +86,23 @@ def test_a_word_becomes_a_value_of_the_declared_type(word, value):
     assert options_from("arms/big", [word]) == {word.partition("=")[0]: value}
 
 
+def wrapped(variant: str, **options):
+    return suite(variant.partition("/")[2], **options)
+
+
+def test_options_of_a_wrapped_suite_have_its_types(no_suites, capsys):
+    no_suites.register("wrapped", wrapped)
+    assert options_from("wrapped/twice/arms", ["joints=6"]) == {"joints": 6}
+    assert options_from("wrapped/twice/hands", ["fingers=4"]) == {"fingers": 4}
+    assert options_from("wrapped/twice", ["joints=6"]) == {"joints": "6"}
+    assert options_from("wrapped/twice/nosuch", ["joints=6"]) == {"joints": "6"}
+    words = ["--suite-options", "joints=6"]
+    assert main(["check", "wrapped/twice/arms", *words]) == 0
+    assert MADE[0]["joints"] == 6
+    assert main(["list", "wrapped/twice/arms"]) == 0
+    assert re.search("joints +whole number", capsys.readouterr().out)
+
+
 def test_a_plug_in_takes_its_own_options(capsys):
     words = ["joints=6", "grip=hard", "tools=saw,drill"]
     assert main(["check", "arms", "--suite-options", *words]) == 0

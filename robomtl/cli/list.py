@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> None:
     if flags.suite:
         family = flags.suite.partition("/")[0]
         _show("variants", [*_variants_of(family)])
-        _show("options (--suite-options NAME=VALUE)", [*_options(family)])
+        _show("options (--suite-options NAME=VALUE)", [*_options(flags.suite)])
         return
     _show("suites", [*_variants(), *_plugged_in(SUITES)])
     for registry in (POLICIES, HEADS, ENCODERS, OBJECTIVES, METHODS, LIFELONG):
@@ -69,9 +69,9 @@ def _variants_of(name: str) -> Iterator[tuple[str, str]]:
         yield f"{name}/{variant}".rstrip("/"), line
 
 
-def _options(family: str) -> Iterator[tuple[str, str]]:
-    """Names and types of the options of a suite's factory."""
-    for name, kind in option_kinds(family).items():
+def _options(suite: str) -> Iterator[tuple[str, str]]:
+    """Names and types of the options of a suite."""
+    for name, kind in option_kinds(suite).items():
         yield name, _values(kind)
 
 
