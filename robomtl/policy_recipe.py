@@ -33,6 +33,7 @@ from robomtl.recipes import RECIPES, Recipe
 from robomtl.suites import suite
 from robomtl.task import Suite
 from robomtl.training import train
+from robomtl.training.before_collecting import check_observable
 from robomtl.warned import warned_once
 
 
@@ -137,6 +138,13 @@ def run_of_one_policy(
     """
     plans = _plans_of(recipe, seed)  # Before anything is collected.
     made = plans.suite
+    if data is None:
+        check_observable(
+            made,
+            policy=recipe.policy,
+            conditioning=recipe.conditioning,
+            config=recipe.training,
+        )
     recorded = _trained(recipe, made, folder, data=data, seed=seed, compute=compute)
     results = _evaluated(recipe, plans, folder, compute=compute)
     if recipe.videos is not None:

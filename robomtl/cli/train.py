@@ -35,6 +35,7 @@ from robomtl.files.paths import as_word
 from robomtl.files.request import plain
 from robomtl.imports import import_flags
 from robomtl.training import TrainConfig, train
+from robomtl.training.before_collecting import check_observable
 from robomtl.training.objective import trains_actions
 from robomtl.training.processes import follows, launched
 from robomtl.training.start import Model, Resolved, Start, loaded, resolved
@@ -104,7 +105,16 @@ def _train(arguments: Sequence[str]) -> None:
     kind = with_settings(Train, model)
     flags = tyro.cli(kind, args=arguments, prog="robomtl train")
     _check(flags)
+    config = TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS})
     with run_directory(flags.out, "train", model.policy, flags=flags) as out:
+        if flags.suite is not None and not (flags.data or flags.start):
+            check_observable(
+                flags.make(flags.suite),
+                policy=model.policy,
+                conditioning=flags.conditioning or model.conditioning,
+                config=config,
+                observe=flags.observe,
+            )
         trained = train(
             _demonstrations(flags, out),
             out=out,
@@ -113,7 +123,7 @@ def _train(arguments: Sequence[str]) -> None:
             conditioning=flags.conditioning,
             objective=flags.objective,
             objective_config=plain(flags.meta),
-            config=TrainConfig(**{f.name: getattr(flags, f.name) for f in _FIELDS}),
+            config=config,
             start=flags.start and Start(policy=flags.start, parts=flags.start_parts),
         )
     print_next(trained, out, flags.data)

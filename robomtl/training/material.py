@@ -1,5 +1,6 @@
 """Preparation of a data set for training: a policy's sizes, frames and instructions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from robomtl.demonstrations.layout import ACTION, STATE
 from robomtl.demonstrations.mixture import Data, observed_by_choice
 from robomtl.errors import InputError
 from robomtl.execution.machine import device_of
+from robomtl.features import Embodiment
 from robomtl.layers.observer import check_vision
 from robomtl.policy import Spec
 from robomtl.suites import suite
@@ -43,14 +45,42 @@ def spec_for(
     """
     config = config or TrainConfig()
     features = config.features or observed_by_choice(data)
+    robots = distinct_robots(data)
+    if config.alignment == "end_effector":
+        alignment = shared_action(data)
+    else:
+        alignment = None
+    return spec_of(robots, features, conditioning, config, alignment=alignment)
+
+
+def spec_of(
+    robots: Sequence[Embodiment],
+    features: Sequence[str],
+    conditioning: Conditioning,
+    config: TrainConfig,
+    *,
+    alignment: Alignment | None = None,
+) -> Spec:
+    """The observations, actions and sizes of a policy for these robots.
+
+    Args:
+        robots: Robots with all of their features.
+        features: Names of the features that the policy reads; all if empty.
+        conditioning: Conditioning of the policy.
+        config: Settings of the run.
+        alignment: Action space shared by the robots; None if each has its own.
+
+    Raises:
+        InputError: If a robot has none of the features, the conditioning reads a feature
+            that the policy does not, or the image encoder cannot read the images.
+    """
     if "goal" in conditioning.kinds and "state" not in (features or ("state",)):
         raise InputError(
             "Conditioning on the goal reads the goal from 'state'; features are"
             f" {', '.join(features)}. Condition on language or one_hot, or add state."
         )
-    robots = distinct_robots(data)
     if features:
-        robots = tuple(each.observing(features) for each in robots)
+        robots = [each.observing(features) for each in robots]
     made = partial(
         Spec,
         embedding=conditioning.size,
@@ -59,13 +89,13 @@ def spec_for(
         vision=config.vision,
         text=LENGTH if conditioning.in_characters else 0,
         goal_image="goal_image" in conditioning.kinds,
+        alignment=alignment,
     )
-    if config.alignment == "end_effector":
-        made = partial(made, alignment=shared_action(data))
-    if len(robots) > 1 or list(robots[0].observation) != ["state"]:
-        spec = made(embodiments=robots)
+    first = robots[0]
+    if len(robots) > 1 or list(first.observation) != ["state"]:
+        spec = made(embodiments=tuple(robots))
     else:
-        spec = made(state=data.sets[0].size(STATE), action=robots[0].action.size)
+        spec = made(state=first.states["state"], action=first.action.size)
     check_vision(spec)
     return spec
 
