@@ -18,10 +18,9 @@ USUAL = robomtl.TrainConfig()
 VIT = Vision(encoder="vit")
 
 
-def check(policy="film", conditioning=("language",), config=USUAL, observe=("top",)):
-    check_observable(
-        SUITE, policy=policy, conditioning=conditioning, config=config, observe=observe
-    )
+def check(observe=("top",), **changes):
+    usual = {"policy": "film", "conditioning": ("language",), "config": USUAL}
+    check_observable(SUITE, observe=observe, **{**usual, **changes})
 
 
 def test_a_policy_that_fits_passes():
@@ -29,6 +28,7 @@ def test_a_policy_that_fits_passes():
     check(observe=None, conditioning=("goal",))  # It reads the state.
     check(observe=("top", "state"), conditioning=("goal", "goal_image"))
     check(config=replace(USUAL, features=("top",)), observe=("top", "state"))
+    check(policy="multi_head", conditioning=("none",), demonstration=8)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def _train(arguments: Sequence[str]) -> None:
                 conditioning=flags.conditioning or model.conditioning,
                 config=config,
                 observe=flags.observe,
+                demonstration=flags.meta.demonstration,
             )
         trained = train(
             _demonstrations(flags, out),

@@ -20,6 +20,7 @@ def check_observable(
     conditioning: Sequence[Kind],
     config: TrainConfig,
     observe: Sequence[str] | None = None,
+    demonstration: int = 0,
 ) -> None:
     """Refuses a policy that cannot read what demonstrations of a suite will contain.
 
@@ -31,6 +32,7 @@ def check_observable(
         conditioning: Kinds of the policy's conditioning.
         config: Settings of the training.
         observe: Names of the features that are read; None for the default ones.
+        demonstration: Length of the vector that the objective infers from demonstrations.
 
     Raises:
         InputError: If a feature is unknown, the image encoder cannot read the images, or
@@ -40,10 +42,17 @@ def check_observable(
     tasks = tuple(task.name for task in training_tasks(suite))
     robots = [*embodiments_of(suite, tasks).values()]
     read = config.features or observe or _usual(robots)
-    goal = (0, 1)  # Only its presence matters here.
-    kinds = Conditioning(kinds=tuple(conditioning), tasks=tasks, goal=goal)
-    spec = spec_of(robots, read, kinds, config)
-    POLICIES.get(policy).check(spec)
+    inferred: tuple[Kind, ...] = ("demonstration",) if demonstration else ()
+    architecture = POLICIES.get(policy)
+    embedded = Conditioning(
+        kinds=(*conditioning, *inferred),
+        tasks=tasks,
+        goal=(0, 1),  # Only its presence matters here.
+        demonstration=demonstration,
+        wording=architecture.wording,
+    )
+    spec = spec_of(robots, read, embedded, config)
+    architecture.check(spec)
     if spec.images and spec.vision.weights:
         load_weights(Observer(spec).images, spec.vision)
 
