@@ -822,7 +822,7 @@ def test_a_unit_without_result_stops_and_keeps_the_others(
 ) -> None:
     with monkeypatch.context() as context:
         context.setattr(compute, "LocalExecutor", Dying)
-        with pytest.raises(SimulationError, match="reach-red, variation 5.*code -11"):
+        with pytest.raises(SimulationError, match="reach-red, variation 5.*by SIGSEGV"):
             collect(
                 POINTS,
                 tmp_path,
