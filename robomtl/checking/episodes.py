@@ -217,10 +217,12 @@ def _pictures(suite: Suite, task: str) -> Iterator[str]:
             if env.render_mode is None:
                 return
             shown = beginning(env, variation, seed=0, look=take_picture)
-    except (ImportError, PlugInError) as error:
-        if not isinstance(error.__cause__ or error, ImportError):
-            raise
+    except ImportError:
         return  # This machine lacks a library for rendering.
+    except PlugInError as error:
+        if not isinstance(error.__cause__, ImportError):
+            raise
+        return  # The env needs the library as soon as it is made.
     except ValueError as error:
         yield f"No picture could be taken: {error}"
         return
