@@ -119,11 +119,12 @@ class Block(nn.Module):
 
     def _queries(self, tokens: Tensor) -> Tensor:
         """Queries of tokens; (batch, head, token, head width)."""
-        return rearrange(
+        queries: Tensor = rearrange(
             self.query(self.attention_norm(tokens)),
             "b n (head part) -> b head n part",
             head=self.heads,
         )
+        return queries
 
     def _updated(self, tokens: Tensor, attended: Tensor) -> Tensor:
         """Tokens after the residual updates by what they attended to and by the perceptron."""
