@@ -77,3 +77,22 @@ def test_a_recipe_refuses_it_before_it_collects(tmp_path):
     with pytest.raises(InputError, match="features are image.corner2-zoom"):
         run(recipe, out=tmp_path / "run")
     assert not (tmp_path / "run" / "demonstrations").exists()
+
+
+@pytest.mark.parametrize("command", ["multitask", "lifelong"])
+def test_an_experiment_refuses_it_before_it_collects(command, tmp_path, capsys):
+    words = f"{command} points/MT4 --settings every.training.vision.encoder=vit"
+    assert main([*words.split(), "--out", str(tmp_path / "run")])
+    said = capsys.readouterr()
+    assert "no images are observed" in " ".join((said.out + said.err).split())
+    assert "Collecting" not in said.out + said.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_comparison_of_methods_refuses_it_before_it_collects(tmp_path):
+    recipe = RECIPES["ml10-transfer"]
+    blind = replace(recipe.pretraining["cloning"], conditioning=("goal_image",))
+    refused = replace(recipe, pretraining={**recipe.pretraining, "cloning": blind})
+    with pytest.raises(InputError, match="goal image needs images"):
+        run(refused, out=tmp_path / "run")
+    assert not (tmp_path / "run" / "demonstrations").exists()

@@ -19,6 +19,7 @@ def check_observable(
     policy: str,
     conditioning: Sequence[Kind],
     config: TrainConfig,
+    tasks: Sequence[str] | None = None,
     observe: Sequence[str] | None = None,
     demonstration: int = 0,
 ) -> None:
@@ -31,6 +32,7 @@ def check_observable(
         policy: Registered name of the architecture.
         conditioning: Kinds of the policy's conditioning.
         config: Settings of the training.
+        tasks: Names of the tasks that the policy learns; None for the training tasks.
         observe: Names of the features that are read; None for the default ones.
         demonstration: Length of the vector that the objective infers from demonstrations.
 
@@ -39,7 +41,7 @@ def check_observable(
             the architecture or its conditioning does not fit the features.
         MissingExtraError: If the image encoder needs an extra that is not installed.
     """
-    tasks = tuple(task.name for task in training_tasks(suite))
+    tasks = tuple(tasks or (task.name for task in training_tasks(suite)))
     robots = [*embodiments_of(suite, tasks).values()]
     read = config.features or observe or _usual(robots)
     inferred: tuple[Kind, ...] = ("demonstration",) if demonstration else ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from robomtl.checkpoint import configure
+from robomtl.checkpoint import configure, configure_objective
 from robomtl.conditioning import Kind
 from robomtl.demonstrations import CollectionConfig
 from robomtl.demonstrations.collect_missing import obtain
@@ -20,6 +20,7 @@ from robomtl.experiments.adapt.support_pool import Supports, check_playable
 from robomtl.names import file_name
 from robomtl.suites import suite
 from robomtl.training import TrainConfig
+from robomtl.training.before_collecting import check_observable
 from robomtl.training.config import with_machine
 
 
@@ -90,15 +91,24 @@ def run_adaptation(
 
     Raises:
         InputError: If a folder belongs to something else, the recipe trains no policy of
-            an objective that a method needs, or a policy predicts fewer actions than are
-            to be executed.
+            an objective that a method needs, a policy cannot read what the suite observes,
+            or a policy predicts fewer actions than are to be executed.
     """
     compute = compute or Compute()
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     request = replace(recipe.request, seeds=recipe.seeds)
     check_playable(made, request, Supports())  # Before the collection and training.
-    for each in needed.values():
+    for objective, each in needed.items():
         each.training.check_chunk(configure(each.policy, each.policy_config))
+        if data is None:
+            minimised = configure_objective(objective, each.objective_config)
+            check_observable(
+                made,
+                policy=each.policy,
+                conditioning=each.conditioning or recipe.conditioning,
+                config=each.training,
+                demonstration=minimised.demonstration,
+            )
     prior = obtain(
         made,
         out,

@@ -39,6 +39,7 @@ from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.task import Suite
+from robomtl.training.before_collecting import check_observable
 from robomtl.training.kept_settings import continued_on
 
 NOISE = 0.5
@@ -130,9 +131,9 @@ def lifelong(
 
     Raises:
         InputError: If the stream has a task twice or an unknown one, a method or a setting
-            is unknown or does not fit, the suite does not allow the conditioning, there
-            are fewer demonstrations than requested, or the folder contains another
-            experiment.
+            is unknown or does not fit, the suite does not allow the conditioning, a policy
+            cannot read what the suite observes, there are fewer demonstrations than
+            requested, or the folder contains another experiment.
     """
     request, compute = request or LifelongRequest(), compute or Compute()
     folder = located(out)
@@ -142,6 +143,14 @@ def lifelong(
     check_no_run(folder)
     with locked(folder):
         if data is None:
+            for each in variants.values():
+                check_observable(
+                    suite,
+                    policy=each.policy,
+                    conditioning=each.conditioning,
+                    config=each.training,
+                    tasks=stream if each.method.at_once else stream[:1],
+                )
             data = collect_enough(
                 suite,
                 folder,

@@ -37,6 +37,7 @@ from robomtl.files.lock import locked
 from robomtl.files.paths import located
 from robomtl.files.request import plain
 from robomtl.task import Suite
+from robomtl.training.before_collecting import check_observable
 from robomtl.training.kept_settings import continued_on
 from robomtl.training.trainable import check_balance
 
@@ -152,8 +153,9 @@ def multitask(
 
     Raises:
         InputError: If there is only one task, an arm, a setting or a policy is unknown,
-            there are fewer demonstrations than requested, arms read different
-            demonstrations, or the folder contains another experiment.
+            a policy cannot read what the suite observes, there are fewer demonstrations
+            than requested, arms read different demonstrations, or the folder contains
+            another experiment.
     """
     folder, compute = located(out), compute or Compute()
     request = (request or MultitaskRequest()).labelled_as(_arms_in(folder))
@@ -164,6 +166,7 @@ def multitask(
     most = max((*request.demonstrations, request.source_demonstrations or 0))
     with locked(folder):
         if data is None:
+            _check_observable(suite, request, tasks, arms)
             data = collect_enough(
                 suite, folder, tasks, most, noise=noise, compute=compute.local
             )
@@ -175,6 +178,27 @@ def multitask(
         }
         shared = replace(shared, arms=continued)
         return run_experiment(_Experiment(shared=shared), folder, compute.executed)
+
+
+def _check_observable(
+    suite: Suite,
+    request: MultitaskRequest,
+    tasks: tuple[str, ...],
+    arms: Mapping[str, Arm],
+) -> None:
+    """Refuses an arm whose policies cannot read the demonstrations to be collected."""
+    target = targets_of(suite, tasks, request.target)
+    for arm in arms.values():
+        if arm.data is not None or arm.start is not None:
+            continue
+        for learned in groups_of(arm, suite, tasks, target):
+            check_observable(
+                suite,
+                policy=arm.policy,
+                conditioning=arm.conditioning,
+                config=arm.training,
+                tasks=learned,
+            )
 
 
 def check_playable(suite: Suite, request: MultitaskRequest) -> None:
