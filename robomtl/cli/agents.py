@@ -13,7 +13,7 @@ from robomtl.cli.flags import TaskFlags
 from robomtl.errors import InputError
 from robomtl.joint import options_in
 from robomtl.pictures import pictures_of
-from robomtl.suites import unshifted
+from robomtl.suites import option_kinds, unshifted
 from robomtl.task import Suite
 
 
@@ -27,7 +27,7 @@ def suite_for(
         name: Full name of the suite; None for the suite that the agent was trained on.
         flags: Options of the suite.
         defaults: Options that override those of the agent's training suite, and are
-            overridden by the flags.
+            overridden by the flags; left out where the suite does not have them.
 
     Raises:
         InputError: If no suite is known, the suite is unknown, or it does not have an
@@ -66,4 +66,7 @@ def suite_of(
     same = unshifted(chosen) == unshifted(trained)
     known = options if same else pictures_of(trained, chosen, options)
     known = options_in(trained, options).get(chosen, known)
-    return flags.make(chosen, {**known, **defaults})
+    if defaults:
+        own = option_kinds(chosen)
+        known = {**known, **{k: it for k, it in defaults.items() if k in own}}
+    return flags.make(chosen, known)

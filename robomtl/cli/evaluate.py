@@ -38,7 +38,6 @@ from robomtl.execution.serving import placed
 from robomtl.experiments.evaluating import evaluate
 from robomtl.experiments.evaluation_report import write_report
 from robomtl.experiments.resumed_evaluation import resume_evaluation, serving_device
-from robomtl.suites import option_kinds
 from robomtl.task import Suite
 from robomtl.terminal import say
 
@@ -115,7 +114,7 @@ def _begin(flags: Evaluate, executor: Executor) -> _Done:
         )
     flags.check_video()
     agent = named_agent(flags.run, _acting(flags))
-    suite = suite_for(agent, flags.suite, flags, **_horizon(flags, agent))
+    suite = suite_for(agent, flags.suite, flags, **_horizon(flags))
     if flags.video is not None:
         check_number(flags.video)
         check_filming(suite, flags.make_camera())
@@ -175,12 +174,10 @@ def _provenance(agent: Agent) -> dict[str, Any] | None:
     return agent.settings if isinstance(agent, PolicyAgent) else None
 
 
-def _horizon(flags: Evaluate, agent: Agent) -> dict[str, int]:
-    """The suite option ``horizon``, if the protocol sets it and the suite has it."""
+def _horizon(flags: Evaluate) -> dict[str, int]:
+    """The suite option ``horizon``, if the protocol sets it."""
     horizon = None if flags.protocol is None else protocol(flags.protocol).horizon
-    trained = agent.card.suite if isinstance(agent, PolicyAgent) else ""
-    known = option_kinds(name) if (name := flags.suite or trained) else {}
-    return {} if horizon is None or "horizon" not in known else {"horizon": horizon}
+    return {} if horizon is None else {"horizon": horizon}
 
 
 def _resume(flags: Evaluate, executor: Executor) -> _Done:
