@@ -19,6 +19,7 @@ from robomtl.experiments.adapt.pretraining import Training, train_all
 from robomtl.experiments.adapt.support_pool import Supports, check_playable
 from robomtl.names import file_name
 from robomtl.suites import suite
+from robomtl.task import Suite
 from robomtl.training import TrainConfig
 from robomtl.training.before_collecting import check_observable
 from robomtl.training.config import with_machine
@@ -98,17 +99,10 @@ def run_adaptation(
     made, needed = suite(recipe.suite, **recipe.options), _needed(recipe)
     request = replace(recipe.request, seeds=recipe.seeds)
     check_playable(made, request, Supports())  # Before the collection and training.
-    for objective, each in needed.items():
+    for each in needed.values():
         each.training.check_chunk(configure(each.policy, each.policy_config))
-        if data is None:
-            minimised = configure_objective(objective, each.objective_config)
-            check_observable(
-                made,
-                policy=each.policy,
-                conditioning=each.conditioning or recipe.conditioning,
-                config=each.training,
-                demonstration=minimised.demonstration,
-            )
+    if data is None:
+        _check_observable(recipe, made, needed)
     prior = obtain(
         made,
         out,
@@ -134,6 +128,21 @@ def run_adaptation(
         supports=Supports(prior=prior.path),
         compute=compute,
     )
+
+
+def _check_observable(
+    recipe: AdaptationRecipe, made: Suite, needed: Mapping[str, Pretraining]
+) -> None:
+    """Refuses a policy that cannot read the demonstrations to be collected."""
+    for objective, each in needed.items():
+        minimised = configure_objective(objective, each.objective_config)
+        check_observable(
+            made,
+            policy=each.policy,
+            conditioning=each.conditioning or recipe.conditioning,
+            config=each.training,
+            demonstration=minimised.demonstration,
+        )
 
 
 def _training(

@@ -143,14 +143,7 @@ def lifelong(
     check_no_run(folder)
     with locked(folder):
         if data is None:
-            for each in variants.values():
-                check_observable(
-                    suite,
-                    policy=each.policy,
-                    conditioning=each.conditioning,
-                    config=each.training,
-                    tasks=stream if each.method.at_once else stream[:1],
-                )
+            _check_observable(suite, stream, variants)
             data = collect_enough(
                 suite,
                 folder,
@@ -167,6 +160,20 @@ def lifelong(
         }
         shared = replace(shared, variants=continued)
         return run_experiment(_Experiment(shared=shared), folder, compute.executed)
+
+
+def _check_observable(
+    suite: Suite, stream: tuple[str, ...], variants: Mapping[str, Variant]
+) -> None:
+    """Refuses a method whose policies cannot read the demonstrations to be collected."""
+    for each in variants.values():
+        check_observable(
+            suite,
+            policy=each.policy,
+            conditioning=each.conditioning,
+            config=each.training,
+            tasks=stream if each.method.at_once else stream[:1],
+        )
 
 
 def _check(
